@@ -1,0 +1,57 @@
+/** What a watcher says of its nodes: liveness, health, failure probability. It sees; it never acts. */
+import type { NodeId, PoolId } from './ids.ts'
+
+/** `unknown`: our own view is late or cut off, so nothing is said. It is never the same as silent. */
+export type Liveness = 'live' | 'silent' | 'unknown'
+
+/** Why a feature pushes the probability: the value, and its share of the margin. */
+export interface Contribution {
+  readonly feature: string
+  readonly value: number | null
+  readonly expected: number | null
+  readonly peerPercentile: number | null
+  /** In the model's margin (log odds). */
+  readonly contribution: number
+}
+
+/** The model behind a set of assessments, with the acting points its card recommends. */
+export interface ModelRef {
+  readonly version: string
+  readonly featureHash: string
+  readonly horizonMs: number
+  /** `cpu`, `webgpu`, `cuda` (ONNX Runtime) or `wasm`. */
+  readonly provider: string
+  readonly actingPoint: number
+  readonly alertBudgets: readonly AlertBudgetPoint[]
+}
+
+export interface AlertBudgetPoint {
+  readonly falseAlarmsPer1000NodeMonths: number
+  readonly probability: number
+}
+
+export interface Assessment {
+  readonly node: NodeId
+  readonly pool: PoolId
+  readonly class: string
+  readonly liveness: Liveness
+  /** Public append time of the newest sign of life, ms. */
+  readonly lastSeenAtMs: number
+  /** Observed time since then, ms: what we missed ourselves does not count. */
+  readonly silentForMs: number
+  /** 0 (unusable) to 1 (healthy); null before the first sample. */
+  readonly health: number | null
+  /** P(failure within the model's horizon); null without a model for the class. */
+  readonly probability: number | null
+  /** `grid`: at a grid time, as in training. `change`: at once, for acting early. */
+  readonly trigger: 'grid' | 'change' | 'liveness'
+  readonly top: readonly Contribution[]
+}
+
+/** Pool-log record `assessment`: rows of one pool-log partition, from one folded record. */
+export interface AssessmentRecord {
+  readonly source: number
+  readonly atMs: number
+  readonly model: ModelRef | null
+  readonly rows: readonly Assessment[]
+}

@@ -1,0 +1,38 @@
+/** CloudEvents 1.0 in Kafka's binary mode: attributes are headers, the body is the data. */
+import type { Output } from './bus.ts'
+import { toBytes } from './bytes.ts'
+
+export interface CloudEvent {
+  readonly type: string
+  readonly source: string
+  /** Deterministic, so that a consumer can drop what it has seen. */
+  readonly id: string
+  readonly subject: string
+  readonly atMs: number
+}
+
+export function cloudEventOutput(
+  topic: string,
+  partition: number,
+  event: CloudEvent,
+  body: unknown,
+  extraHeaders: Readonly<Record<string, string>> = {},
+): Output {
+  return {
+    topic,
+    partition,
+    key: event.subject,
+    value: toBytes(JSON.stringify(body)),
+    headers: {
+      ce_specversion: '1.0',
+      ce_type: event.type,
+      ce_source: event.source,
+      ce_id: event.id,
+      ce_subject: event.subject,
+      ce_time: new Date(event.atMs).toISOString(),
+      ce_partitionkey: event.subject,
+      'content-type': 'application/json',
+      ...extraHeaders,
+    },
+  }
+}

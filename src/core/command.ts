@@ -1,0 +1,101 @@
+/** Commands and their results, and the journal that says why and why not. */
+import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
+import type { Evidence } from './fault.ts'
+
+export type CommandAction =
+  | 'migrate' // move a running workload away before its node fails
+  | 'recover' // start a workload of a failed node elsewhere
+  | 'fence' // make sure a silent node can do no harm
+  | 'cordon' // take no new workloads
+  | 'uncordon'
+  | 'cancel' // withdraw a command that is still in flight
+
+/** Which command topic an action travels on. Preemptive work and recovery have separate lanes. */
+export function commandTopic(action: CommandAction): 'commands.migration' | 'commands.recovery' {
+  return action === 'migrate' ? 'commands.migration' : 'commands.recovery'
+}
+
+export type Precondition =
+  | { readonly kind: 'fenced'; readonly node: NodeId }
+  | { readonly kind: 'placed-on'; readonly workload: WorkloadId; readonly node: NodeId }
+
+export interface Command {
+  readonly commandId: CommandId
+  readonly incidentId: IncidentId
+  readonly planId: PlanId | null
+  readonly stepId: string | null
+  readonly pool: PoolId
+  /** Offset of the coordinator's claim: executors refuse a command older than the newest epoch seen. */
+  readonly epoch: number
+  readonly action: CommandAction
+  readonly node: NodeId
+  readonly workload: WorkloadId | null
+  readonly target: NodeId | null
+  readonly expiresAtMs: number
+  readonly dryRun: boolean
+  readonly reasons: readonly string[]
+  readonly precondition: Precondition | null
+  readonly modelVersion: string | null
+  readonly policyVersion: string
+}
+
+export type ResultState =
+  | 'accepted'
+  | 'rejected'
+  | 'started'
+  | 'progress'
+  | 'succeeded'
+  | 'failed'
+  | 'verified'
+
+/** No state follows one of these. */
+export const FINAL_STATES: readonly ResultState[] = ['rejected', 'failed', 'verified']
+
+export interface Result {
+  readonly commandId: CommandId
+  readonly epoch: number
+  readonly pool: PoolId
+  readonly node: NodeId
+  readonly state: ResultState
+  readonly atMs: number
+  readonly detail: string | null
+}
+
+/** Each rail of admission has a name; a refusal carries it. */
+export type Rail =
+  | 'stop'
+  | 'mode'
+  | 'veto'
+  | 'maintenance'
+  | 'observer'
+  | 'shared-cause'
+  | 'hysteresis'
+  | 'attempts'
+  | 'cooldown'
+  | 'budget'
+  | 'capacity'
+  | 'in-flight'
+
+/** One line of the journal: a decision, a refusal, a result or a change of state, with its reasons. */
+export interface JournalEntry {
+  readonly entryId: string
+  readonly atMs: number
+  readonly pool: PoolId
+  readonly kind:
+    | 'incident-opened'
+    | 'incident-closed'
+    | 'decision'
+    | 'refusal'
+    | 'result'
+    | 'control'
+    | 'outcome'
+  readonly incidentId: IncidentId | null
+  readonly commandId: CommandId | null
+  readonly node: NodeId | null
+  readonly workload: WorkloadId | null
+  /** For a refusal the rail that refused, else null. */
+  readonly rail: Rail | null
+  /** Sentences for people. */
+  readonly reasons: readonly string[]
+  readonly evidence: readonly Evidence[]
+}

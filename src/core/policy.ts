@@ -1,0 +1,55 @@
+/** Policies: what a pool may do. Safe by default: it observes. */
+import type { NodeId, PoolId } from './ids.ts'
+
+/** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
+export type Mode = 'observe' | 'approve' | 'enforce'
+
+export type ActingPoint =
+  | { readonly kind: 'threshold'; readonly probability: number }
+  /** The point that the model's card recommends. */
+  | { readonly kind: 'card' }
+  | { readonly kind: 'alert-budget'; readonly falseAlarmsPer1000NodeMonths: number }
+
+export interface Policy {
+  readonly version: string
+  readonly mode: Mode
+  readonly actingPoint: ActingPoint
+  /** A node counts as cleared below acting point × this. */
+  readonly hysteresisRatio: number
+  /** Assessments in a row at or over the acting point before acting. */
+  readonly persistenceCount: number
+  readonly cooldownMs: number
+  readonly attemptsMax: number
+  /** Share of a pool's nodes that may be in repair at once, at least 1 node. */
+  readonly budgetRatio: number
+  /** Share of a zone's nodes alarming at once that makes it one shared cause: preemptive work waits. */
+  readonly sharedCauseRatio: number
+  /** A zone smaller than this has no shared cause. */
+  readonly sharedCauseNodesMin: number
+  readonly commandTtlMs: number
+  /** Highest load a target may reach by a move, of its capacity. */
+  readonly targetLoadMaxRatio: number
+  readonly dryRun: boolean
+}
+
+export const DEFAULT_POLICY: Policy = {
+  version: 'default',
+  mode: 'observe',
+  actingPoint: { kind: 'threshold', probability: 0.8 },
+  hysteresisRatio: 0.8,
+  persistenceCount: 1,
+  cooldownMs: 300_000,
+  attemptsMax: 3,
+  budgetRatio: 0.1,
+  sharedCauseRatio: 0.3,
+  sharedCauseNodesMin: 5,
+  commandTtlMs: 600_000,
+  targetLoadMaxRatio: 0.9,
+  dryRun: false,
+}
+
+/** What operators send. Pool `null` means every pool. Each is journaled with its reason. */
+export type Control =
+  | { readonly kind: 'mode'; readonly pool: PoolId | null; readonly mode: Mode; readonly by: string; readonly reason: string }
+  | { readonly kind: 'stop'; readonly pool: PoolId | null; readonly stopped: boolean; readonly by: string; readonly reason: string }
+  | { readonly kind: 'veto'; readonly pool: PoolId | null; readonly node: NodeId; readonly veto: boolean; readonly by: string; readonly reason: string }

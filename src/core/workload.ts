@@ -1,0 +1,23 @@
+/** Workloads: what is placed on nodes and moved away from them. */
+import type { NodeId, PoolId, WorkloadId } from './ids.ts'
+import type { Gpu } from './node.ts'
+
+export type Priority = 'CRITICAL' | 'HIGH' | 'NORMAL' | 'LOW'
+
+export interface Needs {
+  readonly cpu: number
+  readonly memoryBytes: number
+  readonly gpu: Gpu | null
+}
+
+/** The executors' truth: keyed by workload, published by them, never written by the service. */
+export interface Placement {
+  readonly workload: WorkloadId
+  /** `null`: it runs nowhere. */
+  readonly node: NodeId | null
+  readonly pool: PoolId
+  readonly priority: Priority
+  readonly needs: Needs
+  readonly stateBytes: number
+  readonly dependsOn: readonly WorkloadId[]
+}

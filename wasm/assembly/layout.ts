@@ -1,0 +1,4 @@
+// The memory map. Everything else asks here where a thing lies.
+export function pageSize(): i32 {
+  return 65536
+}
