@@ -19,6 +19,8 @@ export interface Metric {
   readonly max: number | null
   /** Where the metric counts in health: 1 at or beyond `good`, 0 at or beyond `bad`, linear between. */
   readonly health: { readonly part: HealthPart; readonly good: number; readonly bad: number } | null
+  /** The node's place among its cohort (pool × class × model) is a feature; needs `min` and `max`. */
+  readonly peers: boolean
 }
 
 /**
