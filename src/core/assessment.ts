@@ -53,5 +53,7 @@ export interface AssessmentRecord {
   readonly source: number
   readonly atMs: number
   readonly model: ModelRef | null
+  /** This watcher's own view is behind: its nodes are `unknown`. Sent once when it begins and once when it ends. */
+  readonly late: boolean
   readonly rows: readonly Assessment[]
 }

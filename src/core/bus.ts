@@ -111,7 +111,11 @@ export interface ReaderOptions {
   readonly topic: string
   /** Absent: all. */
   readonly partitions?: readonly number[]
-  readonly from: 'start' | 'end' | { readonly offsets: readonly number[] } | { readonly timeMs: number }
+  readonly from:
+    | 'start'
+    | 'end'
+    | { readonly offsets: readonly number[] }
+    | { readonly timeMs: number }
 }
 
 /** Reads without a group and without committing: consoles, agents, tools. */

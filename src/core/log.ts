@@ -5,13 +5,7 @@ import type { LogRecord, Output } from './bus.ts'
 /** Header that names the kind of an internal record. */
 export const KIND = 'kind'
 
-export type NodeLogKind =
-  | 'samples'
-  | 'node-event'
-  | 'cohort-table'
-  | 'watermark'
-  | 'tick'
-  | 'claim'
+export type NodeLogKind = 'samples' | 'node-event' | 'cohort-table' | 'watermark' | 'tick' | 'claim'
 
 export type PoolLogKind =
   | 'assessment'

@@ -50,6 +50,25 @@ export const DEFAULT_POLICY: Policy = {
 
 /** What operators send. Pool `null` means every pool. Each is journaled with its reason. */
 export type Control =
-  | { readonly kind: 'mode'; readonly pool: PoolId | null; readonly mode: Mode; readonly by: string; readonly reason: string }
-  | { readonly kind: 'stop'; readonly pool: PoolId | null; readonly stopped: boolean; readonly by: string; readonly reason: string }
-  | { readonly kind: 'veto'; readonly pool: PoolId | null; readonly node: NodeId; readonly veto: boolean; readonly by: string; readonly reason: string }
+  | {
+      readonly kind: 'mode'
+      readonly pool: PoolId | null
+      readonly mode: Mode
+      readonly by: string
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'stop'
+      readonly pool: PoolId | null
+      readonly stopped: boolean
+      readonly by: string
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'veto'
+      readonly pool: PoolId | null
+      readonly node: NodeId
+      readonly veto: boolean
+      readonly by: string
+      readonly reason: string
+    }
