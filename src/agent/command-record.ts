@@ -1,0 +1,76 @@
+/** Reads a command from its record. Whatever came, it answers; it never throws. */
+import { toText } from '../core/bytes.ts'
+import type { Command, CommandAction, Precondition } from '../core/command.ts'
+import { idProblem } from '../core/ids.ts'
+
+export type ReadCommand =
+  | { readonly ok: true; readonly command: Command }
+  | { readonly ok: false; readonly reason: 'not-json' | 'not-a-command'; readonly detail: string }
+
+const ACTIONS: ReadonlySet<string> = new Set<CommandAction>([
+  'migrate',
+  'recover',
+  'fence',
+  'cordon',
+  'uncordon',
+  'cancel',
+])
+const ID_FIELDS = ['commandId', 'incidentId', 'pool', 'node'] as const
+const ID_OR_NULL_FIELDS = ['planId', 'stepId', 'workload', 'target', 'modelVersion'] as const
+
+export function readCommand(value: Uint8Array | null): ReadCommand {
+  const fields = parseObject(value)
+  if (fields === undefined) {
+    return { ok: false, reason: 'not-json', detail: 'the value is not a JSON object' }
+  }
+  const detail = problemOf(fields)
+  if (detail !== undefined) return { ok: false, reason: 'not-a-command', detail }
+  return { ok: true, command: fields as unknown as Command }
+}
+
+function parseObject(value: Uint8Array | null): Record<string, unknown> | undefined {
+  if (value === null) return undefined
+  try {
+    const parsed: unknown = JSON.parse(toText(value))
+    return isObject(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function problemOf(fields: Record<string, unknown>): string | undefined {
+  for (const name of ID_FIELDS) {
+    const id = fields[name]
+    if (typeof id !== 'string') return `\`${name}\` must be a text`
+    const problem = idProblem(id)
+    if (problem !== undefined) return `\`${name}\` is ${problem}`
+  }
+  for (const name of ID_OR_NULL_FIELDS) {
+    const id = fields[name]
+    if (id !== null && typeof id !== 'string') return `\`${name}\` must be a text or null`
+  }
+  if (!Number.isSafeInteger(fields['epoch'])) return '`epoch` must be a whole number'
+  if (!Number.isFinite(fields['expiresAtMs'])) return '`expiresAtMs` must be a number'
+  if (typeof fields['dryRun'] !== 'boolean') return '`dryRun` must be true or false'
+  const action = fields['action']
+  if (typeof action !== 'string' || !ACTIONS.has(action)) {
+    return `\`action\` must be one of ${[...ACTIONS].join(', ')}`
+  }
+  if (!isPrecondition(fields['precondition'])) return '`precondition` is of no known kind'
+  const moves = action === 'migrate' || action === 'recover'
+  if (moves && (fields['workload'] === null || fields['target'] === null)) {
+    return `\`${action}\` needs a workload and a target`
+  }
+  return undefined
+}
+
+function isPrecondition(value: unknown): value is Precondition | null {
+  if (value === null) return true
+  if (!isObject(value) || typeof value['node'] !== 'string') return false
+  if (value['kind'] === 'fenced') return true
+  return value['kind'] === 'placed-on' && typeof value['workload'] === 'string'
+}
