@@ -1,0 +1,123 @@
+/**
+ * TOML text, overridden by the environment (`FORESHOCK_<SECTION>_<KEY>`), as one readonly Config with
+ * every default filled in. It fails before the first connection is opened.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Policy } from '../core/policy.ts'
+import type { Topology } from '../core/topics.ts'
+import { withEnvironment } from './environment.ts'
+import { toPolicy } from './policy.ts'
+import { Settings } from './settings.ts'
+import { checked, invalid, parseToml } from './toml.ts'
+
+export interface Config {
+  readonly bus: {
+    readonly kind: 'kafka' | 'embedded'
+    /** Of the embedded bus. */
+    readonly directory: string
+  }
+  readonly kafka: {
+    readonly brokers: readonly string[]
+    readonly clientId: string
+    readonly ssl: boolean
+    readonly sasl: {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    } | null
+  }
+  readonly topology: Topology
+  readonly state: { readonly directory: string }
+  readonly http: { readonly host: string; readonly port: number }
+  readonly ingest: {
+    /** Format of telemetry records without a known content type. */
+    readonly telemetryFormat: 'json' | 'arrow'
+    /** Node class of samples and joins that name none. */
+    readonly defaultClass: string
+    /** A longer record is dead-lettered unread. */
+    readonly recordBytesMax: number
+  }
+  readonly watcher: {
+    /** False: nodes are watched, but no model is run. */
+    readonly prediction: boolean
+    readonly commitIntervalMs: number
+    /** A node that changes is scored at once, but not again within this. */
+    readonly changeGapMs: number
+    /** Nodes of one class in one partition; at most this many fit in memory. */
+    readonly nodesMax: number
+  }
+  /** `null`: the node classes that come with the package. */
+  readonly nodeClasses: { readonly directory: string | null }
+  /** Node class → directory of its model. */
+  readonly models: Readonly<Record<string, string>>
+  /** Of every pool without one of its own. */
+  readonly policy: Policy
+  readonly pools: ReadonlyMap<string, Policy>
+}
+
+export interface ConfigSource {
+  /** Path of a TOML file. */
+  readonly file?: string
+  /** The TOML itself; `file` is then only its name in messages. */
+  readonly text?: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export function loadConfig({ file, text, env }: ConfigSource): Config {
+  const name = file ?? 'foreshock.toml'
+  const toml = text ?? (file === undefined ? '' : readConfig(file))
+  const table = withEnvironment(parseToml(toml, name), env, Settings)
+  return toConfig(checked(Settings, table, name))
+}
+
+export function policyFor(config: Config, pool: string): Policy {
+  return config.pools.get(pool) ?? config.policy
+}
+
+function readConfig(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw invalid(`${file}: cannot read the file; check the path given with --config`, cause)
+  }
+}
+
+function toConfig(settings: Settings): Config {
+  const { bus, kafka, topology, state, http, ingest, watcher } = settings
+  return {
+    bus: { kind: bus.kind, directory: bus.directory ?? join(state.directory, 'bus') },
+    kafka: {
+      brokers: kafka.brokers,
+      clientId: kafka.client_id,
+      ssl: kafka.ssl,
+      sasl: kafka.sasl ?? null,
+    },
+    topology: {
+      prefix: topology.prefix,
+      nodePartitions: topology.node_partitions,
+      poolPartitions: topology.pool_partitions,
+      clock: topology.clock,
+      retentionMs: topology.retention,
+    },
+    state,
+    http,
+    ingest: {
+      telemetryFormat: ingest.telemetry_format,
+      defaultClass: ingest.default_class,
+      recordBytesMax: ingest.record_bytes_max,
+    },
+    watcher: {
+      prediction: watcher.prediction,
+      commitIntervalMs: watcher.commit_interval,
+      changeGapMs: watcher.change_gap,
+      nodesMax: watcher.nodes_max,
+    },
+    nodeClasses: { directory: settings.node_classes.directory ?? null },
+    models: settings.models,
+    policy: toPolicy(settings.policy, {}),
+    pools: new Map(
+      Object.entries(settings.pools).map(([pool, own]) => [pool, toPolicy(settings.policy, own)]),
+    ),
+  }
+}

@@ -1,0 +1,67 @@
+/** Policies in TOML: `[policy]` for every pool, `[pools.NAME]` for what differs in one. */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { DEFAULT_POLICY } from '../core/policy.ts'
+import type { ActingPoint, Policy } from '../core/policy.ts'
+import { duration } from './toml.ts'
+
+const ratio = z.number().min(0).max(1)
+
+const actingPoint = z.union(
+  [z.number().gt(0).lte(1), z.literal('card'), z.strictObject({ alert_budget: z.number().gt(0) })],
+  'expected a probability over 0 and up to 1, "card", or { alert_budget = false alarms per 1,000 node-months }',
+)
+
+/** Every key may be left out: a pool takes those of `[policy]`, and that the built-in ones. */
+export const PolicyTable = z.strictObject({
+  version: z.string().min(1).optional(),
+  mode: z.enum(['observe', 'approve', 'enforce']).optional(),
+  acting_point: actingPoint.optional(),
+  hysteresis: ratio.optional(),
+  persistence: z.int().min(1).max(1_000).optional(),
+  cooldown: duration.optional(),
+  attempts_max: z.int().min(1).max(100).optional(),
+  budget: ratio.optional(),
+  shared_cause: ratio.optional(),
+  shared_cause_nodes_min: z.int().min(1).optional(),
+  command_ttl: duration.optional(),
+  target_load_max: ratio.optional(),
+  dry_run: z.boolean().optional(),
+})
+
+type PolicyTable = z.output<typeof PolicyTable>
+
+/** A policy without a `version` of its own is named by its content, so a changed one never looks the same. */
+export function toPolicy(base: PolicyTable, own: PolicyTable): Policy {
+  const defaults = DEFAULT_POLICY
+  const table: PolicyTable = { ...base, ...own }
+  const rules: Omit<Policy, 'version'> = {
+    mode: table.mode ?? defaults.mode,
+    actingPoint: toActingPoint(table.acting_point),
+    hysteresisRatio: table.hysteresis ?? defaults.hysteresisRatio,
+    persistenceCount: table.persistence ?? defaults.persistenceCount,
+    cooldownMs: table.cooldown ?? defaults.cooldownMs,
+    attemptsMax: table.attempts_max ?? defaults.attemptsMax,
+    budgetRatio: table.budget ?? defaults.budgetRatio,
+    sharedCauseRatio: table.shared_cause ?? defaults.sharedCauseRatio,
+    sharedCauseNodesMin: table.shared_cause_nodes_min ?? defaults.sharedCauseNodesMin,
+    commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
+    targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
+    dryRun: table.dry_run ?? defaults.dryRun,
+  }
+  return { version: table.version ?? versionOf(rules), ...rules }
+}
+
+function toActingPoint(point: PolicyTable['acting_point']): ActingPoint {
+  if (point === undefined) return DEFAULT_POLICY.actingPoint
+  if (point === 'card') return { kind: 'card' }
+  if (typeof point === 'number') return { kind: 'threshold', probability: point }
+  return { kind: 'alert-budget', falseAlarmsPer1000NodeMonths: point.alert_budget }
+}
+
+function versionOf(rules: Omit<Policy, 'version'>): string {
+  const { version, ...defaults } = DEFAULT_POLICY
+  const text = JSON.stringify(rules)
+  if (text === JSON.stringify(defaults)) return version
+  return `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
+}
