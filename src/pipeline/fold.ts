@@ -10,4 +10,6 @@ export interface Fold {
   fold(record: LogRecord): readonly Output[] | Promise<readonly Output[]>
   /** Counters and sizes for metrics and the status page. */
   stats(): Readonly<Record<string, number>>
+  /** Frees what the fold holds, when its lease is lost. */
+  dispose?(): void | Promise<void>
 }

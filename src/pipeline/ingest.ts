@@ -1,0 +1,212 @@
+/**
+ * The ingest role: public records in any format become records of the two internal logs.
+ *
+ * It holds no state. Under the arrival clock it says every second how far it has come, so that a
+ * watcher can tell a silent node from a late ingest. Under a driven clock it forwards each step of
+ * the driver once everything published before that step has been read.
+ */
+import type { Bus, Lease, LogRecord, Membership, Offsets, Output } from '../core/bus.ts'
+import { toText } from '../core/bytes.ts'
+import { type ClockRecord, logOutput, type Tick, type Watermark } from '../core/log.ts'
+import { INPUT_TOPICS, topicName, type Topology } from '../core/topics.ts'
+import { groupName, toEveryPartition, type RoleEvents } from './role.ts'
+
+const IDLE_WAIT_MS = 250
+const WATERMARK_INTERVAL_MS = 1_000
+/** A caught-up partition claims no less delay than this: reading and asking take time. */
+const WATERMARK_DELAY_MIN_MS = 200
+const COMMIT_TRIES_MAX = 5
+
+/** What turns public records into log records: see src/ingest/route.ts. */
+export interface Router {
+  take(record: LogRecord, nowMs: number): void
+  /** What the records taken since the last flush became. */
+  flush(): readonly Output[]
+}
+
+export interface IngestOptions {
+  readonly bus: Bus
+  readonly topology: Topology
+  readonly createRouter: (partition: number) => Router
+  readonly commitIntervalMs: number
+  readonly events?: RoleEvents
+}
+
+export interface Ingest {
+  readyPartitions(): readonly number[]
+  stop(): Promise<void>
+}
+
+export async function startIngest(options: IngestOptions): Promise<Ingest> {
+  const { bus, topology } = options
+  const leases = new Set<Lease>()
+  const membership: Membership = await bus.join({
+    group: groupName(topology, 'ingest'),
+    role: 'ingest',
+    topics: INPUT_TOPICS.map((name) => topicName(topology, name)),
+    claimTopic: null,
+    onGained: (lease) => {
+      leases.add(lease)
+      void new IngestRun(options, lease).run().catch((error: unknown) => {
+        options.events?.trouble?.('ingest', lease.partition, error)
+        lease.release()
+      })
+    },
+  })
+  return {
+    readyPartitions: () => [...leases].filter((lease) => !lease.lost).map((l) => l.partition),
+    stop: () => membership.leave(),
+  }
+}
+
+interface HeldStep {
+  readonly step: number
+  readonly atMs: number
+  readonly until: Offsets
+}
+
+class IngestRun {
+  readonly #options: IngestOptions
+  readonly #lease: Lease
+  readonly #router: Router
+  readonly #clockTopic: string
+  readonly #next: Record<string, number>
+  readonly #steps: HeldStep[] = []
+  #pending: Output[] = []
+  #nowMs = 0
+  #lastCommitMs = Number.NEGATIVE_INFINITY
+  #lastAppendedAtMs = 0
+  #watermarkDueMs = 0
+  #commitMs = 0
+  #touched = false
+
+  constructor(options: IngestOptions, lease: Lease) {
+    this.#options = options
+    this.#lease = lease
+    this.#router = options.createRouter(lease.partition)
+    this.#clockTopic = topicName(options.topology, 'clock')
+    this.#next = { ...lease.committed }
+  }
+
+  async run(): Promise<void> {
+    this.#lease.start({})
+    while (!this.#lease.lost) {
+      const records = await this.#lease.take(this.#waitMs())
+      for (const record of records) this.#take(record)
+      this.#forwardSteps()
+      if (this.#driven() || this.#due()) {
+        await this.#appendWatermarks()
+        await this.#commit()
+      }
+    }
+  }
+
+  #driven(): boolean {
+    return this.#options.topology.clock === 'driven'
+  }
+
+  #due(): boolean {
+    return this.#options.bus.nowMs() >= this.#lastCommitMs + this.#options.commitIntervalMs
+  }
+
+  #waitMs(): number {
+    const nowMs = this.#options.bus.nowMs()
+    const waits = [IDLE_WAIT_MS]
+    if (!this.#driven()) waits.push(this.#watermarkDueMs - nowMs)
+    if (this.#touched) waits.push(this.#lastCommitMs + this.#options.commitIntervalMs - nowMs)
+    return Math.max(0, Math.min(...waits))
+  }
+
+  #take(record: LogRecord): void {
+    this.#next[record.topic] = record.offset + 1
+    if (record.topic === this.#clockTopic) {
+      this.#hold(record)
+      return
+    }
+    this.#touched = true
+    if (record.appendedAtMs > this.#lastAppendedAtMs) this.#lastAppendedAtMs = record.appendedAtMs
+    if (this.#driven()) {
+      this.#router.take({ ...record, appendedAtMs: this.#nowMs }, this.#nowMs)
+    } else {
+      this.#router.take(record, record.appendedAtMs)
+    }
+  }
+
+  /** A step waits until everything that was published before it has been read. */
+  #hold(record: LogRecord): void {
+    const clock = parseClock(record)
+    if (clock === undefined || clock.kind !== 'step') return
+    const until = Object.fromEntries(
+      Object.entries(clock.until).map(([topic, ends]) => [topic, ends[this.#lease.partition] ?? 0]),
+    )
+    this.#steps.push({ step: clock.step, atMs: clock.atMs, until })
+  }
+
+  #forwardSteps(): void {
+    for (let held = this.#steps[0]; held !== undefined; held = this.#steps[0]) {
+      const waiting = Object.entries(held.until).some(
+        ([topic, end]) => (this.#next[topic] ?? 0) < end,
+      )
+      if (waiting) return
+      this.#steps.shift()
+      this.#pending.push(...this.#router.flush())
+      this.#nowMs = held.atMs
+      const tick: Tick = { source: this.#lease.partition, atMs: held.atMs, step: held.step }
+      this.#pending.push(
+        ...toEveryPartition(this.#options.topology, 'node-log', (topic, partition) =>
+          logOutput(topic, partition, 'tick', null, tick),
+        ),
+      )
+    }
+  }
+
+  async #appendWatermarks(): Promise<void> {
+    const nowMs = this.#options.bus.nowMs()
+    if (this.#driven() || nowMs < this.#watermarkDueMs) return
+    this.#watermarkDueMs = nowMs + WATERMARK_INTERVAL_MS
+    const caughtUp = (await this.#lease.behind()) === 0
+    if (!caughtUp && this.#lastAppendedAtMs === 0) return
+    const watermark: Watermark = {
+      source: this.#lease.partition,
+      atMs: caughtUp ? null : this.#lastAppendedAtMs,
+      delayMs: Math.max(WATERMARK_DELAY_MIN_MS, 2 * this.#commitMs),
+    }
+    this.#pending.push(...this.#router.flush())
+    this.#pending.push(
+      ...toEveryPartition(this.#options.topology, 'node-log', (topic, partition) =>
+        logOutput(topic, partition, 'watermark', null, watermark),
+      ),
+    )
+  }
+
+  async #commit(): Promise<void> {
+    this.#touched = false
+    this.#pending.push(...this.#router.flush())
+    // A held step is not committed past: after a crash it is read again.
+    if (this.#pending.length === 0 || this.#steps.length > 0) return
+    const outputs = this.#pending
+    this.#pending = []
+    const { bus, events } = this.#options
+    for (let attempt = 1; attempt <= COMMIT_TRIES_MAX; attempt++) {
+      const beganAtMs = bus.nowMs()
+      const outcome = await this.#lease.commit(outputs, { ...this.#next })
+      this.#lastCommitMs = bus.nowMs()
+      this.#commitMs = this.#lastCommitMs - beganAtMs
+      events?.committed?.('ingest', outcome, outputs, this.#commitMs)
+      if (outcome !== 'aborted') return
+    }
+    this.#lease.release()
+  }
+}
+
+/** `undefined` for anything that is not a clock record: it is ours to write, but the topic is public. */
+function parseClock(record: LogRecord): ClockRecord | undefined {
+  if (record.value === null) return undefined
+  try {
+    const body = JSON.parse(toText(record.value)) as ClockRecord
+    const isStep = body.kind === 'step' && Number.isFinite(body.step) && Number.isFinite(body.atMs)
+    return isStep && typeof body.until === 'object' && body.until !== null ? body : undefined
+  } catch {
+    return undefined
+  }
+}

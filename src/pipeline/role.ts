@@ -1,0 +1,212 @@
+/**
+ * Runs a fold over every partition that this process owns: restore, fold, commit.
+ *
+ * Folding goes on while a transaction is under way; only committing is throttled. The state is
+ * rebuilt from the start of the log after each claim, and outputs of records before the committed
+ * offset are thrown away, because the previous owner has sent them.
+ */
+import type { Bus, Lease, LogRecord, Membership, Output } from '../core/bus.ts'
+import { logOutput, type Tick } from '../core/log.ts'
+import { partitionCount, topicName, type TopicName, type Topology } from '../core/topics.ts'
+import type { Fold } from './fold.ts'
+
+/** An idle owner looks up from its log at least this often, ms. */
+const IDLE_WAIT_MS = 500
+/** Outputs held while a transaction is under way; beyond it folding waits for the commit. */
+const PENDING_OUTPUTS_MAX = 20_000
+/** Tries of one commit that ends `aborted` before the lease is given up. */
+const COMMIT_TRIES_MAX = 5
+
+export interface RoleEvents {
+  /** A transaction has ended. */
+  committed?(role: string, outcome: string, outputs: readonly Output[], elapsedMs: number): void
+  /** An expected trouble, for the log; the role goes on. */
+  trouble?(role: string, partition: number, error: unknown): void
+  /** The state of a partition is as new as its log was when it was claimed. */
+  restored?(role: string, partition: number, recordCount: number, elapsedMs: number): void
+}
+
+export interface RoleOptions {
+  readonly bus: Bus
+  readonly topology: Topology
+  readonly role: 'watcher' | 'coordinator'
+  readonly topic: Extract<TopicName, 'node-log' | 'pool-log'>
+  readonly createFold: (partition: number) => Promise<Fold>
+  readonly commitIntervalMs: number
+  /** Under the arrival clock each owner appends a tick to its own partition this often. */
+  readonly tickIntervalMs: number
+  /** Sees outputs just before they are sent and may hold some back (the out-of-band stop). */
+  readonly guard?: (partition: number, outputs: readonly Output[]) => readonly Output[]
+  readonly events?: RoleEvents
+}
+
+export interface Role {
+  /** Partition → its fold's stats. */
+  stats(): ReadonlyMap<number, Readonly<Record<string, number>>>
+  /** Partitions whose state is restored. */
+  readyPartitions(): readonly number[]
+  stop(): Promise<void>
+}
+
+export function groupName(topology: Topology, role: string): string {
+  return `${topology.prefix}${role}`
+}
+
+export async function startRole(options: RoleOptions): Promise<Role> {
+  const { bus, topology, role } = options
+  const runs = new Map<number, LeaseRun>()
+  const topic = topicName(topology, options.topic)
+  const membership: Membership = await bus.join({
+    group: groupName(topology, role),
+    role,
+    topics: [topic],
+    claimTopic: topic,
+    onGained: (lease) => {
+      const run = new LeaseRun(options, lease, topic)
+      runs.set(lease.partition, run)
+      void run.run().catch((error: unknown) => {
+        options.events?.trouble?.(role, lease.partition, error)
+        lease.release()
+      })
+    },
+  })
+  return {
+    stats: () => new Map([...live(runs)].map(([partition, run]) => [partition, run.stats()])),
+    readyPartitions: () => [...live(runs)].filter(([, run]) => run.ready).map(([p]) => p),
+    stop: () => membership.leave(),
+  }
+}
+
+function live(runs: Map<number, LeaseRun>): Map<number, LeaseRun> {
+  for (const [partition, run] of runs) if (run.lost) runs.delete(partition)
+  return runs
+}
+
+class LeaseRun {
+  readonly #options: RoleOptions
+  readonly #lease: Lease
+  readonly #topic: string
+  readonly #restoreTo: number
+  #fold: Fold | null = null
+  #pending: Output[] = []
+  #position = 0
+  #lastCommitMs = Number.NEGATIVE_INFINITY
+  #tickDueMs = 0
+  #inFlight: Promise<void> | null = null
+  ready = false
+
+  constructor(options: RoleOptions, lease: Lease, topic: string) {
+    this.#options = options
+    this.#lease = lease
+    this.#topic = topic
+    this.#restoreTo = lease.committed[topic] ?? 0
+  }
+
+  get lost(): boolean {
+    return this.#lease.lost
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#fold?.stats() ?? {}
+  }
+
+  async run(): Promise<void> {
+    const { bus } = this.#options
+    this.#fold = await this.#options.createFold(this.#lease.partition)
+    const starts = await bus.starts(this.#topic)
+    this.#position = starts[this.#lease.partition] ?? 0
+    this.#lease.start({ [this.#topic]: this.#position })
+    const beganAtMs = bus.nowMs()
+    const from = this.#position
+    this.#tickDueMs = beganAtMs
+    this.#markReady(from, beganAtMs)
+    while (!this.#lease.lost) {
+      const records = await this.#lease.take(this.#waitMs())
+      await this.#foldAll(records)
+      if (!this.ready) this.#markReady(from, beganAtMs)
+      if (this.ready) this.#appendTick()
+      await this.#commitWhenDue()
+    }
+    await this.#inFlight
+    await this.#fold.dispose?.()
+  }
+
+  #markReady(from: number, beganAtMs: number): void {
+    if (this.#position < this.#restoreTo) return
+    this.ready = true
+    const elapsedMs = this.#options.bus.nowMs() - beganAtMs
+    const { events, role } = this.#options
+    events?.restored?.(role, this.#lease.partition, this.#position - from, elapsedMs)
+  }
+
+  #waitMs(): number {
+    const nowMs = this.#options.bus.nowMs()
+    const waits = [IDLE_WAIT_MS]
+    if (this.ready && this.#ticks()) waits.push(this.#tickDueMs - nowMs)
+    if (this.#pending.length > 0 && this.#inFlight === null) {
+      waits.push(this.#lastCommitMs + this.#intervalMs() - nowMs)
+    }
+    return Math.max(0, Math.min(...waits))
+  }
+
+  #ticks(): boolean {
+    return this.#options.topology.clock === 'arrival'
+  }
+
+  /** A driven step waits for nobody else, so it is committed at once. */
+  #intervalMs(): number {
+    return this.#ticks() ? this.#options.commitIntervalMs : 0
+  }
+
+  async #foldAll(records: readonly LogRecord[]): Promise<void> {
+    for (const record of records) {
+      const outputs = await this.#fold!.fold(record)
+      this.#position = record.offset + 1
+      if (record.offset >= this.#restoreTo) for (const output of outputs) this.#pending.push(output)
+    }
+  }
+
+  #appendTick(): void {
+    const nowMs = this.#options.bus.nowMs()
+    if (!this.#ticks() || nowMs < this.#tickDueMs) return
+    this.#tickDueMs = Math.max(this.#tickDueMs + this.#options.tickIntervalMs, nowMs)
+    const tick: Tick = { source: this.#lease.partition, atMs: 0, step: 0 }
+    this.#pending.push(logOutput(this.#topic, this.#lease.partition, 'tick', null, tick))
+  }
+
+  async #commitWhenDue(): Promise<void> {
+    if (this.#pending.length > PENDING_OUTPUTS_MAX) await this.#inFlight
+    const due = this.#options.bus.nowMs() >= this.#lastCommitMs + this.#intervalMs()
+    if (this.#pending.length === 0 || !due || this.#inFlight !== null || this.#lease.lost) return
+    const outputs = this.#options.guard?.(this.#lease.partition, this.#pending) ?? this.#pending
+    this.#pending = []
+    this.#inFlight = this.#commit(outputs, this.#position).finally(() => {
+      this.#inFlight = null
+    })
+    if (!this.#ticks()) await this.#inFlight
+  }
+
+  async #commit(outputs: readonly Output[], next: number): Promise<void> {
+    const { bus, role, events } = this.#options
+    for (let attempt = 1; attempt <= COMMIT_TRIES_MAX; attempt++) {
+      const beganAtMs = bus.nowMs()
+      const outcome = await this.#lease.commit(outputs, { [this.#topic]: next })
+      this.#lastCommitMs = bus.nowMs()
+      events?.committed?.(role, outcome, outputs, this.#lastCommitMs - beganAtMs)
+      if (outcome !== 'aborted') return
+    }
+    this.#lease.release()
+  }
+}
+
+/** One output for every partition of a log. */
+export function toEveryPartition(
+  topology: Topology,
+  name: Extract<TopicName, 'node-log' | 'pool-log'>,
+  output: (topic: string, partition: number) => Output,
+): readonly Output[] {
+  const topic = topicName(topology, name)
+  return Array.from({ length: partitionCount(topology, name) }, (_, partition) =>
+    output(topic, partition),
+  )
+}

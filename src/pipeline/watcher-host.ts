@@ -1,0 +1,206 @@
+/**
+ * Where watcher folds run: in this thread (tests, simulation), or in a worker thread that owns
+ * the WASM memory and ONNX Runtime, whose `run` would otherwise block Kafka and HTTP.
+ */
+import { Worker } from 'node:worker_threads'
+import type { LogRecord, Output } from '../core/bus.ts'
+import { type ErrorCode, ServiceError } from '../core/errors.ts'
+import type { ModelCard } from '../core/model.ts'
+import type { NodeClass } from '../core/node.ts'
+import type { Topology } from '../core/topics.ts'
+import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
+import { NodeTable } from '../state/node-table.ts'
+import type { Fold } from './fold.ts'
+import { WatcherFold } from './watcher.ts'
+
+/** Everything a watcher needs that can be sent to another thread. */
+export interface WatcherSetup {
+  readonly topology: Topology
+  readonly kernel: WebAssembly.Module
+  readonly nodeClasses: readonly NodeClass[]
+  /** Node class → directory of its model. */
+  readonly models: Readonly<Record<string, string>>
+  readonly changeGapMs: number
+  readonly nodesMax: number
+  readonly source: string
+}
+
+export interface ServedModel {
+  readonly card: ModelCard
+  readonly provider: string
+}
+
+export interface WatcherHost {
+  readonly models: readonly ServedModel[]
+  createFold(partition: number): Promise<Fold>
+  close(): Promise<void>
+}
+
+/** Runs the folds in the calling thread. Fails as `loadPredictor` and `checkFeatures` do. */
+export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> {
+  const nodeClasses = new Map(setup.nodeClasses.map((nodeClass) => [nodeClass.name, nodeClass]))
+  const predictors = new Map<string, Predictor>()
+  for (const [name, directory] of Object.entries(setup.models)) {
+    const nodeClass = nodeClasses.get(name)
+    if (nodeClass === undefined) {
+      throw new ServiceError(
+        'NODE_CLASS_UNKNOWN',
+        `models.${name}: there is no node class \`${name}\`; known: ${[...nodeClasses.keys()].join(', ')}`,
+      )
+    }
+    const predictor = await loadPredictor(directory)
+    checkFeatures(predictor.card, new NodeTable(setup.kernel, nodeClass, { nodesMax: 16 }))
+    predictors.set(name, predictor)
+  }
+  return {
+    models: [...predictors.values()].map(({ card, provider }) => ({ card, provider })),
+    createFold: async (partition) =>
+      new WatcherFold({ ...setup, partition, nodeClasses, predictors }),
+    close: async () => {
+      for (const predictor of predictors.values()) await predictor.dispose()
+    },
+  }
+}
+
+/** Asked of the thread; every message is answered by one `ThreadAnswer` with the same id. */
+export type ThreadRequest =
+  | {
+      readonly id: number
+      readonly kind: 'open'
+      readonly partition: number
+      readonly fold: number
+    }
+  | {
+      readonly id: number
+      readonly kind: 'fold'
+      readonly fold: number
+      readonly record: LogRecord
+    }
+  | { readonly id: number; readonly kind: 'drop'; readonly fold: number }
+
+export type ThreadAnswer =
+  | {
+      readonly id: number
+      readonly ok: true
+      readonly outputs: readonly Output[]
+      readonly stats: Readonly<Record<string, number>>
+    }
+  | {
+      readonly id: number
+      readonly ok: false
+      readonly message: string
+      readonly code: ErrorCode | null
+    }
+
+/** The first message of the thread. */
+export type ThreadGreeting =
+  | { readonly ok: true; readonly models: readonly ServedModel[] }
+  | { readonly ok: false; readonly message: string; readonly code: ErrorCode | null }
+
+/** Starts one worker thread for all watcher partitions of this process. Fails as the local host does. */
+export async function startThreadHost(setup: WatcherSetup): Promise<WatcherHost> {
+  const source = import.meta.url.endsWith('.ts')
+  const entry = new URL(`./watcher-thread.${source ? 'ts' : 'js'}`, import.meta.url)
+  const worker = new Worker(entry, {
+    workerData: setup,
+    ...(source ? { execArgv: ['--import', 'tsx'] } : {}),
+  })
+  const greeting = await new Promise<ThreadGreeting>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+  })
+  if (!greeting.ok) {
+    await worker.terminate()
+    throw failure(greeting)
+  }
+  const calls = new Calls(worker)
+  let folds = 0
+  return {
+    models: greeting.models,
+    createFold: async (partition) => {
+      const fold = folds++
+      await calls.ask({ id: 0, kind: 'open', partition, fold })
+      return new ThreadFold(calls, fold)
+    },
+    close: async () => {
+      await worker.terminate()
+    },
+  }
+}
+
+function failure(answer: { readonly message: string; readonly code: ErrorCode | null }): Error {
+  return answer.code === null
+    ? new Error(answer.message)
+    : new ServiceError(answer.code, answer.message)
+}
+
+type Answered = Extract<ThreadAnswer, { ok: true }>
+
+class Calls {
+  readonly #worker: Worker
+  readonly #waiting = new Map<
+    number,
+    { resolve(answer: Answered): void; reject(error: Error): void }
+  >()
+  #lastId = 0
+
+  constructor(worker: Worker) {
+    this.#worker = worker
+    worker.on('message', (answer: ThreadAnswer) => this.#settle(answer))
+    worker.on('error', (error) => this.#fail(error))
+    worker.on('exit', () => this.#fail(new Error('the watcher thread has ended')))
+  }
+
+  ask(request: ThreadRequest, transfer: readonly ArrayBuffer[] = []): Promise<Answered> {
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#worker.postMessage({ ...request, id }, transfer)
+    })
+  }
+
+  #settle(answer: ThreadAnswer): void {
+    const waiting = this.#waiting.get(answer.id)
+    this.#waiting.delete(answer.id)
+    if (answer.ok) waiting?.resolve(answer)
+    else waiting?.reject(failure(answer))
+  }
+
+  #fail(error: unknown): void {
+    for (const { reject } of this.#waiting.values()) {
+      reject(error instanceof Error ? error : new Error(String(error)))
+    }
+    this.#waiting.clear()
+  }
+}
+
+/** A fold in the thread. The record's value is copied once, out of the client's buffer, and then moved. */
+class ThreadFold implements Fold {
+  readonly #calls: Calls
+  readonly #fold: number
+  #stats: Readonly<Record<string, number>> = {}
+
+  constructor(calls: Calls, fold: number) {
+    this.#calls = calls
+    this.#fold = fold
+  }
+
+  async fold(record: LogRecord): Promise<readonly Output[]> {
+    const value = record.value === null ? null : Uint8Array.from(record.value)
+    const key = record.key === null ? null : Uint8Array.from(record.key)
+    const { outputs, stats } = await this.#calls.ask(
+      { id: 0, kind: 'fold', fold: this.#fold, record: { ...record, key, value } },
+      value === null ? [] : [value.buffer],
+    )
+    this.#stats = stats
+    return outputs
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#stats
+  }
+
+  async dispose(): Promise<void> {
+    await this.#calls.ask({ id: 0, kind: 'drop', fold: this.#fold })
+  }
+}

@@ -1,0 +1,60 @@
+/** The worker thread of the watchers: it hosts one fold per owned partition and answers in order. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { assert, isServiceError } from '../core/errors.ts'
+import type { Fold } from './fold.ts'
+import {
+  startLocalHost,
+  type ThreadAnswer,
+  type ThreadGreeting,
+  type ThreadRequest,
+  type WatcherSetup,
+} from './watcher-host.ts'
+
+const port = parentPort
+assert(port !== null, 'this file runs in a worker thread')
+
+function explain(error: unknown): { ok: false; message: string; code: ThreadErrorCode } {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return isServiceError(error)
+    ? { ok: false, message: error.message, code: error.code }
+    : { ok: false, message, code: null }
+}
+type ThreadErrorCode = Extract<ThreadGreeting, { ok: false }>['code']
+
+const NO_OUTPUTS = { ok: true, outputs: [], stats: {} } as const
+
+try {
+  const host = await startLocalHost(workerData as WatcherSetup)
+  const folds = new Map<number, Fold>()
+  const answer = async (request: ThreadRequest): Promise<ThreadAnswer> => {
+    const { id } = request
+    switch (request.kind) {
+      case 'open':
+        folds.set(request.fold, await host.createFold(request.partition))
+        return { id, ...NO_OUTPUTS }
+      case 'drop':
+        folds.delete(request.fold)
+        return { id, ...NO_OUTPUTS }
+      case 'fold': {
+        const fold = folds.get(request.fold)
+        assert(fold !== undefined, `fold ${request.fold} is not open`)
+        const outputs = await fold.fold(request.record)
+        return { id, ok: true, outputs, stats: fold.stats() }
+      }
+    }
+  }
+  // One at a time: folds of several partitions share the thread, and each keeps its order.
+  let last: Promise<void> = Promise.resolve()
+  port.on('message', (request: ThreadRequest) => {
+    last = last.then(async () => {
+      try {
+        port.postMessage(await answer(request))
+      } catch (error) {
+        port.postMessage({ id: request.id, ...explain(error) })
+      }
+    })
+  })
+  port.postMessage({ ok: true, models: host.models } satisfies ThreadGreeting)
+} catch (error) {
+  port.postMessage(explain(error) satisfies ThreadGreeting)
+}
