@@ -1,0 +1,214 @@
+/**
+ * The roles of one process, wired together: what `foreshock serve`, `foreshock replay` and the
+ * tests of the whole loop all start. It knows no configuration file, no HTTP and no fleet.
+ */
+import type { Bus } from '../core/bus.ts'
+import { ServiceError } from '../core/errors.ts'
+import type { PoolId } from '../core/ids.ts'
+import type { NodeClass } from '../core/node.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Topology } from '../core/topics.ts'
+import { IngestFold } from '../ingest/route.ts'
+import { CoordinatorFold } from './coordinator.ts'
+import { type Ingest, startIngest } from './ingest.ts'
+import { type Role, type RoleEvents, startRole } from './role.ts'
+import { StopSwitch } from './stop.ts'
+import {
+  type ServedModel,
+  startLocalHost,
+  startThreadHost,
+  type WatcherHost,
+} from './watcher-host.ts'
+
+export const ROLES = ['ingest', 'watcher', 'coordinator'] as const
+export type RoleName = (typeof ROLES)[number]
+
+const TICK_INTERVAL_MS = 1_000
+const READY_POLL_MS = 20
+
+export interface ServiceOptions {
+  readonly bus: Bus
+  readonly topology: Topology
+  readonly roles: readonly RoleName[]
+  readonly kernel: WebAssembly.Module
+  readonly nodeClasses: ReadonlyMap<string, NodeClass>
+  readonly models: Readonly<Record<string, string>>
+  readonly defaultClass: string
+  readonly recordBytesMax: number
+  readonly commitIntervalMs: number
+  readonly changeGapMs: number
+  readonly nodesMax: number
+  readonly policyFor: (pool: PoolId) => Policy
+  /** Ed25519 over the bytes, base64. */
+  readonly sign: (bytes: Uint8Array) => string
+  readonly source: string
+  readonly stateDirectory: string
+  /** `thread`: watchers in a worker. `local`: in this thread, for tests. */
+  readonly host: 'thread' | 'local'
+  readonly events?: RoleEvents
+}
+
+export interface Service {
+  readonly models: readonly ServedModel[]
+  /** Counters of the folds that run here, added up. */
+  totals(): Readonly<Record<string, number>>
+  /** Partitions of each role that this process owns with their state restored. */
+  ready(): Readonly<Record<RoleName, number>>
+  /** Dead letters by reason, of this process. */
+  deadLetters(): ReadonlyMap<string, number>
+  stopReason(): string | null
+  /** Hands every partition over and ends. The bus stays open. */
+  stop(): Promise<void>
+}
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { bus, topology, roles } = options
+  const stopSwitch = new StopSwitch(topology, options.stateDirectory)
+  const routers = new Map<number, IngestFold>()
+  let host: WatcherHost | null = null
+  let ingest: Ingest | null = null
+  const running = new Map<RoleName, Role>()
+
+  if (roles.includes('coordinator')) {
+    await stopSwitch.start(bus)
+    running.set('coordinator', await startCoordinator(options, stopSwitch))
+  }
+  if (roles.includes('watcher')) {
+    const setup = { ...options, nodeClasses: [...options.nodeClasses.values()] }
+    host = await (options.host === 'thread'
+      ? startThreadHost(threadSetup(setup))
+      : startLocalHost(setup))
+    running.set('watcher', await startWatcher(options, host))
+  }
+  if (roles.includes('ingest')) ingest = await startIngestRole(options, routers)
+
+  return {
+    models: host?.models ?? [],
+    totals: () => totals(running, routers),
+    ready: () => ({
+      ingest: ingest?.readyPartitions().length ?? 0,
+      watcher: running.get('watcher')?.readyPartitions().length ?? 0,
+      coordinator: running.get('coordinator')?.readyPartitions().length ?? 0,
+    }),
+    deadLetters: () => deadLetters(routers),
+    stopReason: () => stopSwitch.reason(),
+    stop: async () => {
+      await ingest?.stop()
+      for (const role of [running.get('watcher'), running.get('coordinator')]) await role?.stop()
+      await stopSwitch.close()
+      await host?.close()
+    },
+  }
+}
+
+/** Waits until this process owns every partition of its roles, restored. False when `signal` ended it. */
+export async function untilReady(
+  service: Service,
+  options: Pick<ServiceOptions, 'topology' | 'roles'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { topology, roles } = options
+  const wanted = {
+    ingest: topology.nodePartitions,
+    watcher: topology.nodePartitions,
+    coordinator: topology.poolPartitions,
+  }
+  while (!signal.aborted) {
+    const ready = service.ready()
+    if (roles.every((role) => ready[role] >= wanted[role])) return true
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS))
+  }
+  return false
+}
+
+/** Only what can be sent to a thread. */
+function threadSetup(
+  setup: Parameters<typeof startThreadHost>[0],
+): Parameters<typeof startThreadHost>[0] {
+  const { topology, kernel, nodeClasses, models, changeGapMs, nodesMax, source } = setup
+  return { topology, kernel, nodeClasses, models, changeGapMs, nodesMax, source }
+}
+
+function startCoordinator(options: ServiceOptions, stopSwitch: StopSwitch): Promise<Role> {
+  const { topology, policyFor, sign, source } = options
+  return startRole({
+    ...roleOptions(options),
+    role: 'coordinator',
+    topic: 'pool-log',
+    createFold: async (partition) =>
+      new CoordinatorFold({ partition, topology, policyFor, sign, source }),
+    guard: (partition, outputs) => stopSwitch.guard(partition, outputs),
+  })
+}
+
+function startWatcher(options: ServiceOptions, host: WatcherHost): Promise<Role> {
+  return startRole({
+    ...roleOptions(options),
+    role: 'watcher',
+    topic: 'node-log',
+    createFold: (partition) => host.createFold(partition),
+  })
+}
+
+function roleOptions({ bus, topology, commitIntervalMs, events }: ServiceOptions) {
+  return {
+    bus,
+    topology,
+    commitIntervalMs,
+    tickIntervalMs: TICK_INTERVAL_MS,
+    ...(events === undefined ? {} : { events }),
+  }
+}
+
+function startIngestRole(
+  options: ServiceOptions,
+  routers: Map<number, IngestFold>,
+): Promise<Ingest> {
+  const { bus, topology, nodeClasses, defaultClass, recordBytesMax, commitIntervalMs } = options
+  if (!nodeClasses.has(defaultClass)) {
+    throw new ServiceError(
+      'NODE_CLASS_UNKNOWN',
+      `ingest.default_class: there is no node class \`${defaultClass}\`; known: ${[...nodeClasses.keys()].join(', ')}`,
+    )
+  }
+  return startIngest({
+    bus,
+    topology,
+    commitIntervalMs,
+    createRouter: (partition) => {
+      const router = new IngestFold({
+        topology,
+        nodeClasses,
+        defaultClass,
+        recordBytesMax,
+        source: partition,
+      })
+      routers.set(partition, router)
+      return router
+    },
+    ...(options.events === undefined ? {} : { events: options.events }),
+  })
+}
+
+function totals(
+  running: ReadonlyMap<RoleName, Role>,
+  routers: ReadonlyMap<number, IngestFold>,
+): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  const folds = [...running.values()].flatMap((role) => [...role.stats().values()])
+  for (const stats of [...folds]) {
+    for (const [name, value] of Object.entries(stats)) sums[name] = (sums[name] ?? 0) + value
+  }
+  sums['deadLetterCount'] = [...deadLetters(routers).values()].reduce((a, b) => a + b, 0)
+  return sums
+}
+
+function deadLetters(routers: ReadonlyMap<number, IngestFold>): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>()
+  for (const router of routers.values()) {
+    for (const [reason, count] of router.deadLetters()) {
+      sums.set(reason, (sums.get(reason) ?? 0) + count)
+    }
+  }
+  return sums
+}
