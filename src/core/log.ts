@@ -52,7 +52,13 @@ export type ClockRecord =
       /** Topic → per partition the end offset when the step was published: all before it belongs to it. */
       readonly until: Readonly<Record<string, readonly number[]>>
     }
-  | { readonly kind: 'done'; readonly poolPartition: number; readonly step: number }
+  | {
+      readonly kind: 'done'
+      readonly poolPartition: number
+      readonly step: number
+      /** Commands this pool-log partition has sent since its log began. */
+      readonly commandCount: number
+    }
 
 export function kindOf(record: LogRecord): string | undefined {
   return record.headers[KIND]

@@ -16,6 +16,7 @@ export class ClockDriver {
   readonly #topology: Topology
   readonly #topic: string
   readonly #done: number[]
+  readonly #commandCounts: number[]
   #reader: Reader | null = null
   #step = 0
 
@@ -25,11 +26,17 @@ export class ClockDriver {
     this.#topology = topology
     this.#topic = topicName(topology, 'clock')
     this.#done = Array.from({ length: topology.poolPartitions }, () => 0)
+    this.#commandCounts = [...this.#done]
   }
 
   /** Steps committed by every coordinator. */
   get step(): number {
     return this.#step
+  }
+
+  /** Commands sent by all coordinators up to the last committed step. */
+  get commandCount(): number {
+    return this.#commandCounts.reduce((sum, count) => sum + count, 0)
   }
 
   /**
@@ -97,9 +104,9 @@ export class ClockDriver {
     for (const { value } of records) {
       if (value === null) continue
       const clock = JSON.parse(toText(value)) as ClockRecord
-      if (clock.kind === 'done') {
-        this.#done[clock.poolPartition] = Math.max(this.#done[clock.poolPartition]!, clock.step)
-      }
+      if (clock.kind !== 'done') continue
+      this.#done[clock.poolPartition] = Math.max(this.#done[clock.poolPartition]!, clock.step)
+      this.#commandCounts[clock.poolPartition] = clock.commandCount
     }
   }
 }

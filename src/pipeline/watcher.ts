@@ -24,6 +24,7 @@ import { topicName, type Topology } from '../core/topics.ts'
 import { contributions } from '../predict/occlusion.ts'
 import type { Predictor } from '../predict/session.ts'
 import { type CohortTable, type FeatureRows, NodeTable } from '../state/node-table.ts'
+import { rowHash } from '../state/row-hash.ts'
 import type { Fold } from './fold.ts'
 import { toEveryPartition } from './role.ts'
 
@@ -311,6 +312,7 @@ export class WatcherFold implements Fold {
     const atMs = rows.atMs[row]!
     const { version, featureHash, horizonMs, provider, actingPoint } = model!
     const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
+    const featureCount = table.featureNames.length
     this.#outputs.push(
       cloudEventOutput(
         topicName(topology, 'predictions'),
@@ -334,6 +336,7 @@ export class WatcherFold implements Fold {
           top,
           modelVersion: version,
           featureHash,
+          rowHash: rowHash(wordsOf(rows.matrix), row * featureCount, featureCount),
           provider,
         },
       ),
@@ -409,6 +412,10 @@ function worthSending(p: number, sent: number | undefined, model: ModelRef): boo
   if (sent === undefined) return true
   const crosses = p >= model.actingPoint !== sent >= model.actingPoint
   return crosses || Math.abs(p - sent) >= PROBABILITY_STEP
+}
+
+function wordsOf(matrix: Float32Array): Uint32Array {
+  return new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length)
 }
 
 /** The last row of each node. */
