@@ -1,0 +1,88 @@
+/**
+ * POST /v1/controls: what operators say (mode, stop, veto), always with a reason.
+ *
+ * All of them take one partition, so that "stop" never overtakes the "go on" before it. A stop of
+ * every pool is also put on the compacted `stop` topic, which is read out of band before every send.
+ */
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { Output } from '../core/bus.ts'
+import type { Control } from '../core/policy.ts'
+import { topicName } from '../core/topics.ts'
+import type { Topology } from '../core/topics.ts'
+import { readBody } from './body.ts'
+import { badRequest } from './problem.ts'
+
+const CONTROL_BYTES_MAX = 16_384
+const CONTROL_PARTITION = 0
+/** Key of the console's stop on the stop topic; a tombstone there lifts it. */
+const STOP_KEY = 'console'
+
+const text = z.string().trim().min(1).max(1_000)
+const common = {
+  pool: text.nullable().default(null),
+  by: text.default('console'),
+  reason: text,
+}
+const ControlBody = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('mode'),
+    mode: z.enum(['observe', 'approve', 'enforce']),
+    ...common,
+  }),
+  z.strictObject({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
+  z.strictObject({ kind: z.literal('veto'), node: text, veto: z.boolean(), ...common }),
+])
+
+export interface ControlPorts {
+  readonly topology: Topology
+  readonly produce: (outputs: readonly Output[]) => Promise<unknown>
+}
+
+export function controlRoutes({ topology, produce }: ControlPorts): Hono {
+  const routes = new Hono()
+  routes.post('/', async (c) => {
+    const control = readControl(await readBody(c, CONTROL_BYTES_MAX))
+    await produce(controlOutputs(topology, control))
+    return c.json(control, 202)
+  })
+  return routes
+}
+
+function readControl(bytes: Uint8Array): Control {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    throw badRequest('the body is not JSON')
+  }
+  const checked = ControlBody.safeParse(parsed)
+  if (checked.success) return checked.data as Control
+  const [issue] = checked.error.issues
+  const path = issue?.path.join('.') ?? ''
+  throw badRequest(path === '' ? (issue?.message ?? 'invalid') : `${path}: ${issue?.message}`)
+}
+
+function controlOutputs(topology: Topology, control: Control): readonly Output[] {
+  const value = JSON.stringify(control)
+  const headers = { 'content-type': 'application/json' }
+  const outputs: Output[] = [
+    {
+      topic: topicName(topology, 'controls'),
+      partition: CONTROL_PARTITION,
+      key: control.pool,
+      value,
+      headers,
+    },
+  ]
+  if (control.kind === 'stop' && control.pool === null) {
+    outputs.push({
+      topic: topicName(topology, 'stop'),
+      partition: 0,
+      key: STOP_KEY,
+      value: control.stopped ? `${control.by}: ${control.reason}` : null,
+      headers,
+    })
+  }
+  return outputs
+}

@@ -1,0 +1,99 @@
+/** GET /v1/predictions, /v1/commands, /v1/decisions and /v1/alerts: newest first. */
+import { Hono } from 'hono'
+import type { Ring } from '../store/ring.ts'
+import type { CommandView, ConsoleViews } from '../store/views.ts'
+import { cursorFor, cursorOf, limitOf, ratioOf, sequenceOf } from './paging.ts'
+import type { Page } from './paging.ts'
+import { notFound } from './problem.ts'
+
+export function listRoutes(views: ConsoleViews): Hono {
+  const routes = new Hono()
+  routes.get('/predictions', (c) => {
+    const { node, limit, cursor, min_probability } = c.req.query()
+    const least = ratioOf('min_probability', min_probability)
+    return c.json(
+      newest(views.predictions, limitOf(limit), sequenceOf(cursor), (prediction) => {
+        if (node !== undefined && prediction.node !== node) return false
+        return least === undefined || (prediction.probability ?? 0) >= least
+      }),
+    )
+  })
+  routes.get('/decisions', (c) => {
+    const { node, pool, kind, rail, incident, limit, cursor } = c.req.query()
+    return c.json(
+      newest(
+        views.decisions,
+        limitOf(limit),
+        sequenceOf(cursor),
+        (entry) =>
+          (node === undefined || entry.node === node) &&
+          (pool === undefined || entry.pool === pool) &&
+          (kind === undefined || entry.kind === kind) &&
+          (rail === undefined || entry.rail === rail) &&
+          (incident === undefined || entry.incidentId === incident),
+      ),
+    )
+  })
+  routes.get('/alerts', (c) => {
+    const { limit, cursor } = c.req.query()
+    return c.json(newest(views.alerts, limitOf(limit), sequenceOf(cursor), () => true))
+  })
+  routes.get('/commands', (c) => {
+    const { node, pool, state, action, limit, cursor } = c.req.query()
+    const wanted = (command: CommandView): boolean =>
+      (node === undefined || command.node === node) &&
+      (pool === undefined || command.pool === pool) &&
+      (state === undefined || command.state === state) &&
+      (action === undefined || command.action === action)
+    return c.json(pageOfCommands(views, wanted, limitOf(limit), cursorOf(cursor)))
+  })
+  routes.get('/commands/:id', (c) => {
+    const id = c.req.param('id')
+    const command = views.command(id)
+    if (command === undefined) throw notFound(`no command "${id}" is known (any more)`)
+    const decisions = []
+    for (const { item } of views.decisions.before(views.decisions.next)) {
+      if (item.commandId === id) decisions.push(item)
+    }
+    return c.json({ ...command, decisions })
+  })
+  return routes
+}
+
+function newest<Item>(
+  ring: Ring<Item>,
+  limit: number,
+  before: number | undefined,
+  wanted: (item: Item) => boolean,
+): Page<Item> {
+  const items: Item[] = []
+  let last = 0
+  for (const { sequence, item } of ring.before(before ?? ring.next)) {
+    if (!wanted(item)) continue
+    if (items.length === limit) return { items, nextCursor: cursorFor(String(last)) }
+    items.push(item)
+    last = sequence
+  }
+  return { items, nextCursor: null }
+}
+
+function pageOfCommands(
+  views: ConsoleViews,
+  wanted: (command: CommandView) => boolean,
+  limit: number,
+  after: string | undefined,
+): Page<CommandView> {
+  const items: CommandView[] = []
+  // A cursor whose command has been dropped stands before nothing: all that follows is gone too.
+  let skipping = after !== undefined
+  for (const command of views.commands()) {
+    if (skipping) {
+      skipping = command.commandId !== after
+      continue
+    }
+    if (!wanted(command)) continue
+    if (items.length === limit) return { items, nextCursor: cursorFor(items.at(-1)!.commandId) }
+    items.push(command)
+  }
+  return { items, nextCursor: null }
+}

@@ -1,0 +1,259 @@
+/**
+ * What Prometheus scrapes. Two sources: the output topics, folded like the views are, and figures
+ * that the running roles hold, read at the moment of the scrape.
+ *
+ * Counters over topics count what is in the log since its start (the console reads it from there),
+ * so they go on, and do not start from zero, when the console is restarted.
+ * `fault_tolerance_checkpoints_total` and `fault_tolerance_checkpoint_duration_seconds` are reserved
+ * for checkpoints of state, and appear with them.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { BusHealth, LogRecord } from '../core/bus.ts'
+import { toText } from '../core/bytes.ts'
+import { FINAL_STATES } from '../core/command.ts'
+import type { Command, JournalEntry, Result } from '../core/command.ts'
+import type { TopicName, Topology } from '../core/topics.ts'
+
+export interface Lag {
+  readonly role: string
+  readonly partition: number
+  readonly records: number
+}
+
+export interface MetricsSources {
+  readonly topology: Pick<Topology, 'prefix'>
+  /** Counters and sizes of the folds of this process, added up; `sampleCount` among them. */
+  readonly totals: () => Readonly<Record<string, number>>
+  /** Records that the owned partitions have not folded yet. */
+  readonly lag: () => Promise<readonly Lag[]>
+  readonly bus: () => BusHealth
+}
+
+/** Topics whose records `fold` understands. */
+export const METRIC_TOPICS = [
+  'predictions',
+  'commands.migration',
+  'commands.recovery',
+  'results',
+  'journal',
+  'dead-letter',
+] as const satisfies readonly TopicName[]
+
+/** Commands whose end has not been seen; beyond it the oldest is forgotten. */
+const OPEN_COMMANDS_MAX = 50_000
+const REASONS_MAX = 64
+const DURATION_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800]
+const COMMIT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5]
+
+interface OpenCommand {
+  readonly action: string
+  readonly sentAtMs: number
+}
+
+export class Metrics {
+  readonly registry = new Registry()
+  readonly #sources: MetricsSources
+  readonly #open = new Map<string, OpenCommand>()
+  readonly #early = new Map<string, Result>()
+  readonly #reasons = new Set<string>()
+  #foreseenCount = 0
+  #outcomeCount = 0
+
+  readonly #predictions = this.#counter('foreshock_predictions_total', 'Predictions published')
+  readonly #commands = this.#counter('foreshock_commands_total', 'Commands sent', 'action')
+  readonly #results = this.#counter('foreshock_results_total', 'Results of executors', 'state')
+  readonly #refusals = this.#counter('foreshock_refusals_total', 'Refused decisions', 'rail')
+  readonly #deadLetters = this.#counter(
+    'foreshock_dead_letters_total',
+    'Input records that could not be used',
+    'reason',
+  )
+  readonly #transactions = this.#counter(
+    'foreshock_transactions_total',
+    'Transactions by outcome',
+    'role',
+    'outcome',
+  )
+  readonly #failures = this.#counter(
+    'fault_tolerance_failures_detected_total',
+    'Incidents opened: nodes that fell silent or were predicted to fail',
+  )
+  readonly #recoveries = this.#counter(
+    'fault_tolerance_recoveries_total',
+    'Workloads recovered or moved, verified by their executor',
+    'action',
+  )
+  readonly #accuracy = this.#gauge(
+    'fault_tolerance_prediction_accuracy',
+    'Share of confirmed node failures that were foreseen; absent before the first',
+  )
+  readonly #recoverySeconds = new Histogram({
+    name: 'fault_tolerance_recovery_duration_seconds',
+    help: 'From the command to its verified result',
+    labelNames: ['action'],
+    buckets: DURATION_BUCKETS,
+    registers: [this.registry],
+  })
+  readonly #commitSeconds = new Histogram({
+    name: 'foreshock_transaction_duration_seconds',
+    help: 'Duration of transactions',
+    labelNames: ['role'],
+    buckets: COMMIT_BUCKETS,
+    registers: [this.registry],
+  })
+  readonly #samples = this.#counter('foreshock_samples_total', 'Samples folded by watchers')
+  readonly #lag = this.#gauge(
+    'foreshock_lag_records',
+    'Records not yet folded',
+    'role',
+    'partition',
+  )
+  readonly #figures = this.#gauge(
+    'foreshock_fold',
+    'Figures of the folds of this process',
+    'figure',
+  )
+  readonly #connected = this.#gauge('foreshock_bus_connected', '1 while the bus is connected')
+  readonly #reconnects = this.#counter('foreshock_bus_reconnects_total', 'Connections made anew')
+  readonly #stuck = this.#gauge('foreshock_bus_stuck_leases', 'Leases that make no progress')
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources
+  }
+
+  /** Takes one record of `METRIC_TOPICS`; what it cannot read it leaves to the views to count. */
+  fold(record: LogRecord): void {
+    const topic = record.topic.slice(this.#sources.topology.prefix.length)
+    if (topic === 'dead-letter') {
+      this.#deadLetters.inc({ reason: this.#reason(record.headers['reason']) })
+      return
+    }
+    const body = parse(record.value)
+    if (body === undefined) return
+    if (topic === 'predictions') this.#predictions.inc()
+    else if (topic === 'results') this.#foldResult(body as Result)
+    else if (topic === 'journal') this.#foldJournal(body as JournalEntry)
+    else if (topic.startsWith('commands.')) {
+      this.#foldCommand(body as Command, sentAtMs(record))
+    }
+  }
+
+  transaction(role: string, outcome: string, elapsedMs: number): void {
+    this.#transactions.inc({ role, outcome })
+    this.#commitSeconds.observe({ role }, elapsedMs / 1_000)
+  }
+
+  get contentType(): string {
+    return this.registry.contentType
+  }
+
+  /** In Prometheus' text format. */
+  async text(): Promise<string> {
+    this.#readBus(this.#sources.bus())
+    this.#readTotals(this.#sources.totals())
+    this.#readLag(await this.#sources.lag())
+    return this.registry.metrics()
+  }
+
+  #foldCommand(command: Command, sentAtMs: number): void {
+    const { commandId, action } = command
+    this.#commands.inc({ action })
+    const early = this.#early.get(commandId)
+    this.#early.delete(commandId)
+    if (early === undefined) put(this.#open, commandId, { action, sentAtMs })
+    else this.#end({ action, sentAtMs }, early)
+  }
+
+  #foldResult(result: Result): void {
+    this.#results.inc({ state: result.state })
+    if (!FINAL_STATES.includes(result.state)) return
+    const command = this.#open.get(result.commandId)
+    this.#open.delete(result.commandId)
+    // Commands and results come over different topics, so a result may be read first.
+    if (command === undefined) put(this.#early, result.commandId, result)
+    else this.#end(command, result)
+  }
+
+  #end({ action, sentAtMs }: OpenCommand, { state, atMs }: Result): void {
+    if (state !== 'verified' || (action !== 'recover' && action !== 'migrate')) return
+    this.#recoveries.inc({ action })
+    this.#recoverySeconds.observe({ action }, Math.max(0, atMs - sentAtMs) / 1_000)
+  }
+
+  #foldJournal(entry: JournalEntry): void {
+    if (entry.kind === 'incident-opened') this.#failures.inc()
+    else if (entry.kind === 'refusal') this.#refusals.inc({ rail: entry.rail ?? 'none' })
+    else if (entry.kind === 'outcome') this.#foldOutcome(entry)
+  }
+
+  #foldOutcome(entry: JournalEntry): void {
+    const foreseen = entry.evidence.find(({ what }) => what === 'foreseen')
+    if (foreseen === undefined) return
+    this.#outcomeCount++
+    if (foreseen.value === 'yes' || foreseen.value === 1) this.#foreseenCount++
+    this.#accuracy.set(this.#foreseenCount / this.#outcomeCount)
+  }
+
+  #readBus(health: BusHealth): void {
+    this.#connected.set(health.connected ? 1 : 0)
+    this.#stuck.set(health.stuckLeaseCount)
+    setTotal(this.#reconnects, health.reconnectCount)
+  }
+
+  #readTotals(totals: Readonly<Record<string, number>>): void {
+    for (const [figure, value] of Object.entries(totals)) this.#figures.set({ figure }, value)
+    setTotal(this.#samples, totals['sampleCount'] ?? 0)
+  }
+
+  /** Partitions that moved to another process must not stay behind as old figures. */
+  #readLag(lags: readonly Lag[]): void {
+    this.#lag.reset()
+    for (const { role, partition, records } of lags) this.#lag.set({ role, partition }, records)
+  }
+
+  /** Reasons come from records of others, so their number is bounded. */
+  #reason(reason = 'unknown'): string {
+    if (this.#reasons.size < REASONS_MAX) this.#reasons.add(reason)
+    return this.#reasons.has(reason) ? reason : 'other'
+  }
+
+  #counter<Label extends string>(name: string, help: string, ...labelNames: Label[]) {
+    return new Counter<Label>({ name, help, labelNames, registers: [this.registry] })
+  }
+
+  #gauge<Label extends string>(name: string, help: string, ...labelNames: Label[]) {
+    const gauge = new Gauge<Label>({ name, help, labelNames, registers: [this.registry] })
+    // A gauge that was never set is absent, not zero.
+    gauge.remove()
+    return gauge
+  }
+}
+
+function put<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.set(key, value)
+  if (map.size <= OPEN_COMMANDS_MAX) return
+  const [oldest] = map.keys()
+  if (oldest !== undefined) map.delete(oldest)
+}
+
+function setTotal(counter: Counter, total: number): void {
+  counter.reset()
+  counter.inc(total)
+}
+
+/** The command's own time where it says one: under a driven clock append time is another clock. */
+function sentAtMs({ headers, appendedAtMs }: LogRecord): number {
+  const atMs = Date.parse(headers['ce_time'] ?? '')
+  return Number.isNaN(atMs) ? appendedAtMs : atMs
+}
+
+function parse(value: Uint8Array | null): object | undefined {
+  if (value === null) return undefined
+  try {
+    const body: unknown = JSON.parse(toText(value))
+    return typeof body === 'object' && body !== null ? body : undefined
+  } catch {
+    // Not JSON: the views count it.
+    return undefined
+  }
+}

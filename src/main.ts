@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/** The command line: wires the process to the commands. No logic lives here. */
+import { runCli } from './commands/cli.ts'
+import type { Registry } from './commands/cli.ts'
+
+const registry: Registry = {
+  topics: async () => (await import('./commands/topics.ts')).command,
+}
+
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // A second signal finds no listener and ends the process at once.
+    interrupted.abort()
+  })
+}
+
+// A reader that has seen enough (`foreshock ... | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
+
+process.exitCode = await runCli(registry, process.argv.slice(2), {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  isTTY: process.stderr.isTTY,
+  env: process.env,
+  signal: interrupted.signal,
+  nowMs: Date.now,
+})
