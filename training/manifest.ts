@@ -1,0 +1,183 @@
+/**
+ * A history manifest: where labelled history lies, how to read it as telemetry and events, and how to
+ * split it. It is TOML with SQL inside; `{data}` in the SQL is the directory given on the command line.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parse } from 'smol-toml'
+import { z } from 'zod'
+import { ServiceError } from '../src/core/errors.ts'
+import { parseDuration } from '../src/core/time.ts'
+
+export type Slice = 'fit' | 'calibration' | 'validation' | 'test'
+
+export interface Baseline {
+  readonly name: string
+  /** The score is how many of these metrics have a value over zero. */
+  readonly countsOverZero: readonly string[]
+}
+
+export interface Manifest {
+  readonly name: string
+  readonly nodeClass: string
+  readonly horizonMs: number
+  readonly files: readonly string[]
+  /** Where each slice ends, of the node hashes 0..99. */
+  readonly split: {
+    readonly fit: number
+    readonly calibration: number
+    readonly validation: number
+  }
+  /** Rows whose horizon ends later are for testing only; null: the split is by node alone. */
+  readonly trainUntilMs: number | null
+  readonly training: {
+    readonly negatives: number
+    readonly trees: number
+    readonly leaves: number
+    readonly learningRate: number
+  }
+  readonly sql: { readonly telemetry: string; readonly events: string }
+  readonly baselines: readonly Baseline[]
+}
+
+/** ServiceError HISTORY_INVALID, naming file and key. */
+export function readManifest(file: string): Manifest {
+  return parseManifest(readText(file), file)
+}
+
+export function parseManifest(toml: string, file: string): Manifest {
+  const checked = ManifestTable.safeParse(parseToml(toml, file))
+  if (!checked.success) {
+    const problems = checked.error.issues.map(
+      (issue) => `\`${issue.path.join('.') || 'manifest'}\`: ${issue.message}`,
+    )
+    throw new ServiceError('HISTORY_INVALID', `${file}: ${problems.join('; ')}`)
+  }
+  const { split, training, baselines, ...table } = checked.data
+  if (!(split.fit < split.calibration && split.calibration < split.validation)) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`split\`: fit, calibration and validation must rise; each is where its slice ends`,
+    )
+  }
+  return {
+    name: table.name,
+    nodeClass: table.node_class,
+    horizonMs: table.horizon,
+    files: table.files,
+    split: { fit: split.fit, calibration: split.calibration, validation: split.validation },
+    trainUntilMs: split.train_until ?? null,
+    training: {
+      negatives: training.negatives,
+      trees: training.trees,
+      leaves: training.leaves,
+      learningRate: training.learning_rate,
+    },
+    sql: table.sql,
+    baselines: Object.entries(baselines).map(([name, { counts_over_zero }]) => ({
+      name,
+      countsOverZero: counts_over_zero,
+    })),
+  }
+}
+
+const share = z.number().int().min(1).max(99)
+
+const duration = z.string().transform((text, context) => {
+  const ms = parseDuration(text)
+  if (ms !== undefined && ms > 0) return ms
+  context.addIssue(`"${text}" is no duration; write it like 1h or 30d`)
+  return z.NEVER
+})
+
+const moment = z.string().transform((text, context) => {
+  const ms = Date.parse(text)
+  if (!Number.isNaN(ms)) return ms
+  context.addIssue(`"${text}" is no RFC 3339 time`)
+  return z.NEVER
+})
+
+const Training = z.strictObject({
+  negatives: z.number().positive().max(1).default(1),
+  trees: z.number().int().min(1).max(5_000).default(300),
+  leaves: z.number().int().min(2).max(1_024).default(31),
+  learning_rate: z.number().positive().max(1).default(0.05),
+})
+
+const ManifestTable = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a kebab-case name'),
+  node_class: z.string().min(1),
+  horizon: duration,
+  files: z.array(z.string().min(1)).min(1),
+  split: z.strictObject({
+    fit: share,
+    calibration: share,
+    validation: share,
+    train_until: moment.optional(),
+  }),
+  training: Training.default(Training.parse({})),
+  sql: z.strictObject({ telemetry: z.string().min(1), events: z.string().min(1) }),
+  baselines: z
+    .record(z.string(), z.strictObject({ counts_over_zero: z.array(z.string()).min(1) }))
+    .default({}),
+})
+
+/** 0..99, from the first 32 bits of the id's SHA-256: stable over runs, machines and languages. */
+export function nodeShare(hash: number): number {
+  return hash % 100
+}
+
+/** First 32 bits of the SHA-256 of a node id. */
+export function nodeHash(node: string): number {
+  return createHash('sha256').update(node).digest().readUInt32BE(0)
+}
+
+export function sliceOf({ split }: Manifest, hash: number): Slice {
+  const at = nodeShare(hash)
+  if (at < split.fit) return 'fit'
+  if (at < split.calibration) return 'calibration'
+  return at < split.validation ? 'validation' : 'test'
+}
+
+/** Absolute paths of the manifest's files. ServiceError HISTORY_EMPTY for the first that is missing. */
+export function dataFiles(manifest: Manifest, dataDir: string): readonly string[] {
+  return manifest.files.map((name) => {
+    const path = resolve(join(dataDir, name))
+    if (existsSync(path)) return path
+    throw new ServiceError(
+      'HISTORY_EMPTY',
+      `${path}: no such file; history \`${manifest.name}\` needs it: point --data at the directory that holds ${manifest.files.join(', ')}`,
+    )
+  })
+}
+
+/** SHA-256 over the names and contents of the files, so that a model card can name its data. */
+export function dataDigest(manifest: Manifest, dataDir: string): string {
+  const digest = createHash('sha256')
+  for (const [i, path] of dataFiles(manifest, dataDir).entries()) {
+    digest.update(`${manifest.files[i]!}\n`).update(readFileSync(path))
+  }
+  return digest.digest('hex')
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: cannot be read; name a history manifest such as training/histories/backblaze.toml`,
+      { cause },
+    )
+  }
+}
+
+function parseToml(toml: string, file: string): unknown {
+  try {
+    return parse(toml)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
+    throw new ServiceError('HISTORY_INVALID', `${file}: not TOML: ${why}`, { cause })
+  }
+}
