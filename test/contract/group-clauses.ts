@@ -4,7 +4,6 @@ import { expect } from 'vitest'
 import type { Bus, Lease, LogRecord, Membership } from '../../src/core/bus.ts'
 import type { Claim } from '../../src/core/log.ts'
 import { KIND, logBody } from '../../src/core/log.ts'
-import type { BusHarness } from './harness.ts'
 import type { Clause } from './log-clauses.ts'
 import {
   copyWhileOwned,
@@ -29,7 +28,7 @@ export const handoverLosesAndRepeatsNothing: Clause = async (harness) => {
   const load = async (count: number): Promise<void> => {
     for (let partition = 0; partition < PARTITIONS; partition++) {
       await first.produce(numbered(input, partition, count, produced[partition]))
-      produced[partition]! += count
+      produced[partition] += count
     }
   }
   const copies: Promise<void>[] = []
@@ -68,7 +67,7 @@ export const handoverLosesAndRepeatsNothing: Clause = async (harness) => {
   const records = await readAll(harness, second, out, PARTITIONS)
   for (let partition = 0; partition < PARTITIONS; partition++) {
     const values = records.filter((r) => r.partition === partition).map(text)
-    expect(values).toEqual(numbered(out, partition, produced[partition]!).map((o) => o.value))
+    expect(values).toEqual(numbered(out, partition, produced[partition]).map((o) => o.value))
   }
 }
 
@@ -87,9 +86,9 @@ export const claimsAreRecordedAndRise: Clause = async (harness) => {
       (record) => record.headers[KIND] === 'claim' && record.partition === 1,
     )
   const [claim] = await claims()
-  expect(claim!.offset).toBe(one.epoch)
-  expect(logBody<Claim>(claim!).role).toBe(role)
-  expect(logBody<Claim>(claim!).owner).toBeTypeOf('string')
+  expect(claim.offset).toBe(one.epoch)
+  expect(logBody<Claim>(claim).role).toBe(role)
+  expect(logBody<Claim>(claim).owner).toBeTypeOf('string')
 
   one.release()
   expect(one.lost).toBe(true)

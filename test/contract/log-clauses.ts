@@ -34,13 +34,13 @@ export const partitionsKeepOrder: Clause = async (harness) => {
     const outputs = [0, 1, 2].flatMap((partition) => numbered(topic, partition, 7, round * 7))
     const positions = await bus.produce(outputs)
     expect(positions.map((at) => at.partition)).toEqual(outputs.map((out) => out.partition))
-    for (const out of outputs) expected[out.partition]!.push(String(out.value))
+    for (const out of outputs) expected[out.partition].push(String(out.value))
   }
   const records = await readAll(harness, bus, topic, 3)
   for (const partition of [0, 1, 2]) {
     const own = records.filter((record) => record.partition === partition)
     expect(own.map(text)).toEqual(expected[partition])
-    for (let i = 1; i < own.length; i++) expect(own[i]!.offset).toBeGreaterThan(own[i - 1]!.offset)
+    for (let i = 1; i < own.length; i++) expect(own[i].offset).toBeGreaterThan(own[i - 1].offset)
   }
 }
 
@@ -56,7 +56,7 @@ export const partitionsAreExplicit: Clause = async (harness) => {
   expect(records).toHaveLength(sent.length)
   for (const record of records) expect(text(record)).toMatch(new RegExp(`^${record.partition}-`))
   for (const [i, position] of positions.entries()) {
-    const record = records.find((each) => text(each) === text0(sent[i]!.value))
+    const record = records.find((each) => text(each) === text0(sent[i].value))
     expect(record?.offset).toBe(position.offset)
   }
 }
@@ -72,15 +72,15 @@ export const contentIsKept: Clause = async (harness) => {
     { topic, partition: 0, key: 'ключ', value: new Uint8Array(100_000).fill(7) },
   ])
   const [binary, none, empty, large] = await readAll(harness, bus, topic, 1)
-  expect([...(binary!.key ?? [])]).toEqual([...bytes])
-  expect([...(binary!.value ?? [])]).toEqual([...bytes])
-  expect(binary!.headers).toEqual({ kind: 'tick', ä: 'ö€' })
-  expect([none!.key, none!.value, none!.headers]).toEqual([null, null, {}])
-  expect([empty!.key?.length, empty!.value?.length]).toEqual([0, 0])
-  expect(empty!.headers).toEqual({ empty: '' })
-  expect(new TextDecoder().decode(large!.key ?? undefined)).toBe('ключ')
-  expect(large!.value?.length).toBe(100_000)
-  expect(large!.value?.every((byte) => byte === 7)).toBe(true)
+  expect([...(binary.key ?? [])]).toEqual([...bytes])
+  expect([...(binary.value ?? [])]).toEqual([...bytes])
+  expect(binary.headers).toEqual({ kind: 'tick', ä: 'ö€' })
+  expect([none.key, none.value, none.headers]).toEqual([null, null, {}])
+  expect([empty.key?.length, empty.value?.length]).toEqual([0, 0])
+  expect(empty.headers).toEqual({ empty: '' })
+  expect(new TextDecoder().decode(large.key ?? undefined)).toBe('ключ')
+  expect(large.value?.length).toBe(100_000)
+  expect(large.value?.every((byte) => byte === 7)).toBe(true)
 }
 
 export const replayFromAnywhere: Clause = async (harness) => {
@@ -96,14 +96,14 @@ export const replayFromAnywhere: Clause = async (harness) => {
   )
   const fromOffsets = await bus.read({
     topic,
-    from: { offsets: [positions[4]!.offset, positions[17]!.offset] },
+    from: { offsets: [positions[4].offset, positions[17].offset] },
   })
   const later = (await takeUntil(harness, bus, fromOffsets, (records) => sawMark(records, 1, '9')))
     .filter((record) => record.partition === 1)
     .map(text)
   expect(later.slice(0, 3)).toEqual(['7', '8', '9'])
 
-  const at = whole.find((record) => record.offset === middle!.offset && record.partition === 0)!
+  const at = whole.find((record) => record.offset === middle.offset && record.partition === 0)!
   const fromTime = await bus.read({ topic, partitions: [0], from: { timeMs: at.appendedAtMs } })
   const first = await takeCount(harness, bus, fromTime, 5)
   expect(first.slice(0, 5).map(text)).toEqual(['10', '11', '12', '13', '14'])
@@ -126,7 +126,7 @@ export const leaseReplaysFromOffset: Clause = async (harness) => {
     topics: [topic],
     claimTopic: null,
     onGained: (lease) => {
-      lease.start({ [topic]: positions[6]!.offset })
+      lease.start({ [topic]: positions[6].offset })
       void takeCount(harness, bus, lease, 4).then((records) => (taken = records))
     },
   })
@@ -171,8 +171,8 @@ export const compactionKeepsTheLast: Clause = async (harness) => {
     const key = new TextDecoder().decode(record.key ?? undefined)
     last.set(key, { value: text(record), offset: record.offset })
   }
-  expect(last.get('a')).toEqual({ value: '2', offset: positions[2]!.offset })
-  expect(last.get('c')).toEqual({ value: '3', offset: positions[4]!.offset })
+  expect(last.get('a')).toEqual({ value: '2', offset: positions[2].offset })
+  expect(last.get('c')).toEqual({ value: '3', offset: positions[4].offset })
   assert(!last.has('b') || last.get('b')!.value === 'null', 'a deleted key came back')
   if (harness.compact !== undefined) {
     expect(records.map(text)).not.toContain('1')
@@ -183,12 +183,12 @@ export const retentionDropsTheOldest: Clause = async (harness) => {
   const bus = await harness.open()
   const topic = await createTopic(bus, `${harness.prefix}retention`, 2, { retentionMs: 600_000 })
   const [, , , fourth] = await bus.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 2)])
-  await harness.expire(topic, 0, fourth!.offset + 1)
+  await harness.expire(topic, 0, fourth.offset + 1)
   await bus.produce([output(topic, 0, 'kept')])
   const deadlineMs = bus.nowMs() + harness.patienceMs
   while ((await bus.starts(topic))[0] === 0 && bus.nowMs() < deadlineMs) await harness.pause(10)
-  expect((await bus.starts(topic))[0]).toBe(fourth!.offset + 1)
-  expect((await bus.ends(topic))[0]).toBeGreaterThan(fourth!.offset + 1)
+  expect((await bus.starts(topic))[0]).toBe(fourth.offset + 1)
+  expect((await bus.ends(topic))[0]).toBeGreaterThan(fourth.offset + 1)
   const records = await readAll(harness, bus, topic, 2)
   expect(records.filter((record) => record.partition === 0).map(text)).toEqual(['kept'])
 }

@@ -92,7 +92,7 @@ export async function readAll(
 export interface Joined {
   readonly membership: Membership
   /** The next lease that was gained and not yet asked for. */
-  gained(): Promise<Lease>
+  readonly gained: () => Promise<Lease>
 }
 
 export async function joinGroup(

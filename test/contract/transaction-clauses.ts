@@ -89,7 +89,7 @@ export const unknownCommitIsResolved: Clause = async (harness) => {
   for (const written of [true, false]) {
     const lease = await gained()
     lease.start(lease.committed)
-    const before = lease.committed[input]!
+    const before = lease.committed[input]
     harness.failNextCommit({ outcome: 'unknown', written })
     const mark = `${before}-${written}`
     expect(await lease.commit([output(out, 1, mark)], { [input]: before + 3 })).toBe('unknown')
@@ -172,7 +172,7 @@ export const overlappingAbortsStayUnseen: Clause = async (harness) => {
   const lease = await joined.gained()
   lease.start(lease.committed)
   const [first] = await takeCount(harness, bus, lease, 1)
-  expect(text(first!)).toBe('kept')
+  expect(text(first)).toBe('kept')
   await until(
     harness,
     bus,

@@ -1,0 +1,4 @@
+import { busContract } from './suite.ts'
+import { simulatedHarness } from './simulated-harness.ts'
+
+busContract(simulatedHarness)
