@@ -15,7 +15,7 @@ export function withEnvironment(
   schema: z.ZodType,
 ): TomlTable {
   let merged = table
-  for (const [variable, text] of Object.entries(env).sort()) {
+  for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || text === undefined || text === '') continue
     const path = pathOf(variable, schema)
     if (path !== undefined) merged = withValue(merged, path, valueOf(text, schemaAt(schema, path)))

@@ -1,0 +1,37 @@
+/** Controls: what operators tell the service, each with who and why. */
+import { z } from 'zod'
+import type { Control } from '../core/policy.ts'
+import { checkedBody, parseObject } from './body.ts'
+import type { Field } from './field.ts'
+import { quoted, refuse, typeName } from './refusal.ts'
+import { nodeId, orNull, poolId } from './schema.ts'
+
+const said = z
+  .string()
+  .trim()
+  .min(1, 'expected who and why: it is written to the journal')
+  .max(1_024)
+
+const common = { pool: poolId.nullish().transform(orNull), by: said, reason: said }
+
+const BODIES = {
+  mode: z.object({
+    kind: z.literal('mode'),
+    mode: z.enum(['observe', 'approve', 'enforce']),
+    ...common,
+  }),
+  stop: z.object({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
+  veto: z.object({ kind: z.literal('veto'), node: nodeId, veto: z.boolean(), ...common }),
+}
+
+export function decodeControl(bytes: Uint8Array): Field<Control> {
+  const body = parseObject(bytes)
+  if (!body.ok) return body
+  const { kind } = body.value
+  if (kind === 'mode' || kind === 'stop' || kind === 'veto') {
+    return checkedBody<Control>(BODIES[kind], body.value)
+  }
+  const shown = typeof kind === 'string' ? quoted(kind) : typeName(kind)
+  const known = Object.keys(BODIES).join(', ')
+  return refuse('kind-unknown', `\`kind\` is ${shown}; expected one of ${known}`)
+}

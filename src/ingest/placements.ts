@@ -1,0 +1,23 @@
+/** Placements: where the executors say that a workload runs. */
+import { z } from 'zod'
+import type { Placement } from '../core/workload.ts'
+import { checkedBody, parseObject } from './body.ts'
+import type { Field } from './field.ts'
+import { bytesCount, nodeId, poolOrDefault, resources, workloadId } from './schema.ts'
+
+const DEPENDENCIES_MAX = 256
+
+const PlacementBody = z.object({
+  workload: workloadId,
+  node: nodeId.nullable(),
+  pool: poolOrDefault,
+  priority: z.enum(['CRITICAL', 'HIGH', 'NORMAL', 'LOW']).default('NORMAL'),
+  needs: resources,
+  stateBytes: bytesCount.default(0),
+  dependsOn: z.array(workloadId).max(DEPENDENCIES_MAX).readonly().default([]),
+})
+
+export function decodePlacement(bytes: Uint8Array): Field<Placement> {
+  const body = parseObject(bytes)
+  return body.ok ? checkedBody(PlacementBody, body.value) : body
+}

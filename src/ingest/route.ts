@@ -1,0 +1,255 @@
+/**
+ * Public records in, records of the internal logs out: telemetry and events to the node's partition
+ * of node-log, placements, results and controls to the pool's partition of pool-log, and what cannot
+ * be read to the dead letters. Per node the order of the source partition is kept.
+ */
+import type { LogRecord, Output } from '../core/bus.ts'
+import { toBytes } from '../core/bytes.ts'
+import { assert } from '../core/errors.ts'
+import { KIND, logOutput } from '../core/log.ts'
+import type { PoolLogKind } from '../core/log.ts'
+import type { NodeClass } from '../core/node.ts'
+import { partitionOf } from '../core/partition.ts'
+import { topicName } from '../core/topics.ts'
+import type { Topology } from '../core/topics.ts'
+import { decodeArrowSamples } from './arrow.ts'
+import type { ArrowRows } from './arrow.ts'
+import { decodeControl } from './controls.ts'
+import { deadLetter } from './dead-letter.ts'
+import { decodeNodeEvent } from './events.ts'
+import type { Field } from './field.ts'
+import { decodeJsonSamples } from './json.ts'
+import type { Sample, SampleContext } from './json.ts'
+import { decodePlacement } from './placements.ts'
+import { refuse } from './refusal.ts'
+import type { Reason, Refusal } from './refusal.ts'
+import { decodeResult } from './results.ts'
+import { SampleBuilder } from './samples.ts'
+
+export const RECORD_BYTES_MAX_DEFAULT = 4_194_304
+
+export interface IngestFoldOptions {
+  readonly topology: Topology
+  readonly nodeClasses: ReadonlyMap<string, NodeClass>
+  /** Class of samples and joins that name none. */
+  readonly defaultClass: string
+  /** The partition that is read; the same of every input topic. */
+  readonly source: number
+  /** Format of telemetry whose content type says nothing. */
+  readonly telemetryFormat?: 'json' | 'arrow'
+  readonly recordBytesMax?: number
+}
+
+export class IngestFold {
+  readonly #options: IngestFoldOptions
+  readonly #recordBytesMax: number
+  readonly #classes: readonly NodeClass[]
+  /** [node-log partition][class], made at the first row. */
+  readonly #builders: (SampleBuilder | undefined)[][]
+  readonly #deadLetters = new Map<Reason, number>()
+  readonly #counts = new Map<string, number>()
+  #outputs: Output[] = []
+
+  constructor(options: IngestFoldOptions) {
+    this.#options = options
+    this.#recordBytesMax = options.recordBytesMax ?? RECORD_BYTES_MAX_DEFAULT
+    this.#classes = [...options.nodeClasses.values()]
+    this.#builders = Array.from({ length: options.topology.nodePartitions }, () => [])
+    assert(options.nodeClasses.has(options.defaultClass), 'the default class is a known one')
+  }
+
+  /**
+   * Takes one record of an input topic. `nowMs` is the log's: samples far ahead of it are refused.
+   * Under a driven clock nothing is: records are published before the step that moves time to them.
+   */
+  take(record: LogRecord, nowMs: number): void {
+    assert(record.partition === this.#options.source, 'a fold reads one partition')
+    this.#count('records')
+    if (record.value === null) {
+      this.#count('tombstones')
+    } else if (record.value.length > this.#recordBytesMax) {
+      this.#refuse(record, tooLarge(record.value.length, this.#recordBytesMax))
+    } else {
+      const latestMs = this.#options.topology.clock === 'driven' ? Infinity : nowMs
+      this.#route(record, record.value, latestMs)
+    }
+  }
+
+  /** What the records taken since the last flush became, in the order in which it must be appended. */
+  flush(): readonly Output[] {
+    for (const partition of this.#builders.keys()) this.#closeBatches(partition)
+    const outputs = this.#outputs
+    this.#outputs = []
+    return outputs
+  }
+
+  /** Records that went to the dead letters, by the reason of the first thing refused in each. */
+  deadLetters(): ReadonlyMap<Reason, number> {
+    return this.#deadLetters
+  }
+
+  /** `records`, `samples`, `events`, `unknownMetrics`, ... since the start. */
+  counts(): ReadonlyMap<string, number> {
+    return this.#counts
+  }
+
+  #route(record: LogRecord, value: Uint8Array, nowMs: number): void {
+    const { prefix } = this.#options.topology
+    const topic = record.topic.startsWith(prefix) ? record.topic.slice(prefix.length) : record.topic
+    switch (topic) {
+      case 'telemetry':
+        return this.#takeSamples(record, value, nowMs)
+      case 'events':
+        return this.#takeEvent(record, value, nowMs)
+      case 'placements':
+        return this.#takeForPool(record, 'placement', decodePlacement(value))
+      case 'results':
+        return this.#takeForPool(record, 'result', decodeResult(value))
+      case 'controls':
+        return this.#takeForPool(record, 'control', decodeControl(value))
+      case 'votes':
+        return this.#refuse(record, refuse('not-supported', 'votes are not counted yet'))
+      default:
+        throw new Error(`bug: ${record.topic} is no topic that ingest reads`)
+    }
+  }
+
+  #takeSamples(record: LogRecord, value: Uint8Array, nowMs: number): void {
+    const { nodeClasses, telemetryFormat } = this.#options
+    const defaultClass = record.headers['class'] ?? this.#options.defaultClass
+    const context: SampleContext = { nodeClasses, defaultClass, nowMs }
+    const format = formatOf(record.headers['content-type']) ?? telemetryFormat ?? 'json'
+    if (format === 'arrow') {
+      const decoded = decodeArrowSamples(value, context)
+      if (!decoded.ok) return this.#refuse(record, decoded)
+      for (const rows of decoded.batches) {
+        this.#addRows(rows, decoded.nodeClass, record.appendedAtMs)
+      }
+      this.#count('unknownMetrics', decoded.unknownMetricCount)
+      return this.#refuse(record, decoded.refused, decoded.refusedCount)
+    }
+    const decoded = decodeJsonSamples(value, context)
+    if (!decoded.ok) return this.#refuse(record, decoded)
+    for (const row of decoded.rows) this.#addSample(row, record.appendedAtMs)
+    this.#count('samples', decoded.rows.length)
+    this.#count('unknownMetrics', decoded.unknownMetricCount)
+    this.#refuse(record, decoded.refused[0], decoded.refused.length)
+  }
+
+  #addSample({ node, nodeClass, atMs, values }: Sample, appendedAtMs: number): void {
+    const name = toBytes(node)
+    const builder = this.#builder(name, nodeClass)
+    builder.append(name, 0, name.length, atMs, appendedAtMs)
+    for (let metric = 0; metric < values.length; metric++) builder.set(metric, values[metric])
+  }
+
+  #addRows(
+    { count, ids, atMs, columns }: ArrowRows,
+    nodeClass: NodeClass,
+    appendedAtMs: number,
+  ): void {
+    let taken = 0
+    for (let row = 0; row < count; row++) {
+      if (Number.isNaN(atMs[row])) continue
+      const [start, end] = [ids.starts[row], ids.ends[row]]
+      const builder = this.#builder(ids.bytes.subarray(start, end), nodeClass)
+      builder.append(ids.bytes, start, end, atMs[row], appendedAtMs)
+      for (let metric = 0; metric < columns.length; metric++) {
+        const column = columns[metric]
+        if (column !== null) builder.set(metric, column[row])
+      }
+      taken += 1
+    }
+    this.#count('samples', taken)
+  }
+
+  /** With room for a row. */
+  #builder(name: Uint8Array, nodeClass: NodeClass): SampleBuilder {
+    const partition = partitionOf(name, this.#options.topology.nodePartitions)
+    const index = this.#classes.indexOf(nodeClass)
+    const builder = (this.#builders[partition][index] ??= new SampleBuilder(nodeClass))
+    if (builder.full) this.#closeBatch(partition, index)
+    return builder
+  }
+
+  #closeBatches(partition: number): void {
+    for (const index of this.#classes.keys()) this.#closeBatch(partition, index)
+  }
+
+  #closeBatch(partition: number, index: number): void {
+    const builder = this.#builders[partition][index]
+    if (builder === undefined || builder.count === 0) return
+    this.#outputs.push({
+      topic: topicName(this.#options.topology, 'node-log'),
+      partition,
+      key: null,
+      value: builder.build(),
+      headers: { [KIND]: 'samples', class: this.#classes[index].name },
+    })
+  }
+
+  #takeEvent(record: LogRecord, value: Uint8Array, nowMs: number): void {
+    const { topology, nodeClasses, defaultClass } = this.#options
+    const { appendedAtMs, headers } = record
+    const context = { nodeClasses, defaultClass, nowMs, appendedAtMs, headers }
+    const event = decodeNodeEvent(value, context)
+    if (!event.ok) return this.#refuse(record, event)
+    const { node } = event.value
+    const partition = partitionOf(node, topology.nodePartitions)
+    // Samples read before the event must not come after it.
+    this.#closeBatches(partition)
+    const topic = topicName(topology, 'node-log')
+    const output = logOutput(topic, partition, 'node-event', node, event.value)
+    this.#outputs.push({
+      ...output,
+      headers: { ...output.headers, 'appended-at': String(appendedAtMs) },
+    })
+    this.#count('events')
+  }
+
+  /** Pool null is every pool, so every partition. */
+  #takeForPool(
+    record: LogRecord,
+    kind: Extract<PoolLogKind, 'placement' | 'result' | 'control'>,
+    body: Field<{ readonly pool: string | null }>,
+  ): void {
+    if (!body.ok) return this.#refuse(record, body)
+    const { topology } = this.#options
+    const { pool } = body.value
+    const partitions =
+      pool === null
+        ? Array.from({ length: topology.poolPartitions }, (_, index) => index)
+        : [partitionOf(pool, topology.poolPartitions)]
+    const topic = topicName(topology, 'pool-log')
+    for (const partition of partitions) {
+      this.#outputs.push(logOutput(topic, partition, kind, pool, body.value))
+    }
+    this.#count(`${kind}s`)
+  }
+
+  /** One dead letter a record, however many of its rows were refused. */
+  #refuse(record: LogRecord, first: Refusal | undefined, count = 1): void {
+    if (first === undefined) return
+    this.#count('refused', count)
+    this.#deadLetters.set(first.reason, (this.#deadLetters.get(first.reason) ?? 0) + 1)
+    const topic = topicName(this.#options.topology, 'dead-letter')
+    this.#outputs.push(deadLetter(topic, record, first, count))
+  }
+
+  #count(name: string, by = 1): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + by)
+  }
+}
+
+function tooLarge(bytes: number, bytesMax: number): Refusal {
+  return refuse(
+    'too-large',
+    `the record has ${bytes} bytes, more than the ${bytesMax} of ingest.record_bytes_max; send smaller ones`,
+  )
+}
+
+function formatOf(contentType: string | undefined): 'json' | 'arrow' | undefined {
+  if (contentType === undefined) return undefined
+  if (contentType.startsWith('application/vnd.apache.arrow')) return 'arrow'
+  return /json/.test(contentType) ? 'json' : undefined
+}
