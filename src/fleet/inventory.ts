@@ -86,7 +86,7 @@ function groupByPool(nodes: readonly NodeSpec[]): Map<PoolId, NodeSpec[]> {
 
 function createNode(seed: number, index: number): NodeSpec {
   const random = new Random(seed, `node/${index}/spec`)
-  const region = REGIONS[index % REGIONS.length]!
+  const region = REGIONS[index % REGIONS.length]
   const zone = `${region.name}-${random.pick(ZONES)}`
   const hasGpu = index % GPU_NODE_EVERY === GPU_NODE_EVERY - 1
   const model = hasGpu ? GPU_MODEL : random.weighted(MODELS)
@@ -145,10 +145,10 @@ function fillPool(seed: number, pool: PoolId, members: readonly NodeSpec[]): rea
     const at = findRoom(random, members, used, needs)
     if (at === undefined) continue
     taken += sizeOf(needs, isGpu)
-    used[at] = addNeeds(used[at]!, needs)
+    used[at] = addNeeds(used[at], needs)
     placements.push({
       workload: `${pool}-w${String(placements.length).padStart(4, '0')}` as WorkloadId,
-      node: members[at]!.id,
+      node: members[at].id,
       pool,
       priority: random.weighted(PRIORITIES).name,
       needs,
@@ -185,7 +185,7 @@ function findRoom(
   const from = random.index(members.length)
   for (let i = 0; i < members.length; i++) {
     const at = (from + i) % members.length
-    if (fits(members[at]!.capacity, used[at]!, needs)) return at
+    if (fits(members[at].capacity, used[at], needs)) return at
   }
   return undefined
 }

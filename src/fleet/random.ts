@@ -67,7 +67,7 @@ export class Random {
   }
 
   pick<Item>(items: readonly Item[]): Item {
-    return items[this.index(items.length)]!
+    return items[this.index(items.length)]
   }
 
   /** One of the items, each as likely as its weight says. */
@@ -77,7 +77,7 @@ export class Random {
       rest -= item.weight
       if (rest < 0) return item
     }
-    return items[items.length - 1]!
+    return items[items.length - 1]
   }
 
   /** Time to the next event of a Poisson process. */

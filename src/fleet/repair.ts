@@ -62,7 +62,7 @@ function hoursAt(hours: Hours, ratio: number): number {
   const upper = PERCENTILES.findIndex((percentile) => ratio < percentile)
   if (upper === 0) return hours[0]
   if (upper === -1) return hours[4]
-  const from = PERCENTILES[upper - 1]!
-  const share = (ratio - from) / (PERCENTILES[upper]! - from)
-  return hours[upper - 1]! * Math.pow(hours[upper]! / hours[upper - 1]!, share)
+  const from = PERCENTILES[upper - 1]
+  const share = (ratio - from) / (PERCENTILES[upper] - from)
+  return hours[upper - 1] * Math.pow(hours[upper] / hours[upper - 1], share)
 }

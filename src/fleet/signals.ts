@@ -99,21 +99,21 @@ export class NodeSignals {
     this.drift(elapsedMs)
     const day = this.activity(nowMs)
     const cpu = ratio(
-      0.03 + demand.cpu * rest.intensity * day + drivers.load + 0.04 * this.noise[0]!,
+      0.03 + demand.cpu * rest.intensity * day + drivers.load + 0.04 * this.noise[0],
     )
     const temperature = this.warm(cpu, drivers.heat, elapsedMs)
     const memory = this.memory(demand, drivers)
     const pressure = ratio(Math.max(0, memory - 0.86) * 4 + 0.004 * Math.abs(random.normal()))
-    const swap = ratio(Math.max(0, memory - 0.9) * 6 * (1 + 0.1 * this.noise[2]!))
+    const swap = ratio(Math.max(0, memory - 0.9) * 6 * (1 + 0.1 * this.noise[2]))
     const throttle = Math.max(0, temperature - 92) * 0.06
     const diskLatency =
       rest.diskLatencyMs *
       (1 + drivers.diskLatency + 6 * swap + 0.8 * cpu) *
-      Math.exp(0.18 * this.noise[3]!)
+      Math.exp(0.18 * this.noise[3])
     const networkLatency =
       rest.networkLatencyMs *
       (1 + drivers.networkLatency + 0.3 * cpu) *
-      Math.exp(0.12 * this.noise[4]!)
+      Math.exp(0.12 * this.noise[4])
     const loss = ratio(drivers.loss * random.between([0.5, 1.5]) + this.strayLoss())
     this.count(drivers, elapsedMs)
     const queueing = 1 / (1 - 0.8 * Math.min(0.97, cpu))
@@ -148,7 +148,7 @@ export class NodeSignals {
     const keep = Math.exp(-elapsedMs / NOISE_TAU_MS)
     const fresh = Math.sqrt(1 - keep * keep)
     for (let i = 0; i < NOISES; i++) {
-      this.noise[i] = this.noise[i]! * keep + fresh * this.random.normal()
+      this.noise[i] = this.noise[i] * keep + fresh * this.random.normal()
     }
   }
 
@@ -164,11 +164,11 @@ export class NodeSignals {
     const before = this.temperature ?? aim
     this.temperature = aim + (before - aim) * Math.exp(-elapsedMs / HEAT_TAU_MS)
     const shown = this.temperature + (CPU_CRITICAL_CELSIUS - this.temperature) * Math.min(1, heat)
-    return shown + 0.7 * this.noise[1]! + 0.3 * this.random.normal()
+    return shown + 0.7 * this.noise[1] + 0.3 * this.random.normal()
   }
 
   private memory(demand: Demand, drivers: Drivers): number {
-    const used = this.rest.memory + 0.75 * demand.memory + 0.012 * this.noise[2]!
+    const used = this.rest.memory + 0.75 * demand.memory + 0.012 * this.noise[2]
     return ratio(used + (1 - used) * Math.min(1, drivers.memory))
   }
 
@@ -195,14 +195,14 @@ export class NodeSignals {
 
   private gpu(demand: Demand, drivers: Drivers, day: number): readonly (number | null)[] {
     if (this.spec.capacity.gpu === null) return [null, null, null]
-    const load = ratio(demand.gpu * (0.55 + 0.4 * day) + 0.03 * this.noise[6]!)
+    const load = ratio(demand.gpu * (0.55 + 0.4 * day) + 0.03 * this.noise[6])
     const resting = this.rest.ambient + 6 + this.rest.gpuHeat * load
     const temperature = resting + (GPU_CRITICAL_CELSIUS - resting) * Math.min(1, drivers.gpuHeat)
-    return [load, temperature + 0.8 * this.noise[6]! + 0.3 * this.random.normal(), this.gpuErrors]
+    return [load, temperature + 0.8 * this.noise[6] + 0.3 * this.random.normal(), this.gpuErrors]
   }
 
   private jitter(noise: number, size: number): number {
-    return Math.exp(size * this.noise[noise]! + 0.5 * size * this.random.normal())
+    return Math.exp(size * this.noise[noise] + 0.5 * size * this.random.normal())
   }
 }
 

@@ -1,0 +1,106 @@
+/**
+ * Who runs what: the placements, the room that is left, and which nodes are up. A workload is on
+ * one node or on none; a move in flight holds its room on the target.
+ */
+import { assert } from '../core/errors.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Needs, Placement } from '../core/workload.ts'
+import type { Inventory, NodeSpec } from './inventory.ts'
+import { addNeeds, fits, NO_NEEDS } from './inventory.ts'
+import type { Demand } from './signals.ts'
+
+export interface ClusterNode {
+  readonly spec: NodeSpec
+  /** Powered and sending telemetry. */
+  up: boolean
+  /** Kept off by a fence until it is repaired. */
+  fenced: boolean
+  cordoned: boolean
+  /** When the last failure (or fence) took it down. */
+  downAtMs: number | null
+  readonly workloads: Set<WorkloadId>
+  /** Moves towards this node that hold room on it. */
+  readonly incoming: Set<WorkloadId>
+}
+
+export class Cluster {
+  readonly nodes: readonly ClusterNode[]
+  private readonly byId = new Map<string, ClusterNode>()
+  private readonly placements = new Map<WorkloadId, Placement>()
+
+  constructor(inventory: Inventory) {
+    this.nodes = inventory.nodes.map((spec) => ({
+      spec,
+      up: true,
+      fenced: false,
+      cordoned: false,
+      downAtMs: null,
+      workloads: new Set<WorkloadId>(),
+      incoming: new Set<WorkloadId>(),
+    }))
+    for (const node of this.nodes) this.byId.set(node.spec.id, node)
+    for (const placement of inventory.placements) {
+      this.placements.set(placement.workload, placement)
+      this.byId.get(placement.node!)!.workloads.add(placement.workload)
+    }
+  }
+
+  node(id: NodeId): ClusterNode | undefined {
+    return this.byId.get(id)
+  }
+
+  placement(workload: WorkloadId): Placement | undefined {
+    return this.placements.get(workload)
+  }
+
+  allPlacements(): IterableIterator<Placement> {
+    return this.placements.values()
+  }
+
+  get workloadCount(): number {
+    return this.placements.size
+  }
+
+  /** Why the workload cannot go to this node, or null when it can. */
+  obstacle(workload: WorkloadId, target: ClusterNode): string | null {
+    if (!target.up) return `target ${target.spec.id} is down`
+    if (target.cordoned) return `target ${target.spec.id} is cordoned`
+    const { needs } = this.placements.get(workload)!
+    if (fits(target.spec.capacity, this.used(target, true), needs)) return null
+    return `target ${target.spec.id} has no room or not the GPUs for ${workload}`
+  }
+
+  /** Moves the workload and gives its new placement. */
+  move(workload: WorkloadId, target: ClusterNode): Placement {
+    const placement = this.placements.get(workload)
+    assert(placement !== undefined, `workload ${workload} is placed`)
+    if (placement.node !== null) this.byId.get(placement.node)!.workloads.delete(workload)
+    target.incoming.delete(workload)
+    target.workloads.add(workload)
+    const moved = { ...placement, node: target.spec.id }
+    this.placements.set(workload, moved)
+    return moved
+  }
+
+  demand(node: ClusterNode): Demand {
+    const { capacity } = node.spec
+    const used = this.used(node, false)
+    return {
+      cpu: used.cpu / capacity.cpu,
+      memory: used.memoryBytes / capacity.memoryBytes,
+      gpu: capacity.gpu === null ? 0 : (used.gpu?.count ?? 0) / capacity.gpu.count,
+    }
+  }
+
+  private used(node: ClusterNode, withIncoming: boolean): Needs {
+    let used = NO_NEEDS
+    for (const workload of node.workloads) {
+      used = addNeeds(used, this.placements.get(workload)!.needs)
+    }
+    if (!withIncoming) return used
+    for (const workload of node.incoming) {
+      used = addNeeds(used, this.placements.get(workload)!.needs)
+    }
+    return used
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * The demonstration fleet: nodes that send telemetry, carry workloads, fail and are repaired.
+ *
+ * A pure world: the same seed, the same times and the same commands give the same outputs, byte for
+ * byte. It speaks only the public topics and does not know who listens. Time is the caller's: one
+ * `step` per heartbeat interval (5 s) of fleet time, at any speed.
+ */
+import type { LogRecord, Output } from '../core/bus.ts'
+import { cloudEventOutput } from '../core/cloudevent.ts'
+import { assert } from '../core/errors.ts'
+import type { CommandExecutor, ExecutorHooks } from '../core/executor.ts'
+import type { FailureEvent, JoinEvent } from '../core/node.ts'
+import { partitionOf } from '../core/partition.ts'
+import type { Topology } from '../core/topics.ts'
+import { topicName } from '../core/topics.ts'
+import type { Placement } from '../core/workload.ts'
+import { Hands } from './actions.ts'
+import type { ClusterNode } from './cluster.ts'
+import { Cluster } from './cluster.ts'
+import { createInventory } from './inventory.ts'
+import type { FailureSetName } from './kinds.ts'
+import { NodeLife } from './life.ts'
+import { Random } from './random.ts'
+import type { Reading } from './signals.ts'
+import { METRICS, NodeSignals } from './signals.ts'
+import type { Truth } from './truth.ts'
+import { TruthLedger } from './truth.ts'
+
+/** Fleet time between steps: the heartbeat interval of the node class `server`. */
+export const STEP_MS = 5_000
+export const NODE_CLASS = 'server'
+const SOURCE = '/fleet'
+/** The failure of a node is confirmed (and published) so long after it; silence shows it earlier. */
+const CONFIRM_MS = 60_000
+/** A node that was fenced without having failed comes back after this. */
+const FENCED_MS = 300_000
+/** One sample in so many gets lost on its way. */
+const LOST_CHANCE = 0.001
+
+export type FleetEvent = JoinEvent | FailureEvent
+
+export interface FleetOptions {
+  readonly seed: number
+  readonly nodeCount: number
+  readonly topology: Topology
+  readonly startMs: number
+  /** Default `training`. */
+  readonly failures?: FailureSetName
+  /** Times the accelerated rate of repair.ts; default 1. */
+  readonly failureRateFactor?: number
+  /** Who carries out commands through the fleet's hooks; absent: commands are ignored. */
+  readonly createExecutor?: (hooks: ExecutorHooks) => CommandExecutor
+}
+
+/** One thing that a node did, before it is put into a record. */
+export interface Observation {
+  readonly node: ClusterNode
+  readonly atMs: number
+  readonly reading: Reading
+}
+
+interface Member {
+  readonly node: ClusterNode
+  readonly life: NodeLife
+  readonly signals: NodeSignals
+  readonly losses: Random
+  backAtMs: number | null
+  /** The confirmation that is still to be published. */
+  unconfirmed: FailureEvent | null
+}
+
+export class Fleet {
+  private readonly options: FleetOptions
+  private readonly cluster: Cluster
+  private readonly truthLedger = new TruthLedger()
+  private readonly executor: CommandExecutor | null
+  private readonly members: readonly Member[]
+  private readonly memberOf = new Map<ClusterNode, Member>()
+  private nowMs: number
+  private begun = false
+
+  constructor(options: FleetOptions) {
+    this.options = options
+    const { seed, startMs } = options
+    this.nowMs = startMs
+    this.cluster = new Cluster(createInventory(seed, options.nodeCount))
+    this.members = this.cluster.nodes.map((node) => this.createMember(node, startMs))
+    for (const member of this.members) this.memberOf.set(member.node, member)
+    const hands = new Hands({
+      seed,
+      cluster: this.cluster,
+      truth: this.truthLedger,
+      powerOff: (node, nowMs) => this.powerOff(node, nowMs),
+    })
+    this.executor = options.createExecutor?.(hands) ?? null
+  }
+
+  /** Everything that happened up to `nowMs`, in order, and one sample of each node at `nowMs`. */
+  step(nowMs: number): readonly Output[] {
+    const outputs: Output[] = []
+    for (const event of this.pass(nowMs)) outputs.push(this.eventOutput(event))
+    if (!this.begun) {
+      for (const placement of this.cluster.allPlacements()) {
+        outputs.push(this.placementOutput(placement, nowMs))
+      }
+      this.begun = true
+    }
+    if (this.executor !== null) outputs.push(...this.executor.advance(nowMs))
+    outputs.push(...this.telemetry(this.observe(nowMs)))
+    return outputs
+  }
+
+  /** Records of the command topics, as they come. */
+  handle(records: readonly LogRecord[], nowMs: number): readonly Output[] {
+    const { executor } = this
+    if (executor === null) return []
+    return records.flatMap((record) => executor.take(record, nowMs))
+  }
+
+  /** What really happened so far; the service never sees it. */
+  truth(): Truth {
+    return {
+      nodeCount: this.members.length,
+      workloadCount: this.cluster.workloadCount,
+      downNodeCount: this.members.filter(({ node }) => !node.up).length,
+      failures: [...this.truthLedger.failures],
+      counts: { ...this.truthLedger.counts },
+    }
+  }
+
+  placements(): readonly Placement[] {
+    return [...this.cluster.allPlacements()]
+  }
+
+  /** Failures and repairs up to `nowMs`; the events that become known in that time. */
+  pass(nowMs: number): readonly FleetEvent[] {
+    assert(nowMs >= this.nowMs, 'the fleet never goes back in time')
+    const events: FleetEvent[] = []
+    if (!this.begun) for (const member of this.members) events.push(joinEvent(member, nowMs))
+    this.nowMs = nowMs
+    this.truthLedger.expire(nowMs)
+    for (const member of this.members) {
+      if (member.node.up && member.life.failure.atMs <= nowMs) this.fail(member)
+      const { unconfirmed } = member
+      if (unconfirmed !== null && unconfirmed.atMs + CONFIRM_MS <= nowMs) {
+        events.push(unconfirmed)
+        member.unconfirmed = null
+      }
+      if (member.backAtMs !== null && member.backAtMs <= nowMs) {
+        events.push(this.repair(member, nowMs))
+      }
+    }
+    return events
+  }
+
+  /** One reading of each node that is up. */
+  observe(nowMs: number): readonly Observation[] {
+    const observations: Observation[] = []
+    for (const { node, life, signals, losses } of this.members) {
+      if (!node.up) continue
+      const reading = signals.read(this.cluster.demand(node), life.driversAt(nowMs), nowMs)
+      if (!losses.chance(LOST_CHANCE)) observations.push({ node, atMs: nowMs, reading })
+    }
+    return observations
+  }
+
+  private createMember(node: ClusterNode, nowMs: number): Member {
+    const { seed } = this.options
+    const { index, capacity } = node.spec
+    return {
+      node,
+      life: new NodeLife(
+        {
+          seed,
+          index,
+          hasGpu: capacity.gpu !== null,
+          failures: this.options.failures ?? 'training',
+          failureRateFactor: this.options.failureRateFactor ?? 1,
+        },
+        nowMs,
+      ),
+      signals: new NodeSignals(seed, node.spec),
+      losses: new Random(seed, `node/${index}/losses`),
+      backAtMs: null,
+      unconfirmed: null,
+    }
+  }
+
+  private fail(member: Member): void {
+    const { node, life } = member
+    const { kind, trouble, atMs, repairMs } = life.failure
+    node.up = false
+    node.downAtMs = atMs
+    member.backAtMs = atMs + repairMs
+    const { id, pool } = node.spec
+    member.unconfirmed = { kind: 'failure', node: id, atMs, failureKind: kind.name }
+    this.truthLedger.failed({
+      node: id,
+      pool,
+      kind: kind.name,
+      atMs,
+      buildUpMs: trouble.endMs - trouble.startMs,
+      interruptedCount: node.workloads.size,
+    })
+  }
+
+  private repair(member: Member, nowMs: number): FleetEvent {
+    const { node } = member
+    node.up = true
+    node.fenced = false
+    node.cordoned = false
+    node.downAtMs = null
+    member.backAtMs = null
+    this.truthLedger.counts.workloadsResumed += node.workloads.size
+    member.life.restart(nowMs)
+    member.signals.reboot()
+    return joinEvent(member, nowMs)
+  }
+
+  private powerOff(node: ClusterNode, nowMs: number): void {
+    const member = this.memberOf.get(node)!
+    node.fenced = true
+    if (!node.up) return
+    node.up = false
+    node.downAtMs = nowMs
+    member.backAtMs = nowMs + FENCED_MS
+    this.truthLedger.counts.workloadsInterrupted += node.workloads.size
+  }
+
+  private eventOutput(event: FleetEvent): Output {
+    const id = `${event.node}/${event.kind}/${event.atMs}`
+    const type = `foreshock.event.${event.kind}`
+    return this.output('events', event.node, type, id, event.atMs, publicEvent(event))
+  }
+
+  private placementOutput(placement: Placement, nowMs: number): Output {
+    const id = `${placement.workload}/placement/${nowMs}`
+    const type = 'foreshock.placement.changed'
+    return this.output('placements', placement.workload, type, id, nowMs, placement)
+  }
+
+  private output(
+    topic: 'events' | 'placements',
+    subject: string,
+    type: string,
+    id: string,
+    atMs: number,
+    body: unknown,
+  ): Output {
+    const { topology } = this.options
+    return cloudEventOutput(
+      topicName(topology, topic),
+      partitionOf(subject, topology.nodePartitions),
+      { type, source: SOURCE, id, subject, atMs },
+      body,
+    )
+  }
+
+  /** One JSON array per partition. */
+  private telemetry(observations: readonly Observation[]): readonly Output[] {
+    const { topology } = this.options
+    const samples = new Map<number, unknown[]>()
+    for (const { node, atMs, reading } of observations) {
+      const { id } = node.spec
+      const partition = partitionOf(id, topology.nodePartitions)
+      const sample = { node: id, class: NODE_CLASS, at: atMs, metrics: metricsOf(reading) }
+      const others = samples.get(partition)
+      if (others === undefined) samples.set(partition, [sample])
+      else others.push(sample)
+    }
+    return [...samples].map(([partition, rows]) => ({
+      topic: topicName(topology, 'telemetry'),
+      partition,
+      key: null,
+      value: JSON.stringify(rows),
+      headers: { 'content-type': 'application/json' },
+    }))
+  }
+}
+
+function metricsOf(reading: Reading): Record<string, number> {
+  const metrics: Record<string, number> = {}
+  for (const [index, value] of reading.entries()) {
+    if (value !== null) metrics[METRICS[index]] = value
+  }
+  return metrics
+}
+
+/** The public shape: times are `at`, and a failure's `kind` is the kind of failure. */
+function publicEvent(event: FleetEvent): unknown {
+  if (event.kind === 'failure') {
+    return { node: event.node, at: event.atMs, kind: event.failureKind }
+  }
+  const { atMs, ...rest } = event
+  return { ...rest, at: atMs }
+}
+
+function joinEvent({ node }: Member, nowMs: number): JoinEvent {
+  const { id, pool, model, place, capacity } = node.spec
+  return {
+    kind: 'join',
+    node: id,
+    atMs: nowMs,
+    class: NODE_CLASS,
+    pool,
+    labels: {
+      pool,
+      model,
+      gpu_count: String(capacity.gpu?.count ?? 0),
+      powered_on_at: String(nowMs),
+    },
+    place,
+    capacity,
+  }
+}
