@@ -1,0 +1,127 @@
+/**
+ * The binding to foreshock.wasm for one node table: scalars cross, and everything else is a view on
+ * the instance's memory. Views are made anew at each use, because growing memory detaches them.
+ */
+import { assert } from '../core/errors.ts'
+import { healthPartIndex } from './health.ts'
+import { attributeIsSince, peerMetrics } from './features.ts'
+import type { NodeClass } from '../core/node.ts'
+
+export const NO_NODE = 0xffff_ffff
+export const COHORTS_MAX = 1024
+
+type Call = (...args: readonly number[]) => number
+
+const CALLS = [
+  'configureMetric',
+  'configureAttribute',
+  'configureTime',
+  'configureTable',
+  'usedBytes',
+  'bytesPerTile',
+  'rowNodesPointer',
+  'rowTimesPointer',
+  'rowTriggersPointer',
+  'matrixPointer',
+  'idScratchPointer',
+  'lookUp',
+  'intern',
+  'slots',
+  'nodes',
+  'listPointer',
+  'idPointer',
+  'idLength',
+  'isUsed',
+  'drop',
+  'release',
+  'setAttribute',
+  'setCohort',
+  'stage',
+  'stagedNodesPointer',
+  'stagedAtPointer',
+  'stagedAppendedPointer',
+  'stagedValuesPointer',
+  'stageText',
+  'resolve',
+  'resolveKeys',
+  'applyNulls',
+  'beginFold',
+  'foldStaged',
+  'countOf',
+  'rowsReady',
+  'clearRows',
+  'emitNodeDue',
+  'advance',
+  'emitChanged',
+  'signLife',
+  'sweep',
+  'lastSeenAt',
+  'lastSeenObservedAt',
+  'arrivalMean',
+  'arrivalVariance',
+  'missingRatioOf',
+  'healthScores',
+  'healthPointer',
+  'cohortTablePointer',
+  'halving',
+] as const
+
+export type Kernel = Readonly<Record<(typeof CALLS)[number], Call>> & {
+  readonly memory: WebAssembly.Memory
+}
+
+/** More than the module's static data needs; the kernel grows it by itself. */
+const PAGES_INITIAL = 32
+const KINDS = { gauge: 0, counter: 1, code: 2 } as const
+
+/** A fresh instance with its own memory. Its map is laid out by `configure`. */
+export function instantiate(module: WebAssembly.Module): Kernel {
+  const memory = new WebAssembly.Memory({ initial: PAGES_INITIAL })
+  const abort = (): never => {
+    throw new Error('bug: the kernel aborted')
+  }
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } })
+  for (const name of CALLS) {
+    assert(typeof exports[name] === 'function', `foreshock.wasm has no ${name}: build it anew`)
+  }
+  return { ...(exports as unknown as Kernel), memory }
+}
+
+/** Lays the table out for a node class. */
+export function configure(
+  kernel: Kernel,
+  nodeClass: NodeClass,
+  size: { readonly featureCount: number; readonly nodesMax: number; readonly rowsMax: number },
+): void {
+  const { metrics, attributes, halfLivesMs } = nodeClass
+  const peers = peerMetrics(nodeClass)
+  metrics.forEach((metric, index) => {
+    kernel.configureMetric(
+      index,
+      KINDS[metric.kind],
+      metric.min ?? (metric.kind === 'counter' ? 0 : -Infinity),
+      metric.max ?? Infinity,
+      peers.indexOf(metric),
+      metric.health === null ? -1 : healthPartIndex(metric.health.part),
+      metric.health?.good ?? 0,
+      metric.health?.bad ?? 0,
+    )
+  })
+  attributes.forEach((attribute, index) => {
+    kernel.configureAttribute(index, attributeIsSince(attribute) ? 1 : 0)
+  })
+  kernel.configureTime(
+    ...halfLivesMs,
+    nodeClass.predictionIntervalMs,
+    nodeClass.gridOrigin === 'first-sample' ? 1 : 0,
+    nodeClass.heartbeatIntervalMs ?? 0,
+  )
+  kernel.configureTable(
+    metrics.length,
+    attributes.length,
+    size.featureCount,
+    peers.length,
+    size.nodesMax,
+    size.rowsMax,
+  )
+}

@@ -1,0 +1,95 @@
+// One row of the feature tensor: a node's state as of time t, decayed to t without changing it.
+// The order is that of src/state/features.ts. Missing is NaN.
+import {
+  AT, ATTRIBUTES, ATTRIBUTE_SINCE, CHANGED_AT, CHANGES, CODE, COHORT, FIRST_AT, HALF_LIFE_STEP, MAXIMUM, MEAN,
+  METRIC_BYTES, METRIC_KIND, METRIC_PEER, VALUE, VARIANCE, attributeCount, featureCount, field32, field64, matrix,
+  metricCount, metricsAt, rowNodes, rowTimes, rowTriggers, rowsMax, tileOf,
+} from './layout'
+import { decay0, decay1, decay2, decayOver, f32Of } from './decay'
+import { placeAmongPeers } from './cohort'
+
+const HOUR: f64 = 3600000.0
+
+export let rowCount: u32 = 0
+let out: usize = 0
+
+export function rowsReady(): u32 {
+  return rowCount
+}
+
+export function clearRows(): void {
+  rowCount = 0
+}
+
+/** Appends a row; false when the buffer is full. */
+export function emitRow(node: u32, t: f64, trigger: u32): bool {
+  if (rowCount == rowsMax) return false
+  store<u32>(rowNodes + rowCount * 4, node)
+  store<f64>(rowTimes + rowCount * 8, t)
+  store<u8>(rowTriggers + rowCount, <u8>trigger)
+  out = matrix + <usize>rowCount * featureCount * 4
+  const cohort = load<u32>(field32(node, COHORT))
+  let block = tileOf(node) + metricsAt
+  for (let m: u32 = 0; m < metricCount; m++, block += METRIC_BYTES) {
+    const kind = load<u32>(METRIC_KIND + m * 4)
+    emitMetric(block, node & 15, kind, t)
+    const peer = load<i32>(METRIC_PEER + m * 4)
+    if (peer >= 0) put(placeAmongPeers(cohort, <u32>peer, t, load<f32>(block + VALUE + (node & 15) * 4)))
+  }
+  for (let a: u32 = 0; a < attributeCount; a++) {
+    const value = load<f64>(field64(node, ATTRIBUTES + a * 128))
+    put(load<u32>(ATTRIBUTE_SINCE + a * 4) != 0 ? hours(t - value) : f32Of(value))
+  }
+  put(hours(t - load<f64>(field64(node, FIRST_AT))))
+  rowCount++
+  return true
+}
+
+function emitMetric(block: usize, lane: u32, kind: u32, t: f64): void {
+  const at = load<f64>(block + AT + lane * 8)
+  const lane32 = block + lane * 4
+  if (at == -Infinity) {
+    for (let i: u32 = kind == CODE ? 6 : 14; i > 0; i--) put(<f32>NaN)
+    return
+  }
+  decayOver(t > at ? t - at : 0)
+  put(load<f32>(lane32 + VALUE))
+  if (kind != CODE) emitMoments(lane32)
+  const changes = lane32 + CHANGES
+  put(f32Of(<f64>load<f32>(changes) * decay0))
+  put(f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP) * decay1))
+  put(f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP * 2) * decay2))
+  put(hours(t - load<f64>(block + CHANGED_AT + lane * 8)))
+  put(hours(t - at))
+  if (kind != CODE) put(load<f32>(lane32 + MAXIMUM))
+}
+
+/** Residual and standard deviation at each half-life, and the trend: short mean minus long mean. */
+function emitMoments(lane32: usize): void {
+  const held = <f64>load<f32>(lane32 + VALUE)
+  const mean = lane32 + MEAN
+  const variance = lane32 + VARIANCE
+  const d0 = <f64>load<f32>(mean) - held
+  const d1 = <f64>load<f32>(mean + HALF_LIFE_STEP) - held
+  const d2 = <f64>load<f32>(mean + HALF_LIFE_STEP * 2) - held
+  put(f32Of(-(d0 * decay0)))
+  put(f32Of(-(d1 * decay1)))
+  put(f32Of(-(d2 * decay2)))
+  putDeviation(variance, d0, decay0)
+  putDeviation(variance + HALF_LIFE_STEP, d1, decay1)
+  putDeviation(variance + HALF_LIFE_STEP * 2, d2, decay2)
+  put(f32Of(d0 * decay0 - d2 * decay2))
+}
+
+function putDeviation(variance: usize, d: f64, decay: f64): void {
+  put(f32Of(sqrt<f64>(decay * <f64>load<f32>(variance) + decay * (1.0 - decay) * (d * d))))
+}
+
+function hours(ms: f64): f32 {
+  return f32Of(ms / HOUR)
+}
+
+function put(value: f32): void {
+  store<f32>(out, value)
+  out += 4
+}

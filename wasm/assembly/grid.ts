@@ -1,0 +1,99 @@
+// When a row is due: at grid times before a later sample is folded or when time passes them, and at
+// once for nodes that changed. Every function here can stop at a full row buffer and be called again.
+import {
+  CHANGED, EMITTED_AT, FLAGS, LAST_AT, NEXT_GRID, QUEUED, USED, field32, field64, gridFromFirst, gridInterval,
+} from './layout'
+import { emitRow } from './features'
+import { queue, queueCount, setQueueCount, slotCount } from './node-slot'
+
+const GRID: u32 = 0
+const CHANGE: u32 = 1
+
+/** No node has a row due before this, so that most ticks scan nothing. */
+let nothingDueBefore: f64 = Infinity
+let scanned: u32 = 0
+let earliest: f64 = Infinity
+
+/** First grid time of a node whose first sample is at `at`. */
+export function firstGrid(at: f64): f64 {
+  const next = gridFromFirst ? at : ceil<f64>(at / gridInterval) * gridInterval
+  if (next < nothingDueBefore) nothingDueBefore = next
+  if (next < earliest) earliest = next
+  return next
+}
+
+/** Emits the node's grid rows due strictly before `at`; false when the buffer is full. */
+export function emitDue(node: u32, at: f64): bool {
+  const next = field64(node, NEXT_GRID)
+  while (load<f64>(next) < at) if (!emitGrid(node)) return false
+  return true
+}
+
+function emitGrid(node: u32): bool {
+  const next = field64(node, NEXT_GRID)
+  const t = load<f64>(next)
+  if (!emitRow(node, t, GRID)) return false
+  store<f64>(next, t + gridInterval)
+  emitted(node, t)
+  return true
+}
+
+function emitted(node: u32, t: f64): void {
+  store<f64>(field64(node, EMITTED_AT), t)
+  const flags = field32(node, FLAGS)
+  store<u32>(flags, load<u32>(flags) & ~CHANGED)
+}
+
+/** Emits every row due at or before `now`; 0 when the buffer is full. */
+export function advance(now: f64): u32 {
+  if (now < nothingDueBefore) return 1
+  for (; scanned < slotCount; scanned++) {
+    const next = field64(scanned, NEXT_GRID)
+    while (load<f64>(next) <= now) if (!emitGrid(scanned)) return 0
+    if (load<f64>(next) < earliest) earliest = load<f64>(next)
+  }
+  nothingDueBefore = earliest
+  earliest = Infinity
+  scanned = 0
+  return 1
+}
+
+export function queueChanged(node: u32): void {
+  const flags = field32(node, FLAGS)
+  const before = load<u32>(flags)
+  if ((before & QUEUED) == 0) {
+    store<u32>(queue + queueCount * 4, node)
+    setQueueCount(queueCount + 1)
+  }
+  store<u32>(flags, before | QUEUED | CHANGED)
+}
+
+/** One row per node changed since its last row and not scored within `minGap`; 0 when full. */
+export function emitChanged(minGap: f64): u32 {
+  let kept: u32 = 0
+  let i: u32 = 0
+  let room = true
+  for (; i < queueCount && room; i++) {
+    const node = load<u32>(queue + i * 4)
+    const flags = field32(node, FLAGS)
+    const live = (load<u32>(flags) & (USED | CHANGED)) == (USED | CHANGED)
+    const at = load<f64>(field64(node, LAST_AT))
+    const due = at - load<f64>(field64(node, EMITTED_AT)) >= minGap
+    if (live && due) room = emitRow(node, at, CHANGE)
+    if (live && (!due || !room)) {
+      store<u32>(queue + kept * 4, node)
+      kept++
+    } else {
+      if (live) emitted(node, at)
+      store<u32>(flags, load<u32>(flags) & ~QUEUED)
+    }
+  }
+  for (; i < queueCount; i++, kept++) store<u32>(queue + kept * 4, load<u32>(queue + i * 4))
+  setQueueCount(kept)
+  return room ? 1 : 0
+}
+
+/** For JavaScript: emits what is due before an event of the node at `at`; 0 when the buffer is full. */
+export function emitNodeDue(node: u32, at: f64): u32 {
+  return emitDue(node, at) ? 1 : 0
+}

@@ -1,0 +1,92 @@
+// Where JavaScript lays a record batch before it is folded: ids as Arrow keeps them, then columns.
+// Staging grows by doubling and is kept; what it outgrew is never more than what it holds.
+import { NO_NODE, allocate, metricCount } from './layout'
+import { ID_BYTES_MAX } from './id-table'
+import { intern } from './node-slot'
+
+export let staged: u32 = 0
+export let stagedNodes: usize = 0
+export let stagedAt: usize = 0
+export let stagedAppended: usize = 0
+export let stagedValues: usize = 0
+let rowCapacity: u32 = 0
+let text: usize = 0
+let textCapacity: u32 = 0
+
+/** Room for `rows`; the columns' pointers are then valid. Values: metricCount x rows f64, by metric. */
+export function stage(rows: u32): void {
+  staged = rows
+  if (rows <= rowCapacity) return
+  while (rowCapacity < rows) rowCapacity = rowCapacity == 0 ? 1024 : rowCapacity * 2
+  stagedNodes = allocate(rowCapacity * 4)
+  stagedAt = allocate(rowCapacity * 8)
+  stagedAppended = allocate(rowCapacity * 8)
+  stagedValues = allocate(<usize>rowCapacity * metricCount * 8)
+}
+
+export function stagedNodesPointer(): u32 {
+  return <u32>stagedNodes
+}
+export function stagedAtPointer(): u32 {
+  return <u32>stagedAt
+}
+export function stagedAppendedPointer(): u32 {
+  return <u32>stagedAppended
+}
+export function stagedValuesPointer(): u32 {
+  return <u32>stagedValues
+}
+
+/** Room for ids, offsets, keys or a validity bitmap. */
+export function stageText(bytes: u32): u32 {
+  if (bytes + 16 > textCapacity) {
+    textCapacity = max(bytes + 16, textCapacity * 2)
+    text = allocate(textCapacity)
+  }
+  return <u32>text
+}
+
+/**
+ * Ids (Arrow utf8: i32 offsets [rows + 1], bytes) to slots in the staged nodes from `from` on. Returns
+ * the rows done: fewer than `rows` when the table is full. What is no id becomes NO_NODE.
+ */
+export function resolve(offsets: usize, bytes: usize, rows: u32, from: u32): u32 {
+  for (let r: u32 = 0; r < rows; r++) {
+    const start = load<i32>(offsets + r * 4)
+    const node = intern(bytes + start, <u32>(load<i32>(offsets + r * 4 + 4) - start))
+    if (node == NO_NODE && isFull(offsets, r)) return r
+    store<u32>(stagedNodes + (from + r) * 4, node)
+  }
+  return rows
+}
+
+/**
+ * The same through a dictionary: `known` is u32 [entries], filled with NO_NODE - 1 for "not yet asked",
+ * so that an entry no row uses adds no node.
+ */
+export function resolveKeys(keys: usize, known: usize, offsets: usize, bytes: usize, rows: u32, from: u32): u32 {
+  for (let r: u32 = 0; r < rows; r++) {
+    const key = load<u32>(keys + r * 4)
+    let node = load<u32>(known + key * 4)
+    if (node == NO_NODE - 1) {
+      const start = load<i32>(offsets + key * 4)
+      node = intern(bytes + start, <u32>(load<i32>(offsets + key * 4 + 4) - start))
+      if (node == NO_NODE && isFull(offsets, key)) return r
+      store<u32>(known + key * 4, node)
+    }
+    store<u32>(stagedNodes + (from + r) * 4, node)
+  }
+  return rows
+}
+
+function isFull(offsets: usize, row: u32): bool {
+  const length = <u32>(load<i32>(offsets + row * 4 + 4) - load<i32>(offsets + row * 4))
+  return length > 0 && length <= ID_BYTES_MAX
+}
+
+/** Arrow nulls become NaN: bit 0 of the bitmap says that a value is missing. */
+export function applyNulls(values: usize, bitmap: usize, rows: u32): void {
+  for (let r: u32 = 0; r < rows; r++) {
+    if (((load<u8>(bitmap + (r >> 3)) >> (r & 7)) & 1) == 0) store<f64>(values + r * 8, NaN)
+  }
+}
