@@ -18,12 +18,13 @@ import {
   type Tick,
   type Watermark,
 } from '../core/log.ts'
-import type { NodeClass, NodeEvent } from '../core/node.ts'
+import { MISSED_HEARTBEATS, type NodeClass, type NodeEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import { contributions } from '../predict/occlusion.ts'
 import type { Predictor } from '../predict/session.ts'
-import { type CohortTable, type FeatureRows, NodeTable } from '../state/node-table.ts'
+import type { CohortWindow } from '../state/cohorts.ts'
+import { type FeatureRows, NodeTable } from '../state/node-table.ts'
 import { rowHash } from '../state/row-hash.ts'
 import type { Fold } from './fold.ts'
 import { toEveryPartition } from './role.ts'
@@ -59,6 +60,8 @@ interface ClassState {
   readonly model: ModelRef | null
   /** Node index → probability last sent, NaN before. */
   readonly sent: Map<number, number>
+  /** The newest cohort window that was reported. */
+  cohortWindow: number
 }
 
 export class WatcherFold implements Fold {
@@ -86,7 +89,14 @@ export class WatcherFold implements Fold {
       nodesMax: this.#options.nodesMax,
     })
     const predictor = this.#options.predictors.get(nodeClass.name) ?? null
-    return { nodeClass, table, predictor, model: modelRef(predictor), sent: new Map() }
+    return {
+      nodeClass,
+      table,
+      predictor,
+      model: modelRef(predictor),
+      sent: new Map(),
+      cohortWindow: -1,
+    }
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -120,8 +130,9 @@ export class WatcherFold implements Fold {
         await this.#foldTick(logBody<Tick>(record))
         break
       case 'cohort-table': {
-        const table = logBody<CohortTable>(record)
-        this.#classes.get(table.nodeClass)?.table.setCohortTable(table)
+        const { nodeClass, cohorts } = logBody<CohortWindow>(record)
+        const table = this.#classes.get(nodeClass)?.table
+        for (const cohort of cohorts) table?.setCohortTable(cohort)
         break
       }
       case 'claim':
@@ -204,14 +215,34 @@ export class WatcherFold implements Fold {
     const nowMs = this.#clock.nowMs
     while (!table.advance(nowMs)) await this.#score(state)
     await this.#score(state)
-    for (const counts of table.cohortCounts()) {
-      const { topic, partition } = this.#poolLog(counts.pool)
-      const body = { source: this.#options.partition, ...counts }
-      this.#outputs.push(logOutput(topic, partition, 'cohort-counts', counts.cohort, body))
-    }
+    this.#sendCohorts(state)
     const { silent, live } = table.sweep(this.#observed.atMs)
-    const changed = [...silent, ...live].map((index) => this.#assess(state, index, 'liveness'))
+    if (silent.length + live.length === 0) return
+    const health = table.health()
+    const changed = [...silent, ...live].map((index) =>
+      this.#assess(state, index, 'liveness', health),
+    )
     this.#sendAssessments(state, changed)
+  }
+
+  /** Once a window is complete every coordinator hears of it from every watcher, even of nothing. */
+  #sendCohorts(state: ClassState): void {
+    const { table, nodeClass } = state
+    if (!nodeClass.metrics.some(({ peers }) => peers)) return
+    const window = Math.floor(this.#clock.nowMs / nodeClass.predictionIntervalMs) - 1
+    if (window <= state.cohortWindow) return
+    state.cohortWindow = window
+    const counted = table.cohortCounts().filter((cohort) => cohort.window === window)
+    const { partition: source, topology } = this.#options
+    this.#outputs.push(
+      ...toEveryPartition(topology, 'pool-log', (topic, partition) => {
+        const cohorts = counted.filter(
+          ({ cohort }) => partitionOf(poolOfCohort(cohort), topology.poolPartitions) === partition,
+        )
+        const body: CohortWindow = { source, nodeClass: nodeClass.name, window, cohorts }
+        return logOutput(topic, partition, 'cohort-counts', nodeClass.name, body)
+      }),
+    )
   }
 
   #checkLate(): void {
@@ -261,16 +292,18 @@ export class WatcherFold implements Fold {
   }
 
   #sendGridLiveness(state: ClassState, rows: FeatureRows): void {
+    const health = state.table.health()
     const grid = newestRows(rows).filter((row) => rows.trigger[row] === 0)
     this.#sendAssessments(
       state,
-      grid.map((row) => this.#assess(state, rows.node[row]!, 'grid')),
+      grid.map((row) => this.#assess(state, rows.node[row]!, 'grid', health)),
     )
   }
 
   async #report(state: ClassState, rows: FeatureRows, probability: Float32Array): Promise<void> {
     const assessments: Assessment[] = []
     const newest = new Set(newestRows(rows))
+    const health = state.table.health()
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]!
       const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
@@ -281,7 +314,7 @@ export class WatcherFold implements Fold {
       this.#sendPrediction(state, rows, row, p, top)
       // Of several grid rows of one node only the newest says something about now.
       if (newest.has(row)) {
-        assessments.push({ ...this.#assess(state, index, trigger), probability: p, top })
+        assessments.push({ ...this.#assess(state, index, trigger, health), probability: p, top })
       }
     }
     this.#sendAssessments(state, assessments)
@@ -343,9 +376,14 @@ export class WatcherFold implements Fold {
     )
   }
 
-  #assess(state: ClassState, index: number, trigger: Assessment['trigger']): Assessment {
+  #assess(
+    state: ClassState,
+    index: number,
+    trigger: Assessment['trigger'],
+    healthScores: Float32Array,
+  ): Assessment {
     const { table, nodeClass, sent } = state
-    const health = table.health()[index]!
+    const health = healthScores[index]!
     const probability = sent.get(index)
     return {
       node: table.idOf(index),
@@ -361,9 +399,12 @@ export class WatcherFold implements Fold {
     }
   }
 
-  #livenessOf({ table }: ClassState, index: number): Liveness {
+  #livenessOf({ table, nodeClass }: ClassState, index: number): Liveness {
     if (this.#late) return 'unknown'
-    return table.isSilent(index) ? 'silent' : 'live'
+    const { heartbeatIntervalMs } = nodeClass
+    if (heartbeatIntervalMs === null) return 'live'
+    const silentForMs = table.silentForMs(index, this.#observed.atMs)
+    return silentForMs > MISSED_HEARTBEATS * heartbeatIntervalMs ? 'silent' : 'live'
   }
 
   #sendAssessments({ model }: ClassState, rows: readonly Assessment[]): void {
@@ -416,6 +457,11 @@ function worthSending(p: number, sent: number | undefined, model: ModelRef): boo
 
 function wordsOf(matrix: Float32Array): Uint32Array {
   return new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length)
+}
+
+/** A cohort is named pool/class/model. */
+function poolOfCohort(cohort: string): string {
+  return cohort.slice(0, cohort.indexOf('/'))
 }
 
 /** The last row of each node. */

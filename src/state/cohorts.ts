@@ -18,6 +18,15 @@ export interface CohortTable {
   readonly metrics: Readonly<Record<string, readonly number[]>>
 }
 
+/** Body of pool-log `cohort-counts` (from one watcher) and node-log `cohort-table` (from all of them). */
+export interface CohortWindow {
+  /** Watcher partition that counted. */
+  readonly source: number
+  readonly nodeClass: string
+  readonly window: number
+  readonly cohorts: readonly CohortTable[]
+}
+
 /** Bin of a value between the bounds; what lies outside counts in the outermost bin. */
 export function binOf(value: number, min: number, max: number): number {
   const bin = Math.floor(((value - min) / (max - min)) * BINS)
@@ -71,8 +80,8 @@ export class CohortCounter {
       this.#open.set(key, open)
     }
     for (const [index, { min, max }] of this.#metrics.entries()) {
-      const value = values[index]!
-      if (!Number.isNaN(value)) open.counts[index]![binOf(value, min!, max!)]! += 1
+      const value = values[index]
+      if (!Number.isNaN(value)) open.counts[index][binOf(value, min!, max!)] += 1
     }
   }
 
@@ -89,7 +98,7 @@ export class CohortCounter {
 
   #table({ cohort, window, counts }: OpenWindow): CohortTable {
     const metrics: Record<string, readonly number[]> = {}
-    for (const [index, { name }] of this.#metrics.entries()) metrics[name] = [...counts[index]!]
+    for (const [index, { name }] of this.#metrics.entries()) metrics[name] = [...counts[index]]
     return { cohort, window, metrics }
   }
 }
