@@ -4,6 +4,7 @@ import { runCli } from './commands/cli.ts'
 import type { Registry } from './commands/cli.ts'
 
 const registry: Registry = {
+  serve: async () => (await import('./commands/serve.ts')).command,
   topics: async () => (await import('./commands/topics.ts')).command,
 }
 

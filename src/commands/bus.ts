@@ -2,7 +2,11 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/config.ts'
+import type { KafkaBusOptions } from '../bus/kafka/client.ts'
+import type { Bus } from '../core/bus.ts'
 import type { Arguments, Io } from './command.ts'
+
+type KafkaLog = NonNullable<KafkaBusOptions['log']>
 
 const CONFIG_FILE = 'foreshock.toml'
 
@@ -10,4 +14,22 @@ const CONFIG_FILE = 'foreshock.toml'
 export function loadedConfig(args: Arguments, io: Io): Config {
   const file = args.text('config') ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined)
   return loadConfig(file === undefined ? { env: io.env } : { file, env: io.env })
+}
+
+/** Loads only the client that is asked for. */
+export async function openBus(config: Config, log?: KafkaLog): Promise<Bus> {
+  if (config.bus.kind === 'embedded') {
+    const { openEmbeddedBus } = await import('../bus/embedded/embedded-bus.ts')
+    return openEmbeddedBus({ directory: config.bus.directory })
+  }
+  const { openKafkaBus } = await import('../bus/kafka/bus.ts')
+  const { brokers, clientId, ssl, sasl } = config.kafka
+  return openKafkaBus({
+    brokers,
+    clientId,
+    ssl,
+    prefix: config.topology.prefix,
+    ...(sasl === null ? {} : { sasl }),
+    ...(log === undefined ? {} : { log }),
+  })
 }

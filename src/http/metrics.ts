@@ -14,18 +14,19 @@ import { FINAL_STATES } from '../core/command.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
 
-export interface Lag {
+export interface RoleFigures {
   readonly role: string
   readonly partition: number
-  readonly records: number
+  /** Counters and sizes of the fold; watchers count samples in `sampleCount`. */
+  readonly stats: Readonly<Record<string, number>>
+  /** Records waiting; null where it is not known. */
+  readonly lagRecords: number | null
 }
 
 export interface MetricsSources {
   readonly topology: Pick<Topology, 'prefix'>
-  /** Counters and sizes of the folds of this process, added up; `sampleCount` among them. */
-  readonly totals: () => Readonly<Record<string, number>>
-  /** Records that the owned partitions have not folded yet. */
-  readonly lag: () => Promise<readonly Lag[]>
+  /** The folds that this process runs. */
+  readonly roles: () => readonly RoleFigures[]
   readonly bus: () => BusHealth
 }
 
@@ -110,7 +111,9 @@ export class Metrics {
   )
   readonly #figures = this.#gauge(
     'foreshock_fold',
-    'Figures of the folds of this process',
+    'Counters and sizes of a fold',
+    'role',
+    'partition',
     'figure',
   )
   readonly #connected = this.#gauge('foreshock_bus_connected', '1 while the bus is connected')
@@ -150,8 +153,7 @@ export class Metrics {
   /** In Prometheus' text format. */
   async text(): Promise<string> {
     this.#readBus(this.#sources.bus())
-    this.#readTotals(this.#sources.totals())
-    this.#readLag(await this.#sources.lag())
+    this.#readRoles(this.#sources.roles())
     return this.registry.metrics()
   }
 
@@ -187,10 +189,10 @@ export class Metrics {
   }
 
   #foldOutcome(entry: JournalEntry): void {
-    const foreseen = entry.evidence.find(({ what }) => what === 'foreseen')
-    if (foreseen === undefined) return
+    const outcome = entry.evidence.find(({ what }) => what === 'outcome')?.value
+    if (outcome !== 'foreseen' && outcome !== 'missed') return
     this.#outcomeCount++
-    if (foreseen.value === 'yes' || foreseen.value === 1) this.#foreseenCount++
+    if (outcome === 'foreseen') this.#foreseenCount++
     this.#accuracy.set(this.#foreseenCount / this.#outcomeCount)
   }
 
@@ -200,15 +202,19 @@ export class Metrics {
     setTotal(this.#reconnects, health.reconnectCount)
   }
 
-  #readTotals(totals: Readonly<Record<string, number>>): void {
-    for (const [figure, value] of Object.entries(totals)) this.#figures.set({ figure }, value)
-    setTotal(this.#samples, totals['sampleCount'] ?? 0)
-  }
-
   /** Partitions that moved to another process must not stay behind as old figures. */
-  #readLag(lags: readonly Lag[]): void {
+  #readRoles(roles: readonly RoleFigures[]): void {
     this.#lag.reset()
-    for (const { role, partition, records } of lags) this.#lag.set({ role, partition }, records)
+    this.#figures.reset()
+    let sampleCount = 0
+    for (const { role, partition, stats, lagRecords } of roles) {
+      if (lagRecords !== null) this.#lag.set({ role, partition }, lagRecords)
+      for (const [figure, value] of Object.entries(stats)) {
+        this.#figures.set({ role, partition, figure }, value)
+      }
+      if (role === 'watcher') sampleCount += stats['sampleCount'] ?? 0
+    }
+    setTotal(this.#samples, sampleCount)
   }
 
   /** Reasons come from records of others, so their number is bounded. */
@@ -224,7 +230,7 @@ export class Metrics {
   #gauge<Label extends string>(name: string, help: string, ...labelNames: Label[]) {
     const gauge = new Gauge<Label>({ name, help, labelNames, registers: [this.registry] })
     // A gauge that was never set is absent, not zero.
-    gauge.remove()
+    if (labelNames.length === 0) gauge.remove()
     return gauge
   }
 }
