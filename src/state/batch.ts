@@ -2,7 +2,7 @@
  * Lays the Arrow IPC stream of one `samples` record into the kernel's staging area: buffers are
  * copied as they are, and ids are resolved inside WASM.
  */
-import { DataType, TimeUnit, tableFromIPC } from 'apache-arrow'
+import { DataType, Precision, TimeUnit, tableFromIPC } from 'apache-arrow'
 import { ServiceError } from '../core/errors.ts'
 import type { Data, Dictionary, Table, Utf8, Vector } from 'apache-arrow'
 import type { NodeClass } from '../core/node.ts'
@@ -68,7 +68,7 @@ function stageTimes(kernel: Kernel, at: number, vector: Vector, name: string): v
 }
 
 function stageValues(kernel: Kernel, at: number, vector: Vector, name: string): void {
-  if (!DataType.isFloat(vector.type) || vector.type.precision === 0) {
+  if (!DataType.isFloat(vector.type) || vector.type.precision === Precision.HALF) {
     throw invalid(`has type ${String(vector.type)} in column ${name}, which takes float64`)
   }
   let to = at
@@ -110,9 +110,9 @@ function resolveTexts(kernel: Kernel, part: Data<Utf8>, from: number): number {
 }
 
 function resolveKeys(kernel: Kernel, part: Data, from: number): number {
-  const { type } = part
+  const type: DataType = part.type
   if (!DataType.isDictionary(type) || !DataType.isUtf8(type.dictionary)) {
-    throw invalid(`has type ${String(type)} in column node, which takes utf8`)
+    throw invalid(`has type ${String(part.type)} in column node, which takes utf8`)
   }
   if (part.length === 0) return 0
   const texts = (part as Data<Dictionary<Utf8>>).dictionary!.data
@@ -123,7 +123,7 @@ function resolveKeys(kernel: Kernel, part: Data, from: number): number {
   const staged = new Uint32Array(kernel.memory.buffer, at, part.length + entries)
   staged.set(keys.subarray(0, part.length))
   for (let i = 0; i < part.length; i++) {
-    if (staged[i]! >= entries) throw invalid(`has a dictionary key out of range in column node`)
+    if (staged[i] >= entries) throw invalid(`has a dictionary key out of range in column node`)
   }
   staged.fill(UNASKED, part.length)
   return kernel.resolveKeys(at, at + part.length * 4, offsets, bytes, part.length, from)
@@ -148,9 +148,9 @@ function stageTexts(
   let row = 0
   let end = 0
   texts.forEach(({ valueOffsets, length }, index) => {
-    for (let i = 0; i < length; i++) offsets[row++] = end + valueOffsets[i]! - valueOffsets[0]!
-    bytes.set(parts[index]!, end)
-    end += parts[index]!.length
+    for (let i = 0; i < length; i++) offsets[row++] = end + valueOffsets[i] - valueOffsets[0]
+    bytes.set(parts[index], end)
+    end += parts[index].length
   })
   offsets[row] = end
   return [offsetsAt, bytesAt, at]

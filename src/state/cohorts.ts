@@ -3,15 +3,23 @@
  * one prediction interval, as 64 integer counts between the metric's bounds. Integers add up to the
  * same in any order, so the place of a node among its peers depends on no partitioning.
  */
+import type { PoolId } from '../core/ids.ts'
 import type { Metric } from '../core/node.ts'
 
 export const BINS = 64
 /** Windows counted at once, over all cohorts; beyond it the oldest is handed out early. */
 const OPEN_MAX = 4096
 
-/** Counts of one cohort in one window; a sum of such counts over partitions is a cohort's table. */
-export interface CohortTable {
+/** Nodes that are alike: pool, class and the label `model`. */
+export interface Cohort {
+  /** Its name, pool/class/model. */
   readonly cohort: string
+  readonly pool: PoolId
+  readonly nodeClass: string
+}
+
+/** Counts of one cohort in one window; a sum of such counts over partitions is a cohort's table. */
+export interface CohortTable extends Cohort {
   /** floor(t / predictionIntervalMs) of the rows counted. */
   readonly window: number
   /** Metric name to 64 counts. */
@@ -38,7 +46,8 @@ export function percentiles(counts: readonly number[]): Float32Array {
   const total = counts.reduce((sum, count) => sum + count, 0)
   const shares = new Float32Array(BINS).fill(Number.NaN)
   let below = 0
-  for (let bin = 0; total > 0 && bin < BINS; bin++) {
+  if (total === 0) return shares
+  for (let bin = 0; bin < BINS; bin++) {
     const count = counts[bin] ?? 0
     shares[bin] = (below + count / 2) / total
     below += count
@@ -53,11 +62,11 @@ export function mergeCohorts(a: CohortTable, b: CohortTable): CohortTable {
     const other = metrics[name]
     metrics[name] = other === undefined ? counts : counts.map((n, bin) => n + (other[bin] ?? 0))
   }
-  return { cohort: a.cohort, window: a.window, metrics }
+  return { ...a, metrics }
 }
 
 interface OpenWindow {
-  readonly cohort: string
+  readonly cohort: Cohort
   readonly window: number
   readonly counts: readonly Uint32Array[]
 }
@@ -72,8 +81,8 @@ export class CohortCounter {
   }
 
   /** `values` in the order of the metrics; NaN counts nowhere. */
-  add(cohort: string, window: number, values: readonly number[]): void {
-    const key = `${window}/${cohort}`
+  add(cohort: Cohort, window: number, values: readonly number[]): void {
+    const key = `${window}/${cohort.cohort}`
     let open = this.#open.get(key)
     if (open === undefined) {
       open = { cohort, window, counts: this.#metrics.map(() => new Uint32Array(BINS)) }
@@ -99,6 +108,6 @@ export class CohortCounter {
   #table({ cohort, window, counts }: OpenWindow): CohortTable {
     const metrics: Record<string, readonly number[]> = {}
     for (const [index, { name }] of this.#metrics.entries()) metrics[name] = [...counts[index]]
-    return { cohort, window, metrics }
+    return { ...cohort, window, metrics }
   }
 }

@@ -17,7 +17,7 @@ export function healthPartIndex(part: HealthPart): number {
 export function healthOf(metrics: readonly Metric[], values: ArrayLike<number>): number {
   const parts = { network: 1, uptime: 1, resources: 1, trust: 1 }
   metrics.forEach(({ health }, index) => {
-    const value = values[index]!
+    const value = values[index]
     if (health === null || Number.isNaN(value)) return
     parts[health.part] = Math.min(parts[health.part], healthPart(value, health.good, health.bad))
   })

@@ -17,8 +17,10 @@ import { COHORTS_MAX, configure, instantiate, NO_NODE } from './kernel.ts'
 import { phiOf } from './phi.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { Metric, NodeClass, NodeEvent } from '../core/node.ts'
-import type { CohortTable } from './cohorts.ts'
+import type { Cohort, CohortTable } from './cohorts.ts'
 import type { Kernel } from './kernel.ts'
+
+export type { CohortTable } from './cohorts.ts'
 
 /** All are views on WASM memory, valid until the next call on the table. */
 export interface FeatureRows {
@@ -70,7 +72,7 @@ export class NodeTable {
   readonly #pools: (PoolId | undefined)[] = []
   readonly #models: (string | undefined)[] = []
   readonly #cohorts = new Map<string, number>()
-  readonly #cohortOf: (string | undefined)[] = []
+  readonly #cohortOf: (Cohort | undefined)[] = []
   /** Dropped nodes that rows in the buffer may still name. */
   readonly #dropped: number[] = []
   #pending = false
@@ -237,6 +239,11 @@ export class NodeTable {
     }
   }
 
+  /** As of the last sweep. */
+  isSilent(index: number): boolean {
+    return this.#kernel.isSilent(index) !== 0
+  }
+
   /** Public append time of the newest sign of life; NaN before the first. */
   lastSeenAtMs(index: number): number {
     return this.#kernel.lastSeenAt(index)
@@ -270,6 +277,11 @@ export class NodeTable {
     this.#kernel.healthScores()
     const { memory, healthPointer, slots } = this.#kernel
     return new Float32Array(memory.buffer, healthPointer() >>> 0, slots())
+  }
+
+  /** Health of one node, 0..1; NaN before its first sample. */
+  healthOf(index: number): number {
+    return this.#kernel.healthOf(index)
   }
 
   /** Counts of the windows complete at the newest `advance`, handed out once. */
@@ -330,8 +342,10 @@ export class NodeTable {
   }
 
   #setCohort(index: number): void {
-    const cohort = `${this.poolOf(index)}/${this.#class.name}/${this.#models[index] ?? ''}`
-    this.#cohortOf[index] = cohort
+    const pool = this.poolOf(index)
+    const nodeClass = this.#class.name
+    const cohort = `${pool}/${nodeClass}/${this.#models[index] ?? ''}`
+    this.#cohortOf[index] = { cohort, pool, nodeClass }
     if (this.#peers.length > 0) this.#kernel.setCohort(index, this.#cohortIndex(cohort))
   }
 
@@ -348,14 +362,14 @@ export class NodeTable {
     if (this.#peers.length === 0) return
     const { count, node, atMs, trigger, matrix } = this.rows()
     for (let row = 0; row < count; row++) {
-      const cohort = this.#cohortOf[node[row]!]
+      const cohort = this.#cohortOf[node[row]]
       if (cohort === undefined || trigger[row] !== 0) continue
-      const window = Math.floor(atMs[row]! / this.#class.predictionIntervalMs)
+      const window = Math.floor(atMs[row] / this.#class.predictionIntervalMs)
       const from = row * this.featureNames.length
       this.#counter.add(
         cohort,
         window,
-        this.#peerColumns.map((column) => matrix[from + column]!),
+        this.#peerColumns.map((column) => matrix[from + column]),
       )
     }
   }

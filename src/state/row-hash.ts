@@ -15,8 +15,8 @@ export function rowHash(bits: Uint32Array, from: number, width: number): string 
   let a = 0x243f6a88
   let b = 0x13198a2e
   for (let i = from; i < from + width; i++) {
-    a = Math.imul(rotate(a ^ bits[i]!, 13), PRIME_A)
-    b = Math.imul(rotate(b + bits[i]!, 17), PRIME_B)
+    a = Math.imul(rotate(a ^ bits[i], 13), PRIME_A)
+    b = Math.imul(rotate(b + bits[i], 17), PRIME_B)
   }
   return hex(finish(a ^ width)) + hex(finish(b ^ a))
 }

@@ -87,13 +87,13 @@ export function samplesIpc(
     ),
   ]
   const fields = ['node', 'at', 'appended_at', ...names].map(
-    (name, i) => new Field(name, columns[i]!.type, true),
+    (name, i) => new Field(name, columns[i].type, true),
   )
   const struct = makeData({
     type: new Struct(fields),
     length: rows.length,
     nullCount: 0,
-    children: columns.map((column) => column.data[0]!),
+    children: columns.map((column) => column.data[0]),
   })
   return tableToIPC(new Table([new RecordBatch(new Schema(fields), struct)]), 'stream')
 }

@@ -89,7 +89,9 @@ function hours(ms: f64): f32 {
   return f32Of(ms / HOUR)
 }
 
+/** A NaN's bits differ between machines unless we choose them, and rows are compared bit by bit. */
 function put(value: f32): void {
-  store<f32>(out, value)
+  if (value == value) store<f32>(out, value)
+  else store<u32>(out, 0x7fc00000)
   out += 4
 }

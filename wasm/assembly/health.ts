@@ -1,7 +1,8 @@
 // Health of every node: 0.40 network + 0.30 uptime + 0.20 resources + 0.10 trust, over whole tiles,
 // four lanes at a time. A part is as healthy as its worst metric. Reference: src/state/health.ts.
 import {
-  HEALTH_BAD, HEALTH_GOOD, LANES, LAST_AT, METRIC_BYTES, METRIC_HEALTH, VALUE, field64, metricCount, metricsAt, tileOf,
+  FLAGS, HEALTH_BAD, HEALTH_GOOD, LANES, LAST_AT, METRIC_BYTES, METRIC_HEALTH, USED, VALUE, field32, field64,
+  metricCount, metricsAt, tileOf,
 } from './layout'
 import { healthAt, slotCount } from './node-slot'
 
@@ -13,12 +14,21 @@ export function healthPointer(): u32 {
 
 /** Writes f32 [slots]: NaN before a node's first sample. */
 export function healthScores(): void {
-  for (let node: u32 = 0; node < slotCount; node += LANES) {
-    const tile = tileOf(node)
-    for (let quad: u32 = 0; quad < 4; quad++) scoreQuad(tile, quad * 16, healthAt + (node + quad * 4) * 4)
-    for (let lane: u32 = 0; lane < LANES; lane++) {
-      if (load<f64>(field64(node + lane, LAST_AT)) == -Infinity) store<f32>(healthAt + (node + lane) * 4, <f32>NaN)
-    }
+  for (let node: u32 = 0; node < slotCount; node += LANES) scoreTile(node)
+}
+
+/** Health of one node; NaN before its first sample. */
+export function healthOf(node: u32): f64 {
+  scoreTile(node & ~(LANES - 1))
+  return <f64>load<f32>(healthAt + node * 4)
+}
+
+function scoreTile(first: u32): void {
+  const tile = tileOf(first)
+  for (let quad: u32 = 0; quad < 4; quad++) scoreQuad(tile, quad * 16, healthAt + (first + quad * 4) * 4)
+  for (let node = first; node < first + LANES; node++) {
+    const used = (load<u32>(field32(node, FLAGS)) & USED) != 0
+    if (!used || load<f64>(field64(node, LAST_AT)) == -Infinity) store<f32>(healthAt + node * 4, <f32>NaN)
   }
 }
 

@@ -53,6 +53,9 @@ export function sweep(observedNow: f64, silence: f64): u32 {
   return count
 }
 
+export function isSilent(node: u32): u32 {
+  return load<u32>(field32(node, FLAGS)) & SILENT
+}
 export function lastSeenAt(node: u32): f64 {
   return load<f64>(field64(node, LAST_SEEN))
 }
