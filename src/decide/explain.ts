@@ -1,0 +1,47 @@
+/** Sentences for people: why something is done, and what a model saw. Percent lives only here. */
+import type { Contribution } from '../core/assessment.ts'
+import { formatDuration } from '../core/time.ts'
+
+/** Features named in a sentence; the evidence holds more. */
+const FEATURES_MAX = 3
+
+export function percent(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(3))} %`
+}
+
+/** Rounded for reading: whole seconds from ten seconds on. */
+export function lasting(ms: number): string {
+  return formatDuration(ms >= 10_000 ? Math.round(ms / 1_000) * 1_000 : Math.round(ms))
+}
+
+export function silenceReason(node: string, silentForMs: number): string {
+  return `Node ${node} has sent no sign of life for ${lasting(silentForMs)}.`
+}
+
+export function failureReason(node: string, failureKind: string): string {
+  return `Node ${node} has failed, as an event confirms: ${failureKind}.`
+}
+
+export function predictionReason(
+  node: string,
+  probability: number,
+  actingPoint: number,
+  horizonMs: number | null,
+): string {
+  const within = horizonMs === null ? 'soon' : `within ${lasting(horizonMs)}`
+  const point = `acting point ${percent(actingPoint)}`
+  return `Node ${node} is expected to fail ${within} with probability ${percent(probability)} (${point}).`
+}
+
+/** Empty when the model gave no contributions. */
+export function featureReasons(top: readonly Contribution[]): readonly string[] {
+  return top.slice(0, FEATURES_MAX).map(({ feature, value, expected, contribution }) => {
+    const usual = expected === null ? '' : ` where ${rounded(expected)} is usual`
+    const direction = contribution >= 0 ? 'raises' : 'lowers'
+    return `${feature} is ${value === null ? 'missing' : rounded(value)}${usual} and ${direction} it.`
+  })
+}
+
+function rounded(value: number): string {
+  return String(Number(value.toPrecision(4)))
+}

@@ -1,0 +1,111 @@
+/**
+ * Who runs where, as the executors said it, and the room that moves under way will need.
+ *
+ * Placements are the executors' truth: a workload moves here only when its placement says so.
+ * Loads are kept as sums, so that asking for a node's load costs nothing.
+ */
+import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Needs, Placement } from '../core/workload.ts'
+
+export interface Load {
+  readonly cpu: number
+  readonly memoryBytes: number
+  readonly gpuCount: number
+}
+
+interface Entry {
+  placement: Placement
+  /** Where a move under way will put it; its needs count there as well. */
+  reservedOn: NodeId | null
+}
+
+interface NodeLoad {
+  cpu: number
+  memoryBytes: number
+  gpuCount: number
+  readonly workloads: Set<WorkloadId>
+  entryCount: number
+}
+
+const NOTHING: Load = { cpu: 0, memoryBytes: 0, gpuCount: 0 }
+
+export class PlacementLedger {
+  readonly #workloads = new Map<WorkloadId, Entry>()
+  readonly #nodes = new Map<NodeId, NodeLoad>()
+
+  get workloadCount(): number {
+    return this.#workloads.size
+  }
+
+  get(workload: WorkloadId): Placement | undefined {
+    return this.#workloads.get(workload)?.placement
+  }
+
+  workloadsOn(node: NodeId): ReadonlySet<WorkloadId> {
+    return this.#nodes.get(node)?.workloads ?? NO_WORKLOADS
+  }
+
+  load(node: NodeId): Load {
+    return this.#nodes.get(node) ?? NOTHING
+  }
+
+  /** Takes the newest word on one workload; a reservation ends, because now it is known. */
+  place(placement: Placement): void {
+    const entry = this.#workloads.get(placement.workload)
+    if (entry === undefined) {
+      this.#workloads.set(placement.workload, { placement, reservedOn: null })
+    } else {
+      this.#unload(entry.placement.node, entry.placement)
+      if (entry.reservedOn === placement.node) this.unreserve(placement.workload)
+      // Needs may have changed: what stays reserved is reserved anew.
+      const reservedOn = entry.reservedOn
+      this.unreserve(placement.workload)
+      entry.placement = placement
+      if (reservedOn !== null) this.reserve(placement.workload, reservedOn)
+    }
+    this.#load(placement.node, placement)
+  }
+
+  reserve(workload: WorkloadId, node: NodeId): void {
+    const entry = this.#workloads.get(workload)
+    if (entry === undefined) return
+    this.unreserve(workload)
+    entry.reservedOn = node
+    this.#add(node, entry.placement.needs, 1)
+  }
+
+  unreserve(workload: WorkloadId): void {
+    const entry = this.#workloads.get(workload)
+    if (entry === undefined || entry.reservedOn === null) return
+    this.#add(entry.reservedOn, entry.placement.needs, -1)
+    entry.reservedOn = null
+  }
+
+  #load(node: NodeId | null, placement: Placement): void {
+    if (node === null) return
+    this.#add(node, placement.needs, 1).workloads.add(placement.workload)
+  }
+
+  #unload(node: NodeId | null, placement: Placement): void {
+    if (node === null) return
+    this.#nodes.get(node)!.workloads.delete(placement.workload)
+    this.#add(node, placement.needs, -1)
+  }
+
+  #add(node: NodeId, needs: Needs, sign: 1 | -1): NodeLoad {
+    let load = this.#nodes.get(node)
+    if (load === undefined) {
+      load = { cpu: 0, memoryBytes: 0, gpuCount: 0, workloads: new Set(), entryCount: 0 }
+      this.#nodes.set(node, load)
+    }
+    load.cpu += sign * needs.cpu
+    load.memoryBytes += sign * needs.memoryBytes
+    load.gpuCount += sign * (needs.gpu?.count ?? 0)
+    load.entryCount += sign
+    // An empty node is forgotten, and with it what rounding left in its sums.
+    if (load.entryCount === 0) this.#nodes.delete(node)
+    return load
+  }
+}
+
+const NO_WORKLOADS: ReadonlySet<WorkloadId> = new Set()

@@ -1,0 +1,102 @@
+/** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
+import { never } from '../core/errors.ts'
+import type { Control } from '../core/policy.ts'
+import type { CommandDesk } from './coordinator-commands.ts'
+import type { Outbox } from './coordinator-outbox.ts'
+import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+
+export class ControlDesk {
+  readonly #state: CoordinatorState
+  readonly #outbox: Outbox
+  readonly #commands: CommandDesk
+
+  constructor(state: CoordinatorState, outbox: Outbox, commands: CommandDesk) {
+    this.#state = state
+    this.#outbox = outbox
+    this.#commands = commands
+  }
+
+  take(control: Control): void {
+    switch (control.kind) {
+      case 'mode':
+        if (control.pool === null) this.#state.mode = control.mode
+        break
+      case 'stop':
+        if (control.pool === null) this.#state.stopped = control.stopped ? stopText(control) : null
+        break
+      case 'veto':
+        this.#takeVeto(control)
+        break
+      default:
+        never(control)
+    }
+    const pools =
+      control.pool === null ? [...this.#state.pools.values()] : [this.#state.pool(control.pool)]
+    for (const pool of pools) this.#apply(pool, control)
+  }
+
+  #apply(pool: PoolState, control: Control): void {
+    if (control.kind === 'mode') pool.mode = control.mode
+    else if (control.kind === 'stop') {
+      pool.stopped = control.stopped ? stopText(control) : null
+      if (!control.stopped) {
+        pool.held = null
+        pool.heldUntilMs = 0
+      }
+    }
+    // A refusal is told again after an operator spoke: the answer may be another one.
+    for (const incident of pool.incidents.values()) incident.refused = new Set()
+    this.#journal(pool, control)
+    this.#withdraw(pool, control)
+    pool.dirty = true
+  }
+
+  #withdraw(pool: PoolState, control: Control): void {
+    if (control.kind === 'stop' && control.stopped) {
+      this.#commands.withdraw(pool, `The pool was stopped: ${control.reason}.`, () => true)
+    }
+    if (control.kind === 'mode' && control.mode !== 'enforce') {
+      this.#commands.withdraw(pool, `The mode is now ${control.mode}.`, () => true)
+    }
+    if (control.kind === 'veto' && control.veto) {
+      const reason = `Node ${control.node} was vetoed: ${control.reason}.`
+      this.#commands.withdraw(pool, reason, ({ command }) => command.node === control.node)
+    }
+  }
+
+  #takeVeto(control: Extract<Control, { kind: 'veto' }>): void {
+    const reason = `${control.reason} (by ${control.by})`
+    if (control.veto) this.#state.vetoes.set(control.node, reason)
+    else this.#state.vetoes.delete(control.node)
+    const node = this.#state.nodes.get(control.node)
+    if (node === undefined) return
+    node.vetoed = control.veto ? reason : null
+    this.#state.touch(node)
+  }
+
+  #journal(pool: PoolState, control: Control): void {
+    this.#outbox.journal({
+      kind: 'control',
+      pool: pool.id,
+      node: control.kind === 'veto' ? control.node : null,
+      reasons: [`${sentence(control)} by ${control.by}: ${control.reason}.`],
+    })
+  }
+}
+
+function stopText({ by, reason }: Control): string {
+  return `${reason} (by ${by})`
+}
+
+function sentence(control: Control): string {
+  switch (control.kind) {
+    case 'mode':
+      return `Mode is set to ${control.mode}`
+    case 'stop':
+      return control.stopped ? 'The pool is stopped' : 'The pool goes on'
+    case 'veto':
+      return `Acting on node ${control.node} is ${control.veto ? 'vetoed' : 'allowed again'}`
+    default:
+      return never(control)
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * Looks at the open incidents of a pool after something has changed, and sends what admission lets
+ * through. Every refusal is written down once, and again only after it had stopped applying.
+ */
+import type { CommandAction, Rail } from '../core/command.ts'
+import { never } from '../core/errors.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Priority } from '../core/workload.ts'
+import { type Admission, admit, type Ask, isSharedCause, laneOf } from '../decide/admission.ts'
+import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
+import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
+import type { CommandDesk } from './coordinator-commands.ts'
+import type { IncidentDesk } from './coordinator-incidents.ts'
+import type { Outbox } from './coordinator-outbox.ts'
+import type { CoordinatorState, Incident, NodeState, PoolState } from './coordinator-state.ts'
+
+const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
+  CRITICAL: 0,
+  HIGH: 1,
+  NORMAL: 2,
+  LOW: 3,
+}
+/** Refusals that concern one workload; any other rail holds for every step of the node. */
+const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
+
+export class DecisionDesk {
+  readonly #state: CoordinatorState
+  readonly #outbox: Outbox
+  readonly #commands: CommandDesk
+  readonly #incidents: IncidentDesk
+  readonly #policyFor: (pool: PoolState) => Policy
+
+  constructor(
+    state: CoordinatorState,
+    outbox: Outbox,
+    commands: CommandDesk,
+    incidents: IncidentDesk,
+    policyFor: (pool: PoolState) => Policy,
+  ) {
+    this.#state = state
+    this.#outbox = outbox
+    this.#commands = commands
+    this.#incidents = incidents
+    this.#policyFor = policyFor
+  }
+
+  /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
+  decide(pool: PoolState): void {
+    pool.dirty = false
+    pool.dueMs = Number.POSITIVE_INFINITY
+    for (const incident of this.#inOrder(pool)) {
+      if (this.#isOver(incident)) continue
+      this.#advance(pool, incident)
+    }
+    this.#tellSharedCauses(pool)
+    for (const flight of pool.flights.values()) this.#dueAt(pool, flight.deadlineMs)
+  }
+
+  /** An alarm that is not raised yet: admission says why nothing is done, and it is journaled. */
+  refuseEarly(node: NodeState): void {
+    const pool = this.#state.pool(node.pool)
+    const admission = admit(this.#ask(pool, node, 'cordon', null))
+    if (!admission.ok) this.#journalRefusal(pool, node, null, 'cordon', null, admission)
+  }
+
+  /** Undoing first, then recovery by the most urgent workload, then what is likeliest to fail. */
+  #inOrder(pool: PoolState): readonly Incident[] {
+    const rated = [...pool.incidents.values()].map((incident) => ({
+      incident,
+      rank:
+        incident.cause === 'release'
+          ? -1
+          : incident.cause === 'predicted'
+            ? 9
+            : this.#urgency(incident),
+    }))
+    rated.sort(
+      (a, b) =>
+        a.rank - b.rank ||
+        (b.incident.node.probability ?? 0) - (a.incident.node.probability ?? 0) ||
+        a.incident.openedAtMs - b.incident.openedAtMs ||
+        (a.incident.id < b.incident.id ? -1 : 1),
+    )
+    return rated.map(({ incident }) => incident)
+  }
+
+  #urgency({ node }: Incident): number {
+    let rank = PRIORITY_ORDER.LOW
+    for (const workload of this.#state.ledger.workloadsOn(node.id)) {
+      rank = Math.min(rank, this.#priority(workload))
+    }
+    return rank
+  }
+
+  #priority(workload: WorkloadId): number {
+    return PRIORITY_ORDER[this.#state.ledger.get(workload)?.priority ?? 'NORMAL']
+  }
+
+  /** Closes an incident whose reason is gone. */
+  #isOver(incident: Incident): boolean {
+    const reason = this.#endOf(incident)
+    if (reason === null) return false
+    this.#incidents.close(incident, reason)
+    return true
+  }
+
+  #endOf({ node, cause, steps }: Incident): string | null {
+    if (cause === 'release') {
+      const step = steps.get('uncordon')
+      return step !== undefined && isAchieved(step) ? `Node ${node.id} takes work again.` : null
+    }
+    if (cause === 'predicted') {
+      return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
+    }
+    if (cause === 'silent') {
+      const back = this.#state.livenessOf(node) === 'live'
+      return back ? `Node ${node.id} is heard of again.` : null
+    }
+    if (node.failedAtMs === null) return `Node ${node.id} is back after its failure.`
+    for (const workload of this.#state.ledger.workloadsOn(node.id)) {
+      const step = steps.get(`recover:${workload}`)
+      if (step === undefined || !isAchieved(step)) return null
+    }
+    return `Nothing is left to recover from node ${node.id}.`
+  }
+
+  #advance(pool: PoolState, incident: Incident): void {
+    const refused = new Set<Rail>()
+    for (const step of this.#steps(incident)) {
+      const current = incident.steps.get(step.stepId)!
+      if (!isReady(current, incident.steps.get('fence'))) continue
+      const admission = this.#tryStep(pool, incident, current)
+      if (admission.ok) continue
+      const known = incident.refused.has(admission.rail) || refused.has(admission.rail)
+      if (!known) {
+        const { action, workload } = current
+        this.#journalRefusal(pool, incident.node, incident, action, workload, admission)
+        if (admission.rail === 'attempts') this.#alertAttempts(incident, admission.reason)
+      }
+      refused.add(admission.rail)
+      if (!WORKLOAD_RAILS.has(admission.rail)) break
+    }
+    incident.refused = refused
+  }
+
+  /** The plan follows the placements: a workload found on the node later gets its step as well. */
+  #steps(incident: Incident): readonly Step[] {
+    const { node, cause, steps } = incident
+    const workloads = [...this.#state.ledger.workloadsOn(node.id)].sort(
+      (a, b) => this.#priority(a) - this.#priority(b) || (a < b ? -1 : 1),
+    )
+    if (cause === 'failed' && workloads.length === 0) return []
+    const plan = planFor(cause, workloads)
+    for (const step of plan) if (!steps.has(step.stepId)) steps.set(step.stepId, step)
+    return plan
+  }
+
+  #tryStep(pool: PoolState, incident: Incident, step: Step): Admission {
+    const { node } = incident
+    const policy = this.#policyFor(pool)
+    if (step.action === 'uncordon' && step.attempts >= policy.attemptsMax) {
+      pool.incidents.delete(incident.id)
+      const reason = `${step.attempts} of ${policy.attemptsMax} attempts are used up`
+      return { ok: false, rail: 'attempts', reason }
+    }
+    const admission = admit(this.#ask(pool, node, step.action, step.workload, incident, step))
+    if (!admission.ok) {
+      this.#noteDue(pool, node, policy)
+      return admission
+    }
+    const what = describe(step.action, step.workload, node.id, admission.target)
+    this.#commands.send(incident, step, admission.target, [...incident.reasons, what])
+    return admission
+  }
+
+  #ask(
+    pool: PoolState,
+    node: NodeState,
+    action: CommandAction,
+    workload: WorkloadId | null,
+    incident: Incident | null = null,
+    step: Step | null = null,
+  ): Ask {
+    const policy = this.#policyFor(pool)
+    const { nowMs } = this.#outbox
+    const busy = pool.busy[laneOf(action)]
+    const other = node.acted !== null && node.acted.incidentId !== incident?.id
+    return {
+      action,
+      node: node.id,
+      workload,
+      nowMs,
+      policy,
+      mode: pool.mode ?? policy.mode,
+      stopped: pool.stopped ?? (nowMs < pool.heldUntilMs ? pool.held : null),
+      vetoed: node.vetoed,
+      maintenanceUntilMs: node.maintenanceUntilMs,
+      liveness: this.#state.livenessOf(node),
+      confirmed: node.failedAtMs !== null,
+      zone: this.#state.zoneOf(node),
+      probability: node.probability,
+      actingPoint: node.actingPoint,
+      overCount: node.alarm.overCount,
+      alarmRaised: node.alarm.raised,
+      attempts: step?.attempts ?? 0,
+      lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
+      budget: {
+        nodeCount: pool.activeNodeCount,
+        busyCount: busy.size,
+        nodeIsBusy: busy.has(node.id),
+      },
+      target: workload === null ? null : () => this.#target(pool, node, workload, policy),
+      inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
+    }
+  }
+
+  #target(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
+    const { ledger } = this.#state
+    const placement = ledger.get(workload)
+    if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
+    const zone = this.#state.zoneOf(node)
+    const others = (zone?.alarmingCount ?? 0) > (node.counted?.alarming === true ? 1 : 0)
+    const question = {
+      workload,
+      needs: placement.needs,
+      from: node.id,
+      troubledZone: others ? node.zone : null,
+      targetLoadMaxRatio: policy.targetLoadMaxRatio,
+    }
+    return chooseTarget(question, this.#candidates(pool), (id) => ledger.load(id))
+  }
+
+  *#candidates(pool: PoolState): Iterable<Candidate> {
+    for (const node of pool.nodes.values()) {
+      const { id, zone, capacity } = node
+      yield { node: id, zone, capacity, fit: this.#isFit(node) }
+    }
+  }
+
+  #isFit(node: NodeState): boolean {
+    const { maintenanceUntilMs } = node
+    const inMaintenance = maintenanceUntilMs !== null && this.#outbox.nowMs < maintenanceUntilMs
+    const clean = node.incident === null && node.cordonedBy === null && node.vetoed === null
+    const quiet = !node.alarm.raised && node.alarm.overCount === 0 && node.failedAtMs === null
+    return clean && quiet && !inMaintenance && this.#state.livenessOf(node) === 'live'
+  }
+
+  /** When a refusal may end by itself. */
+  #noteDue(pool: PoolState, node: NodeState, policy: Policy): void {
+    const times = [
+      node.maintenanceUntilMs,
+      pool.held === null ? null : pool.heldUntilMs,
+      node.acted === null ? null : node.acted.lastAtMs + policy.cooldownMs,
+    ]
+    for (const atMs of times)
+      if (atMs !== null && atMs > this.#outbox.nowMs) this.#dueAt(pool, atMs)
+  }
+
+  #dueAt(pool: PoolState, atMs: number): void {
+    if (atMs < pool.dueMs) pool.dueMs = atMs
+  }
+
+  #journalRefusal(
+    pool: PoolState,
+    node: NodeState,
+    incident: Incident | null,
+    action: CommandAction,
+    workload: WorkloadId | null,
+    { rail, reason }: Extract<Admission, { ok: false }>,
+  ): void {
+    const what = describe(action, workload, node.id, null)
+    this.#outbox.journal({
+      kind: 'refusal',
+      rail,
+      pool: pool.id,
+      incidentId: incident?.id ?? null,
+      node: node.id,
+      workload,
+      reasons: [`Not done: ${reason}.`, `It would be: ${what}`],
+      evidence: incident?.evidence ?? [],
+    })
+  }
+
+  #alertAttempts(incident: Incident, reason: string): void {
+    this.#outbox.alert({
+      kind: 'attempts',
+      pool: incident.node.pool,
+      node: incident.node.id,
+      severity: 'critical',
+      message: `Node ${incident.node.id} needs a person: ${reason}.`,
+      incidentId: incident.id,
+    })
+  }
+
+  /** Told once when a zone freezes; a zone that thaws may be told of again. */
+  #tellSharedCauses(pool: PoolState): void {
+    const policy = this.#policyFor(pool)
+    for (const [name, count] of pool.zones) {
+      const shared = isSharedCause(policy, { name, ...count })
+      if (!shared) pool.frozenZones.delete(name)
+      else if (!pool.frozenZones.has(name)) {
+        pool.frozenZones.add(name)
+        const share = `${count.alarmingCount} of ${count.nodeCount} nodes of zone ${name}`
+        this.#outbox.alert({
+          kind: 'shared-cause',
+          pool: pool.id,
+          node: null,
+          severity: 'critical',
+          message: `${share} alarm at once: preemptive work there waits, recovery goes on.`,
+          incidentId: null,
+        })
+      }
+    }
+    for (const name of pool.frozenZones) if (!pool.zones.has(name)) pool.frozenZones.delete(name)
+  }
+}
+
+/** What a command does, as a sentence; without a target it is what it would do. */
+function describe(
+  action: CommandAction,
+  workload: WorkloadId | null,
+  node: NodeId,
+  target: NodeId | null,
+): string {
+  const to = target === null ? 'elsewhere' : `to node ${target}`
+  switch (action) {
+    case 'migrate':
+      return `Workload ${workload} moves from node ${node} ${to}.`
+    case 'recover':
+      return `Workload ${workload} of node ${node} starts again${target === null ? ' elsewhere' : ` on node ${target}`}.`
+    case 'fence':
+      return `Node ${node} is fenced before its work starts elsewhere.`
+    case 'cordon':
+      return `Node ${node} takes no new work.`
+    case 'uncordon':
+      return `Node ${node} takes work again.`
+    case 'cancel':
+      return `What is under way for node ${node} is withdrawn.`
+    default:
+      return never(action)
+  }
+}

@@ -1,0 +1,219 @@
+/** Incidents from opening to closing, and what became of each failure: foreseen or missed. */
+import type { Fault } from '../core/fault.ts'
+import type { FailureEvent } from '../core/node.ts'
+import { failureReason, featureReasons, lasting } from '../decide/explain.ts'
+import { predictionReason, silenceReason } from '../decide/explain.ts'
+import { never } from '../core/errors.ts'
+import type { PlanCause } from '../recover/plan.ts'
+import type { CommandDesk } from './coordinator-commands.ts'
+import type { AlertRecord, Outbox } from './coordinator-outbox.ts'
+import type { CoordinatorState, Incident, NodeState } from './coordinator-state.ts'
+
+export class IncidentDesk {
+  readonly #state: CoordinatorState
+  readonly #outbox: Outbox
+  readonly #commands: CommandDesk
+  #openedCount = 0
+  #foreseenCount = 0
+  #missedCount = 0
+
+  constructor(state: CoordinatorState, outbox: Outbox, commands: CommandDesk) {
+    this.#state = state
+    this.#outbox = outbox
+    this.#commands = commands
+  }
+
+  get openedCount(): number {
+    return this.#openedCount
+  }
+
+  get foreseenCount(): number {
+    return this.#foreseenCount
+  }
+
+  get missedCount(): number {
+    return this.#missedCount
+  }
+
+  /** Opens an incident, or lets the open one of the node become the graver thing that it is now. */
+  raise(
+    node: NodeState,
+    cause: 'predicted' | 'silent' | 'failed',
+    fault: Fault,
+    why: string,
+  ): void {
+    const pool = this.#state.pool(node.pool)
+    const open = node.incident
+    const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
+    if (open !== null && gravity(open.cause) >= gravity(cause)) return
+    if (open === null) {
+      for (const { id, cause: other, node: owner } of pool.incidents.values()) {
+        if (owner === node && other === 'release') pool.incidents.delete(id)
+      }
+      const id = this.#outbox.incidentId(pool.id)
+      const planId = this.#outbox.planId(id)
+      const incident: Incident = {
+        id,
+        planId,
+        node,
+        openedAtMs: this.#outbox.nowMs,
+        cause,
+        reasons,
+        evidence: fault.evidence,
+        steps: new Map(),
+        actedBefore: node.acted,
+        refused: new Set(),
+      }
+      node.incident = incident
+      pool.incidents.set(id, incident)
+      this.#openedCount++
+    } else {
+      this.#commands.withdraw(pool, why, (flight) => flight.incident === open)
+      Object.assign(open, { cause, reasons, evidence: fault.evidence, refused: new Set() })
+    }
+    this.#announce(node, cause, fault, reasons)
+    this.#state.touch(node)
+  }
+
+  #announce(
+    node: NodeState,
+    cause: 'predicted' | 'silent' | 'failed',
+    { severity, evidence }: Fault,
+    reasons: readonly string[],
+  ): void {
+    const incidentId = node.incident!.id
+    const kind: AlertRecord['kind'] = cause === 'predicted' ? 'prediction' : 'failure'
+    this.#outbox.journal({
+      kind: 'incident-opened',
+      pool: node.pool,
+      incidentId,
+      node: node.id,
+      reasons,
+      evidence,
+    })
+    this.#outbox.alert({
+      kind,
+      pool: node.pool,
+      node: node.id,
+      severity,
+      message: reasons.join(' '),
+      incidentId,
+    })
+  }
+
+  /** Ends an incident: nothing new is sent for it, and what shielded the node is undone. */
+  close(incident: Incident, reason: string): void {
+    const { node } = incident
+    const pool = this.#state.pool(node.pool)
+    this.#commands.withdraw(pool, reason, (flight) => flight.incident === incident)
+    pool.incidents.delete(incident.id)
+    if (node.incident === incident) node.incident = null
+    if (incident.cause !== 'release') {
+      this.#outbox.journal({
+        kind: 'incident-closed',
+        pool: pool.id,
+        incidentId: incident.id,
+        node: node.id,
+        reasons: [reason],
+      })
+    }
+    if (this.#state.nodes.get(node.id) !== node) return
+    if (node.failedAtMs === null && isShielded(incident)) this.release(node, incident)
+    this.#state.touch(node)
+  }
+
+  /** Lets a node take work again, under the incident that had shielded it. */
+  release(
+    node: NodeState,
+    { id, planId, evidence }: Pick<Incident, 'id' | 'planId' | 'evidence'>,
+  ): void {
+    const pool = this.#state.pool(node.pool)
+    pool.incidents.set(id, {
+      id,
+      planId,
+      node,
+      openedAtMs: this.#outbox.nowMs,
+      cause: 'release',
+      reasons: [`Node ${node.id} is fit again and may take work.`],
+      evidence,
+      steps: new Map(),
+      actedBefore: null,
+      refused: new Set(),
+    })
+    pool.dirty = true
+  }
+
+  /** A failure is confirmed: was it foreseen by a command, and how long before? */
+  judge(node: NodeState, event: FailureEvent): void {
+    const failedAtMs = Math.min(event.atMs, this.#outbox.nowMs)
+    const firstAtMs = foreseenSince(node, failedAtMs)
+    const leadTimeMs = firstAtMs === null ? null : failedAtMs - firstAtMs
+    const foreseen = leadTimeMs !== null
+    if (foreseen) this.#foreseenCount++
+    else this.#missedCount++
+    const reason = foreseen
+      ? `The failure of node ${node.id} was foreseen ${lasting(leadTimeMs)} before it (${event.failureKind}).`
+      : `The failure of node ${node.id} was missed: no command came before it (${event.failureKind}).`
+    const incidentId = (foreseen ? node.acted?.incidentId : node.incident?.id) ?? null
+    this.#outbox.journal({
+      kind: 'outcome',
+      pool: node.pool,
+      incidentId,
+      node: node.id,
+      reasons: [reason],
+      evidence: [
+        { what: 'outcome', value: foreseen ? 'foreseen' : 'missed', limit: null },
+        ...(foreseen ? [{ what: 'leadTimeMs', value: leadTimeMs, limit: null }] : []),
+        { what: 'failureKind', value: event.failureKind, limit: null },
+      ],
+    })
+    if (foreseen) return
+    const severity = 'warning'
+    this.#outbox.alert({
+      kind: 'missed',
+      pool: node.pool,
+      node: node.id,
+      severity,
+      message: reason,
+      incidentId,
+    })
+  }
+}
+
+export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'): string {
+  switch (cause) {
+    case 'silent':
+      return silenceReason(node.id, node.silentForMs)
+    case 'failed':
+      return failureReason(node.id, failureKind)
+    case 'predicted': {
+      const { probability, actingPoint, model } = node
+      return predictionReason(node.id, probability ?? 0, actingPoint ?? 1, model?.horizonMs ?? null)
+    }
+    case 'release':
+      return `Node ${node.id} is fit again.`
+    default:
+      return never(cause)
+  }
+}
+
+function gravity(cause: PlanCause): number {
+  return { release: -1, predicted: 0, silent: 1, failed: 2 }[cause]
+}
+
+/** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */
+function isShielded({ node, steps }: Incident): boolean {
+  if (node.cordonedBy !== null) return true
+  return ['cordon', 'fence'].some((stepId) => {
+    const step = steps.get(stepId)
+    return step !== undefined && step.attempts > 0 && step.state !== 'rehearsed'
+  })
+}
+
+/** First preemptive command that still counts: of the open incident, or within the model's horizon. */
+function foreseenSince({ acted, incident, model }: NodeState, failedAtMs: number): number | null {
+  const firstAtMs = acted?.firstAtMs ?? null
+  if (firstAtMs === null || firstAtMs >= failedAtMs) return null
+  if (acted?.incidentId === incident?.id) return firstAtMs
+  return failedAtMs - firstAtMs <= (model?.horizonMs ?? 0) ? firstAtMs : null
+}

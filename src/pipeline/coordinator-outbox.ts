@@ -1,0 +1,181 @@
+/**
+ * What a coordinator says to the outside. Every id is made of the partition and offset of the record
+ * that caused it and a count within it: the same log gives the same ids, and none is ever used twice.
+ */
+import type { Output } from '../core/bus.ts'
+import { cloudEventOutput } from '../core/cloudevent.ts'
+import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
+import { assert } from '../core/errors.ts'
+import type { Severity } from '../core/fault.ts'
+import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
+import { partitionOf } from '../core/partition.ts'
+import { topicName, type Topology } from '../core/topics.ts'
+
+export interface OutboxOptions {
+  readonly partition: number
+  readonly topology: Topology
+  /** Ed25519 over the bytes, base64. */
+  readonly sign: (bytes: Uint8Array) => string
+  /** CloudEvents source. */
+  readonly source: string
+}
+
+/** Body of a record in `alerts`: something that a person should know. */
+export interface AlertRecord {
+  readonly kind: 'failure' | 'prediction' | 'shared-cause' | 'attempts' | 'missed'
+  readonly pool: PoolId
+  readonly node: NodeId | null
+  readonly severity: Severity
+  readonly message: string
+  readonly incidentId: IncidentId | null
+}
+
+/** Body of a record in the compacted topic `nodes`. */
+export interface NodeRecord {
+  readonly node: NodeId
+  readonly pool: PoolId
+  readonly class: string
+  readonly zone: string | null
+  readonly liveness: string
+  readonly failed: boolean
+  readonly health: number | null
+  readonly probability: number | null
+  readonly alarming: boolean
+  readonly cordoned: boolean
+  readonly maintenance: boolean
+  readonly vetoed: boolean
+  readonly incident: IncidentId | null
+  readonly lastSeenAtMs: number
+  readonly atMs: number
+}
+
+export type JournalLine = Pick<JournalEntry, 'kind' | 'pool' | 'reasons'> &
+  Partial<Omit<JournalEntry, 'entryId' | 'atMs'>>
+
+export class Outbox {
+  readonly #options: OutboxOptions
+  #outputs: Output[] = []
+  #offset = -1
+  #serial = 0
+  #commandCount = 0
+  #refusalCount = 0
+  nowMs = 0
+
+  constructor(options: OutboxOptions) {
+    this.#options = options
+  }
+
+  /** Commands sent since the log began. */
+  get commandCount(): number {
+    return this.#commandCount
+  }
+
+  get refusalCount(): number {
+    return this.#refusalCount
+  }
+
+  /** A command given out was kept back by the runtime and never reached the bus. */
+  unsent(): void {
+    this.#commandCount--
+  }
+
+  begin(offset: number): void {
+    this.#offset = offset
+    this.#serial = 0
+    this.#outputs = []
+  }
+
+  take(): readonly Output[] {
+    return this.#outputs
+  }
+
+  incidentId(pool: PoolId): IncidentId {
+    return `${pool}.${this.#offset}.i${this.#serial++}` as IncidentId
+  }
+
+  planId(incident: IncidentId): PlanId {
+    return `${incident}.plan` as PlanId
+  }
+
+  commandId(pool: PoolId): CommandId {
+    return `${pool}.${this.#offset}.c${this.#serial++}` as CommandId
+  }
+
+  command(command: Command): void {
+    const { topology, source, sign } = this.#options
+    const partition = partitionOf(command.node, topology.nodePartitions)
+    const output = cloudEventOutput(
+      topicName(topology, commandTopic(command.action)),
+      partition,
+      {
+        type: `foreshock.command.${command.action}`,
+        source,
+        id: command.commandId,
+        subject: command.node,
+        atMs: this.nowMs,
+      },
+      command,
+    )
+    assert(output.value instanceof Uint8Array, 'a command has bytes to sign')
+    this.#commandCount++
+    this.#outputs.push({
+      ...output,
+      headers: { ...output.headers, signature: sign(output.value) },
+    })
+  }
+
+  journal(line: JournalLine): void {
+    if (line.kind === 'refusal') this.#refusalCount++
+    const entryId = this.#id()
+    const entry: JournalEntry = {
+      incidentId: null,
+      commandId: null,
+      node: null,
+      workload: null,
+      rail: null,
+      evidence: [],
+      ...line,
+      entryId,
+      atMs: this.nowMs,
+    }
+    this.#event('journal', `foreshock.journal.${line.kind}`, entryId, line.node ?? line.pool, entry)
+  }
+
+  alert(alert: AlertRecord): void {
+    const alertId = this.#id()
+    const body = { alertId, atMs: this.nowMs, ...alert }
+    this.#event('alerts', `foreshock.alert.${alert.kind}`, alertId, alert.node ?? alert.pool, body)
+  }
+
+  node(record: NodeRecord): void {
+    this.#event('nodes', 'foreshock.node.state', this.#id(), record.node, record)
+  }
+
+  /** The node has left: compaction forgets it. */
+  nodeGone(node: NodeId): void {
+    const { topology } = this.#options
+    const partition = partitionOf(node, topology.nodePartitions)
+    this.push({ topic: topicName(topology, 'nodes'), partition, key: node, value: null })
+  }
+
+  push(output: Output): void {
+    this.#outputs.push(output)
+  }
+
+  #id(): string {
+    return `${this.#options.partition}.${this.#offset}.${this.#serial++}`
+  }
+
+  #event(
+    topic: 'journal' | 'alerts' | 'nodes',
+    type: string,
+    id: string,
+    subject: string,
+    body: unknown,
+  ): void {
+    const { topology, source } = this.#options
+    const partition = partitionOf(subject, topology.nodePartitions)
+    const event = { type, source, id, subject, atMs: this.nowMs }
+    this.#outputs.push(cloudEventOutput(topicName(topology, topic), partition, event, body))
+  }
+}

@@ -1,0 +1,261 @@
+/** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
+import type { Contribution, Liveness, ModelRef } from '../core/assessment.ts'
+import type { Command, Rail } from '../core/command.ts'
+import type { Evidence } from '../core/fault.ts'
+import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
+import type { Capacity } from '../core/node.ts'
+import { partitionOf } from '../core/partition.ts'
+import type { Mode } from '../core/policy.ts'
+import type { Topology } from '../core/topics.ts'
+import { type Alarm, QUIET } from '../decide/alarm.ts'
+import type { Lane, ZoneTrouble } from '../decide/admission.ts'
+import { PlacementLedger } from '../decide/ledger.ts'
+import type { PlanCause, Step } from '../recover/plan.ts'
+
+/** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
+export const FAILED_NODES_MAX = 10_000
+/** Finished commands remembered, so that a late result still finds its step; the oldest go first. */
+export const FINISHED_COMMANDS_MAX = 10_000
+
+export interface NodeState {
+  readonly id: NodeId
+  /** Of its node-log: the watcher that sees it. */
+  readonly partition: number
+  pool: PoolId
+  class: string
+  zone: string | null
+  capacity: Capacity | null
+  /** Last certain word; `livenessOf` says whether it still holds. */
+  liveness: Liveness
+  lastSeenAtMs: number
+  silentForMs: number
+  health: number | null
+  probability: number | null
+  top: readonly Contribution[]
+  model: ModelRef | null
+  actingPoint: number | null
+  alarm: Alarm
+  /** When the confirmed failure was folded. */
+  failedAtMs: number | null
+  maintenanceUntilMs: number | null
+  vetoed: string | null
+  /** The incident whose cordon or fence it carries. */
+  cordonedBy: IncidentId | null
+  incident: Incident | null
+  acted: Acted | null
+  /** How it is counted in its pool and zone now. */
+  counted: {
+    readonly pool: PoolId
+    readonly zone: string | null
+    readonly alarming: boolean
+  } | null
+}
+
+/** Preemptive commands on a node, of its newest incident that had any. */
+export interface Acted {
+  readonly incidentId: IncidentId
+  /** Null where they were all dry runs. */
+  readonly firstAtMs: number | null
+  readonly lastAtMs: number
+}
+
+export interface Incident {
+  readonly id: IncidentId
+  readonly planId: PlanId
+  readonly node: NodeState
+  readonly openedAtMs: number
+  cause: PlanCause
+  reasons: readonly string[]
+  evidence: readonly Evidence[]
+  readonly steps: Map<string, Step>
+  /** What `node.acted` was before this incident. */
+  readonly actedBefore: Acted | null
+  /** Rails that refuse now and were journaled. */
+  refused: ReadonlySet<Rail>
+}
+
+/** A command that was sent and is not over. */
+export interface Flight {
+  readonly command: Command
+  readonly incident: Incident
+  /** Null for a cancel, which is no step of a plan. */
+  readonly stepId: string | null
+  readonly lane: Lane
+  /** Moves on with every result. */
+  deadlineMs: number
+  withdrawn: boolean
+}
+
+export interface PoolState {
+  readonly id: PoolId
+  readonly nodes: Map<NodeId, NodeState>
+  readonly zones: Map<string, { nodeCount: number; alarmingCount: number }>
+  /** Zones whose shared cause was told to people. */
+  readonly frozenZones: Set<string>
+  readonly incidents: Map<IncidentId, Incident>
+  readonly flights: Map<CommandId, Flight>
+  readonly flightOf: Map<WorkloadId, CommandId>
+  readonly finished: Map<CommandId, Flight>
+  /** Lane → node → commands in flight. */
+  readonly busy: Readonly<Record<Lane, Map<NodeId, number>>>
+  activeNodeCount: number
+  failedNodes: Set<NodeId>
+  mode: Mode | null
+  stopped: string | null
+  /** Commands were kept back out of band: nothing is tried again before then. */
+  heldUntilMs: number
+  held: string | null
+  dirty: boolean
+  /** Earliest time at which something changes by itself. */
+  dueMs: number
+}
+
+export class CoordinatorState {
+  readonly ledger = new PlacementLedger()
+  readonly nodes = new Map<NodeId, NodeState>()
+  readonly pools = new Map<PoolId, PoolState>()
+  readonly lateSources = new Set<number>()
+  /** Nodes whose record in `nodes` is out of date. */
+  readonly touched = new Set<NodeState>()
+  readonly vetoes = new Map<NodeId, string>()
+  /** What operators said of every pool; a pool that appears later begins with it. */
+  mode: Mode | null = null
+  stopped: string | null = null
+  epoch = -1
+  readonly #topology: Topology
+
+  constructor(topology: Topology) {
+    this.#topology = topology
+  }
+
+  pool(id: PoolId): PoolState {
+    let pool = this.pools.get(id)
+    if (pool === undefined) {
+      pool = createPool(id, this.mode, this.stopped)
+      this.pools.set(id, pool)
+    }
+    return pool
+  }
+
+  /** The node, made known or moved to this pool where needed. */
+  node(id: NodeId, poolId: PoolId): NodeState {
+    let node = this.nodes.get(id)
+    if (node === undefined) {
+      const partition = partitionOf(id, this.#topology.nodePartitions)
+      node = createNode(id, poolId, partition, this.vetoes.get(id) ?? null)
+      this.nodes.set(id, node)
+      this.pool(poolId).nodes.set(id, node)
+      this.touch(node)
+    } else if (node.pool !== poolId) this.#move(node, poolId)
+    return node
+  }
+
+  remove(node: NodeState): void {
+    const pool = this.pool(node.pool)
+    this.#count(node, null)
+    this.nodes.delete(node.id)
+    this.touched.delete(node)
+    pool.nodes.delete(node.id)
+    pool.failedNodes.delete(node.id)
+    pool.dirty = true
+  }
+
+  /** Call it after any change: counts follow, the pool is looked at again, `nodes` is written. */
+  touch(node: NodeState): void {
+    this.touched.add(node)
+    this.pool(node.pool).dirty = true
+    const { failedAtMs, zone, alarm, liveness, pool } = node
+    const alarming = alarm.raised || liveness === 'silent'
+    this.#count(node, failedAtMs === null ? { pool, zone, alarming } : null)
+  }
+
+  livenessOf(node: NodeState): Liveness {
+    return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
+  }
+
+  zoneOf(node: NodeState): ZoneTrouble | null {
+    if (node.zone === null) return null
+    const zone = this.pool(node.pool).zones.get(node.zone)
+    return zone === undefined ? null : { name: node.zone, ...zone }
+  }
+
+  #move(node: NodeState, poolId: PoolId): void {
+    const from = this.pool(node.pool)
+    from.nodes.delete(node.id)
+    from.failedNodes.delete(node.id)
+    from.dirty = true
+    node.pool = poolId
+    this.pool(poolId).nodes.set(node.id, node)
+    this.touch(node)
+  }
+
+  #count(node: NodeState, next: NodeState['counted']): void {
+    const { counted } = node
+    if (counted?.pool === next?.pool && counted?.zone === next?.zone) {
+      if (counted?.alarming === next?.alarming) return
+    }
+    if (counted !== null) this.#add(counted, -1)
+    if (next !== null) this.#add(next, 1)
+    node.counted = next
+  }
+
+  #add({ pool: id, zone, alarming }: NonNullable<NodeState['counted']>, sign: 1 | -1): void {
+    const pool = this.pool(id)
+    pool.activeNodeCount += sign
+    if (zone === null) return
+    const count = pool.zones.get(zone) ?? { nodeCount: 0, alarmingCount: 0 }
+    count.nodeCount += sign
+    if (alarming) count.alarmingCount += sign
+    if (count.nodeCount === 0) pool.zones.delete(zone)
+    else pool.zones.set(zone, count)
+  }
+}
+
+function createNode(id: NodeId, pool: PoolId, partition: number, vetoed: string | null): NodeState {
+  return {
+    id,
+    partition,
+    pool,
+    class: '',
+    zone: null,
+    capacity: null,
+    liveness: 'unknown',
+    lastSeenAtMs: 0,
+    silentForMs: 0,
+    health: null,
+    probability: null,
+    top: [],
+    model: null,
+    actingPoint: null,
+    alarm: QUIET,
+    failedAtMs: null,
+    maintenanceUntilMs: null,
+    vetoed,
+    cordonedBy: null,
+    incident: null,
+    acted: null,
+    counted: null,
+  }
+}
+
+function createPool(id: PoolId, mode: Mode | null, stopped: string | null): PoolState {
+  return {
+    id,
+    nodes: new Map(),
+    zones: new Map(),
+    frozenZones: new Set(),
+    incidents: new Map(),
+    flights: new Map(),
+    flightOf: new Map(),
+    finished: new Map(),
+    busy: { preemptive: new Map(), recovery: new Map(), release: new Map() },
+    activeNodeCount: 0,
+    failedNodes: new Set(),
+    mode,
+    stopped,
+    heldUntilMs: 0,
+    held: null,
+    dirty: false,
+    dueMs: Number.POSITIVE_INFINITY,
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * The coordinator's fold over one pool-log partition: incidents, plans, budgets and commands of its
+ * pools.
+ *
+ * A pure fold: time is in the records, ids come from their offsets and keys sign deterministically,
+ * so the same log gives the same bytes. That is what lets an owner rebuild its state and answer
+ * "why did it do that?" with the same decision.
+ */
+import type { Assessment, AssessmentRecord, ModelRef } from '../core/assessment.ts'
+import type { LogRecord, Output } from '../core/bus.ts'
+import { toBytes } from '../core/bytes.ts'
+import { FoldClock } from '../core/clock.ts'
+import type { Result } from '../core/command.ts'
+import type { CommandId, IncidentId, PoolId } from '../core/ids.ts'
+import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
+import type { NodeEvent } from '../core/node.ts'
+import type { Control, Policy } from '../core/policy.ts'
+import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { Placement } from '../core/workload.ts'
+import { actingPointOf } from '../decide/acting-point.ts'
+import { nextAlarm } from '../decide/alarm.ts'
+import { detectSilence } from '../detect/heartbeat.ts'
+import { detectPredictedFailure } from '../detect/predicted-failure.ts'
+import { nextStepState } from '../recover/plan.ts'
+import { type CohortCountsRecord, CohortMerge } from './coordinator-cohorts.ts'
+import { CommandDesk } from './coordinator-commands.ts'
+import { ControlDesk } from './coordinator-controls.ts'
+import { DecisionDesk } from './coordinator-decisions.ts'
+import { NodeFactDesk } from './coordinator-facts.ts'
+import { IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { Outbox } from './coordinator-outbox.ts'
+import { CoordinatorState, type NodeState, type PoolState } from './coordinator-state.ts'
+import type { Fold } from './fold.ts'
+
+export interface CoordinatorOptions {
+  /** Of the pool-log. */
+  readonly partition: number
+  readonly topology: Topology
+  readonly policyFor: (pool: PoolId) => Policy
+  /** Ed25519 over the bytes, base64. It must be deterministic, as Ed25519 is. */
+  readonly sign: (bytes: Uint8Array) => string
+  /** CloudEvents source of everything sent. */
+  readonly source: string
+}
+
+interface WithheldRecord {
+  readonly commandIds: readonly CommandId[]
+  readonly reason: string
+}
+
+export class CoordinatorFold implements Fold {
+  readonly #options: CoordinatorOptions
+  readonly #clock: FoldClock
+  readonly #state: CoordinatorState
+  readonly #outbox: Outbox
+  readonly #cohorts: CohortMerge
+  readonly #commands: CommandDesk
+  readonly #incidents: IncidentDesk
+  readonly #decisions: DecisionDesk
+  readonly #controls: ControlDesk
+  readonly #facts: NodeFactDesk
+  #skippedCount = 0
+
+  constructor(options: CoordinatorOptions) {
+    const { topology } = options
+    const policyFor = (pool: PoolState) => options.policyFor(pool.id)
+    this.#options = options
+    this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
+    this.#state = new CoordinatorState(topology)
+    this.#outbox = new Outbox(options)
+    this.#cohorts = new CohortMerge(topology)
+    this.#commands = new CommandDesk(this.#state, this.#outbox, policyFor)
+    this.#incidents = new IncidentDesk(this.#state, this.#outbox, this.#commands)
+    this.#decisions = new DecisionDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#incidents,
+      policyFor,
+    )
+    this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
+    this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
+  }
+
+  fold(record: LogRecord): readonly Output[] {
+    const stepBefore = this.#clock.step
+    this.#clock.arrive(record.appendedAtMs)
+    this.#outbox.begin(record.offset)
+    this.#outbox.nowMs = this.#clock.nowMs
+    this.#take(record)
+    this.#outbox.nowMs = this.#clock.nowMs
+    this.#settle()
+    this.#publishNodes()
+    if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
+      this.#publishDone(this.#clock.step)
+    }
+    return this.#outbox.take()
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    const pools = [...this.#state.pools.values()]
+    const sum = (pick: (pool: PoolState) => number) =>
+      pools.reduce((total, pool) => total + pick(pool), 0)
+    return {
+      nodeCount: this.#state.nodes.size,
+      poolCount: pools.length,
+      workloadCount: this.#state.ledger.workloadCount,
+      openIncidentCount: sum(({ incidents }) => incidents.size),
+      incidentCount: this.#incidents.openedCount,
+      inFlightCount: sum(({ flights }) => flights.size),
+      finishedCommandCount: sum(({ finished }) => finished.size),
+      commandCount: this.#outbox.commandCount,
+      refusalCount: this.#outbox.refusalCount,
+      foreseenCount: this.#incidents.foreseenCount,
+      missedCount: this.#incidents.missedCount,
+      unknownResultCount: this.#commands.unknownResultCount,
+      cohortCount: this.#cohorts.cohortCount,
+      skippedCount: this.#skippedCount,
+    }
+  }
+
+  #take(record: LogRecord): void {
+    switch (kindOf(record) as PoolLogKind | undefined) {
+      case 'assessment':
+        return this.#takeAssessments(logBody<AssessmentRecord>(record))
+      case 'node-fact':
+        return this.#facts.take(logBody<NodeEvent>(record))
+      case 'placement':
+        return this.#takePlacement(logBody<Placement>(record))
+      case 'result': {
+        const result = logBody<Result>(record)
+        return this.#commands.take(this.#state.pool(result.pool), result)
+      }
+      case 'control':
+        return this.#controls.take(logBody<Control>(record))
+      case 'withheld': {
+        const { commandIds, reason } = logBody<WithheldRecord>(record)
+        return this.#commands.keepBack(commandIds, reason)
+      }
+      case 'cohort-counts':
+        for (const output of this.#cohorts.take(logBody<CohortCountsRecord>(record))) {
+          this.#outbox.push(output)
+        }
+        return
+      case 'tick':
+        return this.#takeTick(logBody<Tick>(record))
+      case 'claim':
+        this.#state.epoch = record.offset
+        return
+      case 'evidence':
+      case 'vote':
+      case 'freeze':
+      case undefined:
+        this.#skippedCount++
+    }
+  }
+
+  #takeTick({ source, atMs, step }: Tick): void {
+    this.#clock.tick(source, atMs, step)
+  }
+
+  #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {
+    if (late !== this.#state.lateSources.has(source)) this.#turnLate(source, late)
+    for (const row of rows) this.#assess(row, model, late)
+  }
+
+  /** The watcher of these nodes lost sight of them, or has it again. */
+  #turnLate(source: number, late: boolean): void {
+    if (late) this.#state.lateSources.add(source)
+    else this.#state.lateSources.delete(source)
+    for (const node of this.#state.nodes.values()) {
+      if (node.partition === source) this.#state.touch(node)
+    }
+  }
+
+  #assess(row: Assessment, model: ModelRef | null, late: boolean): void {
+    const node = this.#state.node(row.node, row.pool)
+    const before = node.liveness
+    node.class = row.class
+    node.silentForMs = row.silentForMs
+    node.health = row.health
+    node.lastSeenAtMs = row.lastSeenAtMs
+    // A late watcher says `unknown` of every node; what it last knew for certain is kept beneath.
+    if (!late) node.liveness = row.liveness
+    if (before !== node.liveness) this.#state.touch(node)
+    this.#facts.noteSign(node, row)
+    this.#assessProbability(node, row, model)
+    this.#raise(node, row)
+    this.#state.touched.add(node)
+  }
+
+  #assessProbability(node: NodeState, row: Assessment, model: ModelRef | null): void {
+    if (row.probability === null || row.trigger === 'liveness') return
+    const policy = this.#options.policyFor(node.pool)
+    const actingPoint = actingPointOf(policy.actingPoint, model)
+    node.probability = row.probability
+    node.actingPoint = actingPoint
+    node.model = model
+    node.top = row.top
+    if (actingPoint === null) return
+    const before = node.alarm
+    node.alarm = nextAlarm(before, row.probability, actingPoint, policy)
+    if (before.raised !== node.alarm.raised || before.overCount !== node.alarm.overCount) {
+      this.#state.touch(node)
+    }
+    const firstOver = before.overCount === 0 && node.alarm.overCount > 0
+    if (firstOver && !node.alarm.raised) this.#decisions.refuseEarly(node)
+  }
+
+  #raise(node: NodeState, row: Assessment): void {
+    if (node.failedAtMs !== null) return
+    const { nowMs } = this.#outbox
+    const silence = this.#state.livenessOf(node) === 'silent' ? detectSilence(row, nowMs) : null
+    if (silence !== null) this.#incidents.raise(node, 'silent', silence, whyOf(node, 'silent'))
+    else if (node.alarm.raised && node.incident === null && node.probability !== null) {
+      const point = Math.min(node.actingPoint ?? 1, node.probability)
+      const seen = { ...row, probability: node.probability, top: node.top }
+      const fault = detectPredictedFailure(seen, point, node.model, nowMs)
+      if (fault !== null) this.#incidents.raise(node, 'predicted', fault, whyOf(node, 'predicted'))
+    }
+  }
+
+  #takePlacement(placement: Placement): void {
+    const { ledger } = this.#state
+    const { workload, pool: poolId } = placement
+    const pool = this.#state.pool(poolId)
+    // Nothing moves it now, so a reservation left from an earlier move is over.
+    if (!pool.flightOf.has(workload)) ledger.unreserve(workload)
+    ledger.place(placement)
+    const node = placement.node === null ? undefined : this.#state.nodes.get(placement.node)
+    const steps = node?.incident?.steps
+    for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
+      const step = steps?.get(stepId)
+      const state = step === undefined ? undefined : nextStepState(step.state, 'undone')
+      if (step !== undefined && state !== undefined) steps?.set(stepId, { ...step, state })
+    }
+    pool.dirty = true
+    if (node !== undefined) this.#state.pool(node.pool).dirty = true
+  }
+
+  /** Until nothing follows from anything: closing an incident may free a budget for another. */
+  #settle(): void {
+    const { nowMs } = this.#outbox
+    if (nowMs === 0) return
+    for (const pool of this.#state.pools.values()) {
+      if (nowMs >= pool.dueMs) {
+        pool.dirty = true
+        this.#commands.expire(pool)
+      }
+      for (let pass = 0; pool.dirty && pass < PASSES_MAX; pass++) this.#decisions.decide(pool)
+    }
+  }
+
+  #publishNodes(): void {
+    const { nowMs } = this.#outbox
+    for (const node of this.#state.touched) {
+      const { maintenanceUntilMs } = node
+      this.#outbox.node({
+        node: node.id,
+        pool: node.pool,
+        class: node.class,
+        zone: node.zone,
+        liveness: this.#state.livenessOf(node),
+        failed: node.failedAtMs !== null,
+        health: node.health,
+        probability: node.probability,
+        alarming: node.alarm.raised,
+        cordoned: node.cordonedBy !== null,
+        maintenance: maintenanceUntilMs !== null && nowMs < maintenanceUntilMs,
+        vetoed: node.vetoed !== null,
+        incident: incidentOf(node),
+        lastSeenAtMs: node.lastSeenAtMs,
+        atMs: nowMs,
+      })
+    }
+    this.#state.touched.clear()
+  }
+
+  #publishDone(step: number): void {
+    const { topology, partition: poolPartition } = this.#options
+    const { commandCount } = this.#outbox
+    const body: ClockRecord = { kind: 'done', poolPartition, step, commandCount }
+    this.#outbox.push({
+      topic: topicName(topology, 'clock'),
+      partition: poolPartition % partitionCount(topology, 'clock'),
+      key: null,
+      value: toBytes(JSON.stringify(body)),
+    })
+  }
+}
+
+/** A pass that changes something asks for another; this many settle every case that is not a bug. */
+const PASSES_MAX = 4
+
+function incidentOf({ incident }: NodeState): IncidentId | null {
+  return incident?.id ?? null
+}
