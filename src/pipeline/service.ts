@@ -48,8 +48,17 @@ export interface ServiceOptions {
   readonly events?: RoleEvents
 }
 
+export interface FoldFigures {
+  readonly role: string
+  readonly partition: number
+  readonly stats: Readonly<Record<string, number>>
+  readonly lagRecords: number | null
+}
+
 export interface Service {
   readonly models: readonly ServedModel[]
+  /** Each fold that runs here with its figures. */
+  figures(): readonly FoldFigures[]
   /** Counters of the folds that run here, added up. */
   totals(): Readonly<Record<string, number>>
   /** Partitions of each role that this process owns with their state restored. */
@@ -84,6 +93,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
   return {
     models: host?.models ?? [],
+    figures: () =>
+      [...running].flatMap(([role, { stats }]) =>
+        [...stats()].map(([partition, figures]) => ({
+          role,
+          partition,
+          stats: figures,
+          lagRecords: null,
+        })),
+      ),
     totals: () => totals(running, routers),
     ready: () => ({
       ingest: ingest?.readyPartitions().length ?? 0,

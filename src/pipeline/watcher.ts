@@ -163,9 +163,13 @@ export class WatcherFold implements Fold {
     if (state === undefined) return
     const { table } = state
     const before = poolBefore(table, event)
+    const known = table.indexOf(event.node)
     const appendedAtMs = Number(record.headers['appended-at'] ?? record.appendedAtMs)
     while (!table.foldEvent(event, appendedAtMs, this.#observedNow())) await this.#score(state)
     await this.#score(state)
+    // Its index may serve another node from now on.
+    const ends = event.kind === 'leave' || event.kind === 'failure'
+    if (ends && known !== undefined) state.sent.delete(known)
     if (event.kind === 'heartbeat' || event.kind === 'error') return
     const index = table.indexOf(event.node)
     const after = index === undefined ? before : table.poolOf(index)
