@@ -9,6 +9,7 @@ import type { LogRecord, Output } from '../core/bus.ts'
 import { cloudEventOutput } from '../core/cloudevent.ts'
 import { assert } from '../core/errors.ts'
 import type { CommandExecutor, ExecutorHooks } from '../core/executor.ts'
+import type { NodeId } from '../core/ids.ts'
 import type { FailureEvent, JoinEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Topology } from '../core/topics.ts'
@@ -21,6 +22,7 @@ import { createInventory } from './inventory.ts'
 import type { FailureSetName } from './kinds.ts'
 import { NodeLife } from './life.ts'
 import { Random } from './random.ts'
+import { Routine } from './routine.ts'
 import type { Reading } from './signals.ts'
 import { METRICS, NodeSignals } from './signals.ts'
 import type { Truth } from './truth.ts'
@@ -48,6 +50,8 @@ export interface FleetOptions {
   readonly failures?: FailureSetName
   /** Times the accelerated rate of repair.ts; default 1. */
   readonly failureRateFactor?: number
+  /** Moves by the operators' own scheduler (routine.ts); default 0. */
+  readonly routineMovesPerNodeHour?: number
   /** Who carries out commands through the fleet's hooks; absent: commands are ignored. */
   readonly createExecutor?: (hooks: ExecutorHooks) => CommandExecutor
 }
@@ -74,6 +78,7 @@ export class Fleet {
   private readonly cluster: Cluster
   private readonly truthLedger = new TruthLedger()
   private readonly executor: CommandExecutor | null
+  private readonly routine: Routine | null
   private readonly members: readonly Member[]
   private readonly memberOf = new Map<ClusterNode, Member>()
   private nowMs: number
@@ -86,6 +91,8 @@ export class Fleet {
     this.cluster = new Cluster(createInventory(seed, options.nodeCount))
     this.members = this.cluster.nodes.map((node) => this.createMember(node, startMs))
     for (const member of this.members) this.memberOf.set(member.node, member)
+    const moves = options.routineMovesPerNodeHour ?? 0
+    this.routine = moves > 0 ? new Routine(seed, this.cluster, moves, startMs) : null
     const hands = new Hands({
       seed,
       cluster: this.cluster,
@@ -98,12 +105,15 @@ export class Fleet {
   /** Everything that happened up to `nowMs`, in order, and one sample of each node at `nowMs`. */
   step(nowMs: number): readonly Output[] {
     const outputs: Output[] = []
+    const isFirst = !this.begun
     for (const event of this.pass(nowMs)) outputs.push(this.eventOutput(event))
-    if (!this.begun) {
+    if (isFirst) {
       for (const placement of this.cluster.allPlacements()) {
         outputs.push(this.placementOutput(placement, nowMs))
       }
-      this.begun = true
+    }
+    for (const placement of this.moveRoutinely(nowMs)) {
+      outputs.push(this.placementOutput(placement, nowMs))
     }
     if (this.executor !== null) outputs.push(...this.executor.advance(nowMs))
     outputs.push(...this.telemetry(this.observe(nowMs)))
@@ -132,11 +142,16 @@ export class Fleet {
     return [...this.cluster.allPlacements()]
   }
 
+  upNodes(): readonly NodeId[] {
+    return this.cluster.nodes.filter(({ up }) => up).map(({ spec }) => spec.id)
+  }
+
   /** Failures and repairs up to `nowMs`; the events that become known in that time. */
   pass(nowMs: number): readonly FleetEvent[] {
     assert(nowMs >= this.nowMs, 'the fleet never goes back in time')
     const events: FleetEvent[] = []
     if (!this.begun) for (const member of this.members) events.push(joinEvent(member, nowMs))
+    this.begun = true
     this.nowMs = nowMs
     this.truthLedger.expire(nowMs)
     for (const member of this.members) {
@@ -151,6 +166,10 @@ export class Fleet {
       }
     }
     return events
+  }
+
+  moveRoutinely(nowMs: number): readonly Placement[] {
+    return this.routine?.step(nowMs) ?? []
   }
 
   /** One reading of each node that is up. */
