@@ -59,7 +59,7 @@ class KafkaHarness implements BusHarness {
   }
 
   async open(): Promise<Bus> {
-    const bus = await openKafkaBus(this.#options)
+    const bus = await openKafkaBus({ ...this.#options, log: (m, d) => console.log(m, JSON.stringify(d)) })
     this.#closers.unshift(() => bus.close())
     return bus
   }

@@ -13,6 +13,7 @@ export interface LeaseSetup {
   readonly bufferBytesMax: number
   /** The lease was lost by its own doing or by a fence: claim again if the partition is still ours. */
   readonly onLost: () => void
+  readonly onError: (error: unknown) => void
 }
 
 export class LocalLease implements Lease {
@@ -58,8 +59,7 @@ export class LocalLease implements Lease {
   async commit(outputs: readonly Output[], next: Offsets): Promise<CommitOutcome> {
     assert(this.#committing === undefined, 'one commit at a time per lease')
     if (this.#lost) return 'fenced'
-    const { store, fence, claimed } = this.#setup
-    this.#committing = store.commit(fence, claimed.token, outputs, next)
+    this.#committing = this.#write(outputs, next)
     const outcome = await this.#committing
     this.#committing = undefined
     if ((outcome === 'fenced' || outcome === 'unknown') && !this.#lost) this.#giveUp()
@@ -88,6 +88,17 @@ export class LocalLease implements Lease {
   /** Resolves when no commit is under way. Never throws. */
   async settled(): Promise<void> {
     await this.#committing
+  }
+
+  /** What the store refuses was not written: the cause is in the bus's health, the lease holds. */
+  async #write(outputs: readonly Output[], next: Offsets): Promise<CommitOutcome> {
+    const { store, fence, claimed, onError } = this.#setup
+    try {
+      return await store.commit(fence, claimed.token, outputs, next)
+    } catch (error) {
+      onError(error)
+      return 'aborted'
+    }
   }
 
   #giveUp(): void {

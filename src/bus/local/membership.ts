@@ -68,7 +68,7 @@ export class LocalMembership implements Membership, Member {
   }
 
   async #claim(partition: number, grant: number): Promise<void> {
-    const { store, clock, options } = this.#setup
+    const { store, clock, options, onError } = this.#setup
     const fence: Fence = { group: options.group, role: options.role, partition }
     const claimed = await this.#claimUntilTaken(fence, () => this.#grants.get(partition) === grant)
     if (claimed === undefined || this.#grants.get(partition) !== grant) return
@@ -80,6 +80,7 @@ export class LocalMembership implements Membership, Member {
       claimed,
       bufferBytesMax: options.bufferBytesMax ?? BUFFER_BYTES_MAX,
       onLost: () => this.#claimAgain(partition, lease),
+      onError,
     })
     this.#leases.set(partition, lease)
     options.onGained(lease)
