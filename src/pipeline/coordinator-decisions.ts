@@ -7,7 +7,14 @@ import { never } from '../core/errors.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Priority } from '../core/workload.ts'
-import { type Admission, admit, type Ask, isSharedCause, laneOf } from '../decide/admission.ts'
+import {
+  type Admission,
+  admit,
+  type Ask,
+  isSharedCause,
+  laneOf,
+  type RailCheck,
+} from '../decide/admission.ts'
 import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
@@ -30,6 +37,7 @@ export class DecisionDesk {
   readonly #commands: CommandDesk
   readonly #incidents: IncidentDesk
   readonly #policyFor: (pool: PoolState) => Policy
+  readonly #rails: readonly RailCheck[]
 
   constructor(
     state: CoordinatorState,
@@ -37,12 +45,14 @@ export class DecisionDesk {
     commands: CommandDesk,
     incidents: IncidentDesk,
     policyFor: (pool: PoolState) => Policy,
+    rails: readonly RailCheck[],
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
     this.#incidents = incidents
     this.#policyFor = policyFor
+    this.#rails = rails
   }
 
   /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
@@ -60,7 +70,7 @@ export class DecisionDesk {
   /** An alarm that is not raised yet: admission says why nothing is done, and it is journaled. */
   refuseEarly(node: NodeState): void {
     const pool = this.#state.pool(node.pool)
-    const admission = admit(this.#ask(pool, node, 'cordon', null))
+    const admission = admit(this.#ask(pool, node, 'cordon', null), this.#rails)
     if (!admission.ok) this.#journalRefusal(pool, node, null, 'cordon', null, admission)
   }
 
@@ -164,7 +174,10 @@ export class DecisionDesk {
       const reason = `${step.attempts} of ${policy.attemptsMax} attempts are used up`
       return { ok: false, rail: 'attempts', reason }
     }
-    const admission = admit(this.#ask(pool, node, step.action, step.workload, incident, step))
+    const admission = admit(
+      this.#ask(pool, node, step.action, step.workload, incident, step),
+      this.#rails,
+    )
     if (!admission.ok) {
       this.#noteDue(pool, node, policy)
       return admission

@@ -18,6 +18,7 @@ import type { Control, Policy } from '../core/policy.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
+import { type RailCheck, RAILS } from '../decide/admission.ts'
 import { nextAlarm } from '../decide/alarm.ts'
 import { detectSilence } from '../detect/heartbeat.ts'
 import { detectPredictedFailure } from '../detect/predicted-failure.ts'
@@ -61,7 +62,8 @@ export class CoordinatorFold implements Fold {
   readonly #facts: NodeFactDesk
   #skippedCount = 0
 
-  constructor(options: CoordinatorOptions) {
+  /** `rails`: tests take one away to show that nothing else holds what it holds. */
+  constructor(options: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
     const { topology } = options
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
@@ -77,6 +79,7 @@ export class CoordinatorFold implements Fold {
       this.#commands,
       this.#incidents,
       policyFor,
+      rails,
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)

@@ -1,0 +1,246 @@
+/** Feeds a coordinator the records of a pool-log and reads back what it says, as its neighbours would. */
+import type { Assessment, AssessmentRecord, ModelRef } from '../../src/core/assessment.ts'
+import type { LogRecord, Output } from '../../src/core/bus.ts'
+import { toBytes, toText } from '../../src/core/bytes.ts'
+import type { Command, JournalEntry, ResultState } from '../../src/core/command.ts'
+import type { CommandId, NodeId, PoolId, WorkloadId } from '../../src/core/ids.ts'
+import { logOutput, type PoolLogKind } from '../../src/core/log.ts'
+import type { Capacity, NodeEvent } from '../../src/core/node.ts'
+import { partitionOf } from '../../src/core/partition.ts'
+import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
+import type { Topology } from '../../src/core/topics.ts'
+import type { Placement } from '../../src/core/workload.ts'
+import { type RailCheck, RAILS } from '../../src/decide/admission.ts'
+import { CoordinatorFold } from '../../src/pipeline/coordinator.ts'
+import type { NodeRecord } from '../../src/pipeline/coordinator-outbox.ts'
+
+export const POOL = 'web' as PoolId
+export const START_MS = 1_763_600_000_000
+export const CAPACITY: Capacity = { cpu: 16, memoryBytes: 64e9, gpu: null }
+export const MODEL: ModelRef = {
+  version: 'm1',
+  featureHash: 'f',
+  horizonMs: 1_800_000,
+  provider: 'cpu',
+  actingPoint: 0.5,
+  alertBudgets: [],
+}
+
+export interface WorldOptions {
+  readonly policy?: Partial<Policy>
+  readonly clock?: Topology['clock']
+  readonly poolPartitions?: number
+  readonly rails?: readonly RailCheck[]
+}
+
+export class CoordinatorWorld {
+  readonly topology: Topology
+  readonly records: LogRecord[] = []
+  readonly outputs: Output[] = []
+  /** Of the newest record. */
+  last: readonly Output[] = []
+  nowMs = START_MS
+  readonly policy: Policy
+  readonly #fold: CoordinatorFold
+  readonly #rails: readonly RailCheck[]
+
+  constructor({
+    policy = {},
+    clock = 'arrival',
+    poolPartitions = 1,
+    rails = RAILS,
+  }: WorldOptions = {}) {
+    this.topology = { prefix: 't.', nodePartitions: 4, poolPartitions, clock, retentionMs: 1e9 }
+    this.policy = { ...DEFAULT_POLICY, mode: 'enforce', ...policy }
+    this.#rails = rails
+    this.#fold = this.createFold()
+    this.feed('claim', { role: 'coordinator', owner: 'test' })
+  }
+
+  createFold(): CoordinatorFold {
+    const options = {
+      partition: 0,
+      topology: this.topology,
+      policyFor: () => this.policy,
+      sign: (bytes: Uint8Array) => `signed-${bytes.length}`,
+      source: 'foreshock/test',
+    }
+    return new CoordinatorFold(options, this.#rails)
+  }
+
+  feed(kind: PoolLogKind, body: unknown): readonly Output[] {
+    const output = logOutput('t.pool-log', 0, kind, null, body)
+    const record: LogRecord = {
+      topic: output.topic,
+      partition: 0,
+      offset: this.records.length,
+      appendedAtMs: this.nowMs,
+      key: null,
+      value: output.value as Uint8Array,
+      headers: output.headers!,
+    }
+    this.records.push(record)
+    this.last = this.#fold.fold(record)
+    this.outputs.push(...this.last)
+    return this.last
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#fold.stats()
+  }
+
+  /** Time passes; the owner's tick tells the fold. */
+  after(ms: number): readonly Output[] {
+    this.nowMs += ms
+    return this.feed('tick', { source: 0, atMs: 0, step: 0 })
+  }
+
+  join(node: string, more: { zone?: string; capacity?: Capacity } = {}): void {
+    const place = { zone: more.zone ?? null, region: null, latitude: null, longitude: null }
+    this.fact({
+      kind: 'join',
+      node: node as NodeId,
+      atMs: this.nowMs,
+      class: 'server',
+      pool: POOL,
+      labels: {},
+      place,
+      capacity: more.capacity ?? CAPACITY,
+    })
+    this.live(node)
+  }
+
+  joinMany(count: number, zone?: string): readonly string[] {
+    const nodes = Array.from({ length: count }, (_, i) => `${zone ?? 'n'}${i}`)
+    for (const node of nodes) this.join(node, zone === undefined ? {} : { zone })
+    return nodes
+  }
+
+  fact(event: NodeEvent): void {
+    this.feed('node-fact', event)
+  }
+
+  fail(node: string, failureKind = 'disk'): void {
+    this.fact({ kind: 'failure', node: node as NodeId, atMs: this.nowMs, failureKind })
+  }
+
+  assess(
+    node: string,
+    row: Partial<Assessment> = {},
+    record: Partial<AssessmentRecord> = {},
+  ): void {
+    const id = node as NodeId
+    const source = partitionOf(node, this.topology.nodePartitions)
+    const full: Assessment = {
+      node: id,
+      pool: POOL,
+      class: 'server',
+      liveness: 'live',
+      lastSeenAtMs: this.nowMs,
+      silentForMs: 0,
+      health: 0.9,
+      probability: null,
+      trigger: 'grid',
+      top: [],
+      ...row,
+    }
+    this.feed('assessment', {
+      source,
+      atMs: this.nowMs,
+      model: MODEL,
+      late: false,
+      rows: [full],
+      ...record,
+    })
+  }
+
+  live(node: string): void {
+    this.assess(node, { trigger: 'liveness' })
+  }
+
+  silent(node: string): void {
+    this.assess(node, { liveness: 'silent', silentForMs: 16_000, trigger: 'liveness' })
+  }
+
+  risky(node: string, probability = 0.95): void {
+    this.assess(node, { probability })
+  }
+
+  place(workload: string, node: string | null, more: Partial<Placement> = {}): void {
+    this.feed('placement', {
+      workload: workload as WorkloadId,
+      node: node as NodeId | null,
+      pool: POOL,
+      priority: 'NORMAL',
+      needs: { cpu: 1, memoryBytes: 1e9, gpu: null },
+      stateBytes: 0,
+      dependsOn: [],
+      ...more,
+    })
+  }
+
+  result(command: Command, state: ResultState, detail: string | null = null): void {
+    const { commandId, epoch, pool, node } = command
+    this.feed('result', { commandId, epoch, pool, node, state, atMs: this.nowMs, detail })
+  }
+
+  /** What an executor does that does its work at once. */
+  carryOut(command: Command): void {
+    this.result(command, 'accepted')
+    this.result(command, 'started')
+    if (command.workload !== null && command.action !== 'cancel') {
+      this.place(command.workload, command.target)
+    }
+    this.result(command, 'succeeded')
+    this.result(command, 'verified')
+  }
+
+  control(control: Partial<Control> & Pick<Control, 'kind'>): void {
+    this.feed('control', { pool: POOL, by: 'ada', reason: 'a test', ...control })
+  }
+
+  withhold(commandIds: readonly CommandId[]): void {
+    this.feed('withheld', { commandIds, reason: 'the file STOP is in the state directory' })
+  }
+
+  commands(action?: Command['action'], outputs: readonly Output[] = this.outputs): Command[] {
+    return bodies<Command>(outputs, 't.commands.').filter(
+      (command) => action === undefined || command.action === action,
+    )
+  }
+
+  journal(kind?: JournalEntry['kind'], outputs: readonly Output[] = this.outputs): JournalEntry[] {
+    return bodies<JournalEntry>(outputs, 't.journal').filter(
+      (entry) => kind === undefined || entry.kind === kind,
+    )
+  }
+
+  rails(outputs: readonly Output[] = this.outputs): (string | null)[] {
+    return this.journal('refusal', outputs).map(({ rail }) => rail)
+  }
+
+  node(id: string): NodeRecord | undefined {
+    return bodies<NodeRecord>(this.outputs, 't.nodes').findLast(({ node }) => node === id)
+  }
+
+  /** Another owner's outputs of the same log. */
+  refold(): Output[] {
+    const fold = this.createFold()
+    return this.records.flatMap((record) => [...fold.fold(record)])
+  }
+}
+
+export function bodies<Body>(outputs: readonly Output[], topicPrefix: string): Body[] {
+  return outputs
+    .filter(({ topic, value }) => topic.startsWith(topicPrefix) && value !== null)
+    .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as Body)
+}
+
+/** Comparable text of outputs, byte for byte. */
+export function asText(outputs: readonly Output[]): string[] {
+  return outputs.map(({ topic, partition, key, value, headers }) => {
+    const bytes = typeof value === 'string' ? toBytes(value) : value
+    const text = bytes === null ? null : toText(bytes)
+    return JSON.stringify([topic, partition, key, text, headers ?? {}])
+  })
+}
