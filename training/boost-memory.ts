@@ -4,13 +4,14 @@
  */
 import { assert, ServiceError } from '../src/core/errors.ts'
 import type { BinnedRows } from './bins.ts'
+import type { Tree } from './booster.ts'
 
 const PAGE_BYTES = 65_536
 const PAGES_MAX = 65_536
 /** Kernels keep their static data below this. */
 const STATIC_BYTES = 1 << 20
 const HISTOGRAM_BYTES = 2_048
-export const NODE_BYTES = 24
+const NODE_BYTES = 24
 
 /** The exports of wasm/assembly/gbdt.ts. */
 export interface BoostKernels {
@@ -144,5 +145,19 @@ function layOut(
     tree: take(leavesMax * 2 * NODE_BYTES),
     out: take(64),
     sums: take(16),
+  }
+}
+
+/** Writes a tree where `gbdtAddTree` reads it. */
+export function writeTree({ buffer, layout }: BoostMemory, tree: Tree): void {
+  const view = new DataView(buffer, layout.tree, tree.feature.length * NODE_BYTES)
+  for (let node = 0; node < tree.feature.length; node++) {
+    const at = node * NODE_BYTES
+    view.setInt32(at, tree.feature[node]!, true)
+    view.setUint16(at + 4, tree.bin[node]!, true)
+    view.setUint16(at + 6, tree.missingLeft[node]!, true)
+    view.setInt32(at + 8, tree.left[node]!, true)
+    view.setInt32(at + 12, tree.right[node]!, true)
+    view.setFloat64(at + 16, tree.value[node]!, true)
   }
 }

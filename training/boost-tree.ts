@@ -1,7 +1,7 @@
 /** Grows one tree: always splits the leaf that gains most, and gets a sibling's histogram by subtraction. */
 import { binLimit } from './bins.ts'
 import type { BoostData, BoostParams } from './boost.ts'
-import { NODE_BYTES, type BoostMemory } from './boost-memory.ts'
+import { writeTree, type BoostMemory } from './boost-memory.ts'
 import type { Tree } from './booster.ts'
 
 export interface Growth {
@@ -201,19 +201,6 @@ function addToScores(
   const validationCount = data.validation.rowCount
   const { validationBins, validationScores } = layout
   kernels.gbdtAddTree(validationBins, stride, validationCount, layout.tree, validationScores)
-}
-
-function writeTree({ buffer, layout }: BoostMemory, tree: Tree): void {
-  const view = new DataView(buffer, layout.tree, tree.feature.length * NODE_BYTES)
-  for (let node = 0; node < tree.feature.length; node++) {
-    const at = node * NODE_BYTES
-    view.setInt32(at, tree.feature[node]!, true)
-    view.setUint16(at + 4, tree.bin[node]!, true)
-    view.setUint16(at + 6, tree.missingLeft[node]!, true)
-    view.setInt32(at + 8, tree.left[node]!, true)
-    view.setInt32(at + 12, tree.right[node]!, true)
-    view.setFloat64(at + 16, tree.value[node]!, true)
-  }
 }
 
 class TreeBuilder {

@@ -21,6 +21,8 @@ export interface FoldedRow {
   readonly matrix: Float32Array
   /** Index of the row's first value in `matrix`. */
   readonly from: number
+  /** Features per row. */
+  readonly width: number
 }
 
 export interface FoldOptions {
@@ -30,6 +32,8 @@ export interface FoldOptions {
   /** Nodes (by hash) to fold; the others are skipped altogether. */
   readonly wanted?: (hash: number) => boolean
   readonly onRow: (row: FoldedRow) => void
+  /** Awaited between record batches, so that rows can be worked off while the history is read. */
+  readonly onPause?: () => Promise<void>
   readonly onProgress?: (sampleCount: number) => void
   readonly signal?: AbortSignal
 }
@@ -47,6 +51,7 @@ export async function foldHistory(options: FoldOptions): Promise<FoldedHistory> 
     fold.add(rows)
     sampleCount += rows.count
     options.onProgress?.(sampleCount)
+    await options.onPause?.()
   }
   return fold.finish()
 }
@@ -169,7 +174,7 @@ class HistoryFold {
       const label = this.#lives.labelOf(number, atMs[i]!)
       if (label.kind === 'unknown') continue
       const hash = this.#lives.hashOf(number)
-      const row = { node: number, hash, atMs: atMs[i]!, label, matrix, from: i * width }
+      const row = { node: number, hash, atMs: atMs[i]!, label, matrix, from: i * width, width }
       this.#options.onRow(row)
     }
     this.#table.clearRows()

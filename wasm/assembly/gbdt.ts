@@ -250,3 +250,23 @@ export function gbdtAddTree(
     store<f64>(at, load<f64>(at) + load<f64>(node, 16))
   }
 }
+
+/**
+ * Bins of one float32 row. `bounds` holds 256 rising f32 upper bounds per feature, padded with
+ * infinity; the bin is how many of them lie below the value. Reference: `binOf` in training/bins.ts.
+ */
+export function gbdtBin(row: usize, featureCount: i32, bounds: usize, bins: usize): void {
+  for (let f: usize = 0; f < <usize>featureCount; f++) {
+    const value = load<f32>(row + (f << 2))
+    if (value != value) {
+      store<u8>(bins + f, <u8>MISSING)
+      continue
+    }
+    const first = bounds + (f << 10)
+    let at = first
+    for (let step: usize = 512; step >= 4; step >>= 1) {
+      at += select<usize>(step, 0, load<f32>(at + step - 4) < value)
+    }
+    store<u8>(bins + f, <u8>((at - first) >> 2))
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * `foreshock backtest`: a model, judged on the nodes of a history that its training never saw. The
+ * float rows of the serving table go through ONNX Runtime, as in service.
+ */
+import { ServiceError } from '../src/core/errors.ts'
+import type { ModelCard, Quality } from '../src/core/model.ts'
+import type { NodeClass } from '../src/core/node.ts'
+import { featureNames } from '../src/state/features.ts'
+import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { foldHistory, type FoldedRow } from './fold.ts'
+import { openHistory, type History } from './history.ts'
+import type { Manifest } from './manifest.ts'
+import { readTrainedHashes } from './model-files.ts'
+import { doubled, FactStore, type RowFacts } from './row-store.ts'
+import { baselineRules } from './rules.ts'
+
+const ROWS_AT_FIRST = 4_096
+
+/** A loaded model: src/predict gives one, and the caller has checked that it fits the node class. */
+export interface Scorer {
+  readonly card: ModelCard
+  predict(matrix: Float32Array, rowCount: number): Promise<{ readonly probability: Float32Array }>
+}
+
+export interface BacktestOptions {
+  readonly manifest: Manifest
+  readonly nodeClass: NodeClass
+  readonly dataDir: string
+  /** Holds the list of nodes seen in training. */
+  readonly modelDir: string
+  readonly scorer: Scorer
+  /** dist/foreshock.wasm, compiled. */
+  readonly module: WebAssembly.Module
+  /** 0..1 of the history. */
+  readonly onProgress?: (doneRatio: number) => void
+  readonly signal?: AbortSignal
+}
+
+export interface Backtest {
+  readonly model: Quality
+  /** By name; `base-rate` is always among them. */
+  readonly baselines: Readonly<Record<string, Quality>>
+  /** Nodes that training saw; those of them in this history were left out. */
+  readonly trainedNodeCount: number
+}
+
+/** ServiceError HISTORY_EMPTY when training has seen every node of the history, and as `openHistory`. */
+export async function backtest(options: BacktestOptions): Promise<Backtest> {
+  const { manifest, nodeClass, dataDir, modelDir, scorer } = options
+  const trained = await readTrainedHashes(modelDir)
+  const history = await openHistory(manifest, nodeClass, dataDir)
+  try {
+    const { facts, probabilities } = await scoreHistory(options, history, trained)
+    if (probabilities.length === 0) {
+      throw new ServiceError(
+        'HISTORY_EMPTY',
+        `history \`${manifest.name}\` in ${dataDir} has no labelled rows of nodes that model \`${scorer.card.name}\` in ${modelDir} was not trained on: bring other nodes`,
+      )
+    }
+    const rowsOf = (scores: Float32Array) =>
+      scoredRows(facts, scores, nodeClass.predictionIntervalMs, manifest.horizonMs)
+    return {
+      model: judge(rowsOf(probabilities), scorer.card.actingPoint),
+      baselines: judgeBaselines(manifest, facts, nodeClass.predictionIntervalMs),
+      trainedNodeCount: trained.size,
+    }
+  } finally {
+    history.close()
+  }
+}
+
+interface ScoredHistory {
+  readonly facts: RowFacts
+  readonly probabilities: Float32Array
+}
+
+async function scoreHistory(
+  options: BacktestOptions,
+  history: History,
+  trained: ReadonlySet<number>,
+): Promise<ScoredHistory> {
+  const { manifest, nodeClass, scorer, onProgress } = options
+  const rules = baselineRules(manifest, featureNames(nodeClass))
+  const rows = new FactStore(rules.length)
+  const queue = new ScoreQueue(scorer)
+  await foldHistory({
+    ...options,
+    history,
+    nodeClass,
+    wanted: (hash) => !trained.has(hash),
+    onRow: (row) => {
+      rows.add(
+        row,
+        rules.map((rule) => rule(row)),
+      )
+      queue.add(row)
+    },
+    onPause: () => queue.scoreQueued(),
+    onProgress: (count) => onProgress?.(count / history.sampleCount),
+  })
+  await queue.scoreQueued()
+  return { facts: rows.facts(), probabilities: queue.probabilities() }
+}
+
+/** Rows wait here between the synchronous fold and the asynchronous model. */
+class ScoreQueue {
+  readonly #scorer: Scorer
+  readonly #width: number
+  #matrix = new Float32Array(0)
+  #queued = 0
+  #probabilities = new Float32Array(ROWS_AT_FIRST)
+  #scored = 0
+
+  constructor(scorer: Scorer) {
+    this.#scorer = scorer
+    this.#width = scorer.card.features.length
+    this.#matrix = new Float32Array(ROWS_AT_FIRST * this.#width)
+  }
+
+  add({ matrix, from }: FoldedRow): void {
+    const to = this.#queued++ * this.#width
+    if (to === this.#matrix.length) this.#matrix = doubled(this.#matrix)
+    this.#matrix.set(matrix.subarray(from, from + this.#width), to)
+  }
+
+  async scoreQueued(): Promise<void> {
+    if (this.#queued === 0) return
+    const { probability } = await this.#scorer.predict(this.#matrix, this.#queued)
+    while (this.#scored + this.#queued > this.#probabilities.length) {
+      this.#probabilities = doubled(this.#probabilities)
+    }
+    this.#probabilities.set(probability.subarray(0, this.#queued), this.#scored)
+    this.#scored += this.#queued
+    this.#queued = 0
+  }
+
+  probabilities(): Float32Array {
+    return this.#probabilities.subarray(0, this.#scored)
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A history as binned training data, in two passes over the same fold: the first takes a sample of
+ * rows of the fit slice to place the bins, the second keeps every row it needs as bytes. Negatives of
+ * the fit slice are sampled and weighted; every other slice is kept whole, so that calibration and
+ * judgement see the true base rate.
+ */
+import { ServiceError } from '../src/core/errors.ts'
+import type { NodeClass } from '../src/core/node.ts'
+import { randomFrom } from './boost.ts'
+import { Binner } from './binner.ts'
+import { findBounds, type Bounds } from './bins.ts'
+import { foldHistory, type FoldedRow } from './fold.ts'
+import type { History } from './history.ts'
+import type { Lives } from './labels.ts'
+import { sliceOf, type Slice } from './manifest.ts'
+import { RowStore } from './row-store.ts'
+import { baselineRules } from './rules.ts'
+
+export interface DatasetOptions {
+  readonly history: History
+  readonly nodeClass: NodeClass
+  readonly module: WebAssembly.Module
+  readonly seed: number
+  readonly onProgress: (step: 'placing bins' | 'reading rows', doneRatio: number) => void
+  readonly signal?: AbortSignal
+}
+
+export interface Dataset {
+  readonly bounds: Bounds
+  readonly slices: Readonly<Record<Slice, RowStore>>
+  readonly lives: Lives
+  readonly featureNames: readonly string[]
+  readonly featureHash: string
+}
+
+/** Rows that place the bins. */
+const SAMPLE_ROWS_MAX = 100_000
+/** Of the nodes of the fit slice, one in this many places the bins, where there are many. */
+const SAMPLE_NODE_STEP = 8
+const SAMPLE_ALL_BELOW = 5_000
+
+export async function readDataset(options: DatasetOptions): Promise<Dataset> {
+  const { history, nodeClass, seed } = options
+  const bounds = await placeBins(options)
+  const { manifest } = history
+  const random = randomFrom(seed ^ 0x5eed)
+  const rules = baselineRules(manifest, bounds.featureNames)
+  const binner = new Binner(options.module, bounds.bounds)
+  const store = () => new RowStore(binner, rules.length)
+  const slices = { fit: store(), calibration: store(), validation: store(), test: store() }
+  const { negatives } = manifest.training
+  const keep = (row: FoldedRow): void => {
+    const slice = sliceOf(manifest, row.hash)
+    if (slice !== 'test' && isLate(options, row.atMs)) return
+    const scores = rules.map((rule) => rule(row))
+    const sampled = slice === 'fit' && row.label.kind === 'negative'
+    if (sampled && random() >= negatives) return
+    slices[slice].add(row, sampled ? 1 / negatives : 1, scores)
+  }
+  const { lives, featureNames, featureHash } = await foldHistory({
+    ...options,
+    nodeClass,
+    onRow: keep,
+    onProgress: (count) => options.onProgress('reading rows', count / history.sampleCount),
+  })
+  requireBoth(history, slices)
+  return { bounds: bounds.bounds, slices, lives, featureNames, featureHash }
+}
+
+/** A split by time: what is learned from must have had its whole horizon by then. */
+function isLate({ history }: DatasetOptions, atMs: number): boolean {
+  const { trainUntilMs, horizonMs } = history.manifest
+  return trainUntilMs !== null && atMs + horizonMs > trainUntilMs
+}
+
+async function placeBins(
+  options: DatasetOptions,
+): Promise<{ readonly bounds: Bounds; readonly featureNames: readonly string[] }> {
+  const { history, seed } = options
+  const { manifest } = history
+  const random = randomFrom(seed)
+  const step = history.events.length < SAMPLE_ALL_BELOW ? 1 : SAMPLE_NODE_STEP
+  const sample: Float32Array[] = []
+  let seen = 0
+  const { featureNames } = await foldHistory({
+    ...options,
+    wanted: (hash) => sliceOf(manifest, hash) === 'fit' && Math.floor(hash / 100) % step === 0,
+    onRow: ({ matrix, from, width, atMs }) => {
+      if (isLate(options, atMs)) return
+      // Reservoir sampling: every row of the pass has the same chance to stay.
+      const place = seen++ < SAMPLE_ROWS_MAX ? seen - 1 : Math.floor(random() * seen)
+      if (place < SAMPLE_ROWS_MAX) sample[place] = matrix.slice(from, from + width)
+    },
+    onProgress: (count) => options.onProgress('placing bins', count / history.sampleCount),
+  })
+  if (sample.length === 0) throw tooLittle(history, 'the fit slice has no labelled rows')
+  const width = featureNames.length
+  const matrix = new Float32Array(sample.length * width)
+  for (const [i, row] of sample.entries()) matrix.set(row, i * width)
+  return { bounds: findBounds(matrix, width), featureNames }
+}
+
+function requireBoth(history: History, slices: Dataset['slices']): void {
+  for (const slice of ['fit', 'calibration', 'validation', 'test'] as const) {
+    const { labels } = slices[slice].facts()
+    const positives = labels.reduce((sum, label) => sum + label, 0)
+    if (positives > 0 && positives < labels.length) continue
+    throw tooLittle(
+      history,
+      `the ${slice} slice has ${labels.length} rows with ${positives} failures ahead; it needs both kinds`,
+    )
+  }
+}
+
+function tooLittle(history: History, problem: string): ServiceError {
+  return new ServiceError(
+    'HISTORY_EMPTY',
+    `history \`${history.manifest.name}\`: ${problem}: bring more history or move the bounds in \`split\``,
+  )
+}

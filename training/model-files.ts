@@ -1,0 +1,71 @@
+/** A model's directory: written whole or not at all, and its list of nodes that training has seen. */
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ServiceError } from '../src/core/errors.ts'
+import type { ModelCard } from '../src/core/model.ts'
+
+export const MODEL_FILE = 'model.onnx'
+export const CARD_FILE = 'card.json'
+export const TRAINED_NODES_FILE = 'trained-nodes.bin'
+
+export interface ModelFiles {
+  readonly card: ModelCard
+  readonly onnx: Uint8Array
+  /** Sorted. */
+  readonly trainedHashes: Uint32Array
+}
+
+/** Writes beside the target and renames, so that an interruption leaves the old model or none. */
+export async function writeModel(outDir: string, model: ModelFiles): Promise<void> {
+  const target = resolve(outDir)
+  await mkdir(dirname(target), { recursive: true })
+  const draft = await mkdtemp(join(dirname(target), `.${basename(target)}-`))
+  try {
+    await writeFile(join(draft, MODEL_FILE), model.onnx)
+    await writeFile(join(draft, CARD_FILE), `${JSON.stringify(model.card, null, 2)}\n`)
+    await writeFile(join(draft, TRAINED_NODES_FILE), toBytes(model.trainedHashes))
+    const old = `${draft}-old`
+    const hadOne = await renameIfThere(target, old)
+    await rename(draft, target)
+    if (hadOne) await rm(old, { recursive: true })
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function renameIfThere(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** u32 little-endian each. */
+function toBytes(hashes: Uint32Array): Uint8Array {
+  const bytes = new DataView(new ArrayBuffer(hashes.length * 4))
+  for (const [i, hash] of hashes.entries()) bytes.setUint32(i * 4, hash, true)
+  return new Uint8Array(bytes.buffer)
+}
+
+/** Hashes of nodes that training has seen. ServiceError MODEL_INVALID when the file is missing. */
+export async function readTrainedHashes(modelDir: string): Promise<ReadonlySet<number>> {
+  const file = join(modelDir, TRAINED_NODES_FILE)
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(file)
+  } catch (cause) {
+    throw new ServiceError(
+      'MODEL_INVALID',
+      `${file}: cannot be read; without it nodes seen in training cannot be left out: train the model again`,
+      { cause },
+    )
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const hashes = new Set<number>()
+  for (let at = 0; at + 4 <= bytes.length; at += 4) hashes.add(view.getUint32(at, true))
+  return hashes
+}

@@ -1,0 +1,161 @@
+/**
+ * `foreshock train`: a history becomes a model directory: model.onnx, card.json and the hashes of the
+ * nodes it learned from. The directory appears at once and whole, or not at all.
+ */
+import { createHash } from 'node:crypto'
+import { ServiceError } from '../src/core/errors.ts'
+import type { ModelCard } from '../src/core/model.ts'
+import type { NodeClass } from '../src/core/node.ts'
+import { thresholdFor, type ScoredRows } from './alerts.ts'
+import { DEFAULT_BOOST, trainBoost } from './boost.ts'
+import type { Booster } from './booster.ts'
+import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
+import { readDataset, type Dataset } from './dataset.ts'
+import { ACTING_BUDGET, ALERT_BUDGETS, judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { openHistory } from './history.ts'
+import { dataDigest, type Manifest, type Slice } from './manifest.ts'
+import { TRAINED_NODES_FILE, writeModel } from './model-files.ts'
+import { toOnnx } from './onnx.ts'
+import { scoreRows } from './score.ts'
+
+export interface TrainProgress {
+  readonly step: 'placing bins' | 'reading rows' | 'growing trees' | 'judging' | 'writing'
+  /** 0..1 of the step. */
+  readonly doneRatio: number
+  readonly detail: string
+}
+
+export interface TrainOptions {
+  readonly manifest: Manifest
+  readonly nodeClass: NodeClass
+  readonly dataDir: string
+  /** The model's directory, e.g. models/backblaze; replaced when it exists. */
+  readonly outDir: string
+  /** dist/foreshock.wasm, compiled. */
+  readonly module: WebAssembly.Module
+  readonly seed: number
+  readonly onProgress?: (progress: TrainProgress) => void
+  readonly signal?: AbortSignal
+}
+
+/** ServiceError HISTORY_EMPTY, HISTORY_INVALID or INTERRUPTED; then nothing was written. */
+export async function train(options: TrainOptions): Promise<ModelCard> {
+  const { manifest, nodeClass, dataDir, module, seed, signal } = options
+  const tell = options.onProgress ?? (() => {})
+  const history = await openHistory(manifest, nodeClass, dataDir)
+  try {
+    const data = await readDataset({
+      history,
+      nodeClass,
+      module,
+      seed,
+      onProgress: (step, doneRatio) => tell({ step, doneRatio, detail: '' }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const booster = growTrees(options, data)
+    tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
+    const calibration = calibrateOn(module, booster, data)
+    const model = describe(options, data, booster, calibration)
+    tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
+    stopIfAborted(signal)
+    await writeModel(options.outDir, model)
+    return model.card
+  } finally {
+    history.close()
+  }
+}
+
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw new ServiceError('INTERRUPTED', 'training was interrupted; nothing was written')
+  }
+}
+
+function growTrees({ manifest, module, seed, ...options }: TrainOptions, data: Dataset): Booster {
+  const { trees, leaves, learningRate } = manifest.training
+  const params = { ...DEFAULT_BOOST, treesMax: trees, leavesMax: leaves, learningRate, seed }
+  const rows = data.slices.fit.rows()
+  const validation = data.slices.validation.rows()
+  return trainBoost(module, { rows, bounds: data.bounds, validation }, params, (progress) => {
+    stopIfAborted(options.signal)
+    options.onProgress?.({
+      step: 'growing trees',
+      doneRatio: progress.trees / progress.treesMax,
+      detail: `${progress.trees} trees, PR-AUC on validation ${progress.validation?.toFixed(4) ?? '?'}`,
+    })
+  })
+}
+
+function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset): Calibration {
+  const rows = data.slices.calibration.rows()
+  return fitCalibration(scoreRows(module, booster, rows), rows.labels)
+}
+
+function describe(
+  { manifest, nodeClass, dataDir, module, seed }: TrainOptions,
+  data: Dataset,
+  booster: Booster,
+  calibration: Calibration,
+) {
+  const { horizonMs } = manifest
+  const interval = nodeClass.predictionIntervalMs
+  const probabilities = (slice: Slice): ScoredRows => {
+    const margins = scoreRows(module, booster, data.slices[slice].rows())
+    const scores = margins.map((margin) => calibrate(calibration, margin))
+    return scoredRows(data.slices[slice].facts(), scores, interval, horizonMs)
+  }
+  const validation = probabilities('validation')
+  const test = probabilities('test')
+  const actingPoint = thresholdFor(validation, ACTING_BUDGET)
+  const digest = dataDigest(manifest, dataDir)
+  const version = `${manifest.name}-${digest.slice(0, 8)}-${seed}`
+  const { featureNames, featureHash } = data
+  const onnx = toOnnx({ booster, calibration, featureNames, featureHash, horizonMs, version })
+  const card: ModelCard = {
+    name: manifest.name,
+    version,
+    history: `${manifest.name}:${digest}`,
+    nodeClass: nodeClass.name,
+    horizonMs,
+    features: featureNames,
+    featureHash,
+    actingPoint,
+    alertBudgets: ALERT_BUDGETS.map((falseAlarmsPer1000NodeMonths) => ({
+      falseAlarmsPer1000NodeMonths,
+      probability: thresholdFor(validation, falseAlarmsPer1000NodeMonths),
+    })),
+    modelHash: createHash('sha256').update(onnx).digest('hex'),
+    trainedNodes: TRAINED_NODES_FILE,
+    trees: booster.trees.length,
+    leavesMax: manifest.training.leaves,
+    seed,
+    validation: judge(validation, actingPoint),
+    test: judge(test, actingPoint),
+    baselines: judgeBaselines(manifest, data.slices.test.facts(), interval),
+    notes: [
+      `Split by node hash: fit below ${manifest.split.fit}, calibration below ${manifest.split.calibration}, validation below ${manifest.split.validation}, test the rest. Test nodes were never seen.`,
+      `Acting point: ${ACTING_BUDGET} false alarms per 1,000 node-months on the validation nodes.`,
+      `Most telling features: ${topFeatures(booster, featureNames).join(', ')}.`,
+    ],
+  }
+  return { card, onnx, trainedHashes: trainedHashes(data) }
+}
+
+/** Hashes of the nodes that fit, calibration or validation saw, sorted, so that a backtest skips them. */
+function trainedHashes(data: Dataset): Uint32Array {
+  const numbers = new Set<number>()
+  for (const slice of ['fit', 'calibration', 'validation'] as const) {
+    for (const node of data.slices[slice].facts().node) numbers.add(node)
+  }
+  return Uint32Array.from(numbers, (number) => data.lives.hashOf(number)).sort()
+}
+
+const FEATURES_SHOWN = 8
+
+function topFeatures({ importance }: Booster, names: readonly string[]): readonly string[] {
+  return names
+    .map((name, i) => ({ name, gain: importance[i]! }))
+    .sort((a, b) => b.gain - a.gain)
+    .slice(0, FEATURES_SHOWN)
+    .map(({ name }) => name)
+}
