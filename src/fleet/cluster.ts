@@ -65,7 +65,8 @@ export class Cluster {
   obstacle(workload: WorkloadId, target: ClusterNode): string | null {
     if (!target.up) return `target ${target.spec.id} is down`
     if (target.cordoned) return `target ${target.spec.id} is cordoned`
-    const { needs } = this.placements.get(workload)!
+    const { needs, pool } = this.placements.get(workload)!
+    if (pool !== target.spec.pool) return `target ${target.spec.id} is not in pool ${pool}`
     if (fits(target.spec.capacity, this.used(target, true), needs)) return null
     return `target ${target.spec.id} has no room or not the GPUs for ${workload}`
   }

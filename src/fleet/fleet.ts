@@ -9,7 +9,7 @@ import type { LogRecord, Output } from '../core/bus.ts'
 import { cloudEventOutput } from '../core/cloudevent.ts'
 import { assert } from '../core/errors.ts'
 import type { CommandExecutor, ExecutorHooks } from '../core/executor.ts'
-import type { NodeId } from '../core/ids.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { FailureEvent, JoinEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Topology } from '../core/topics.ts'
@@ -140,6 +140,12 @@ export class Fleet {
 
   placements(): readonly Placement[] {
     return [...this.cluster.allPlacements()]
+  }
+
+  /** Why a workload could not go to a node just now, or null when it could. */
+  obstacle(workload: WorkloadId, target: NodeId): string | null {
+    const node = this.cluster.node(target)
+    return node === undefined ? `node ${target} is unknown` : this.cluster.obstacle(workload, node)
   }
 
   upNodes(): readonly NodeId[] {

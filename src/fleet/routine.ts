@@ -44,7 +44,7 @@ export class Routine {
     for (const workload of moving) {
       for (let tries = 0; tries < TRIES_MAX; tries++) {
         const target = this.random.pick(this.cluster.nodes)
-        if (target === node || target.spec.pool !== node.spec.pool) continue
+        if (target === node) continue
         if (this.cluster.obstacle(workload, target) !== null) continue
         changed.push(this.cluster.move(workload, target))
         break
