@@ -67,8 +67,8 @@ export interface ConfigSource {
 export function loadConfig({ file, text, env }: ConfigSource): Config {
   const name = file ?? 'foreshock.toml'
   const toml = text ?? (file === undefined ? '' : readConfig(file))
-  const table = withEnvironment(parseToml(toml, name), env, Settings)
-  return toConfig(checked(Settings, table, name))
+  const { table, variables } = withEnvironment(parseToml(toml, name), env, Settings)
+  return toConfig(checked(Settings, table, (path) => variables.get(path) ?? name))
 }
 
 export function policyFor(config: Config, pool: string): Policy {

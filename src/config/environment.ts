@@ -5,6 +5,12 @@ import type { TomlTable } from './toml.ts'
 
 const PREFIX = 'FORESHOCK_'
 
+export interface Overridden {
+  readonly table: TomlTable
+  /** Path (keys joined by dots) → the variable that it comes from. */
+  readonly variables: ReadonlyMap<string, string>
+}
+
 /**
  * Variables of a section that the schema lacks (`FORESHOCK_DATA`) are somebody else's; an unknown key
  * in a known section is a mistake. Empty values count as unset.
@@ -13,14 +19,17 @@ export function withEnvironment(
   table: TomlTable,
   env: Readonly<Record<string, string | undefined>>,
   schema: z.ZodType,
-): TomlTable {
+): Overridden {
   let merged = table
+  const variables = new Map<string, string>()
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || text === undefined || text === '') continue
     const path = pathOf(variable, schema)
-    if (path !== undefined) merged = withValue(merged, path, valueOf(text, schemaAt(schema, path)))
+    if (path === undefined) continue
+    merged = withValue(merged, path, valueOf(text, schemaAt(schema, path)))
+    variables.set(path.join('.'), variable)
   }
-  return merged
+  return { table: merged, variables }
 }
 
 function pathOf(variable: string, schema: z.ZodType): readonly string[] | undefined {

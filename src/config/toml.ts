@@ -16,11 +16,21 @@ export function parseToml(text: string, file: string): TomlTable {
   }
 }
 
-/** The schema's output, or CONFIG_INVALID with one line per mistake. */
-export function checked<Output>(schema: z.ZodType<Output>, value: unknown, file: string): Output {
+/**
+ * The schema's output, or CONFIG_INVALID with one line per mistake. `sourceOf` names where the value
+ * of a path (its keys, joined by dots) comes from.
+ */
+export function checked<Output>(
+  schema: z.ZodType<Output>,
+  value: unknown,
+  sourceOf: string | ((path: string) => string),
+): Output {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const lines = result.error.issues.flatMap((issue) => problems(schema, issue, file))
+  const lines = result.error.issues.flatMap((issue) => {
+    const path = issue.path.map(String).join('.')
+    return problems(schema, issue, typeof sourceOf === 'string' ? sourceOf : sourceOf(path))
+  })
   throw invalid(lines.join('\n'))
 }
 

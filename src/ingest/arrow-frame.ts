@@ -12,30 +12,54 @@ const MESSAGES_MAX = 1_024
 const ROW_BYTES_MIN = 8
 
 const MAGIC = 'ARROW1'
-const MAGIC_BYTES = 8
+const BLOCK_BYTES = 24
 
-/**
- * The stream within the record, checked. A file is a stream between two magic words, and a footer
- * that only repeats where things are, so it is read as one.
- */
-export function checkedStream(bytes: Uint8Array): Uint8Array {
+export function checkFrame(bytes: Uint8Array): void {
   const isFile = MAGIC.split('').every((letter, at) => bytes[at] === letter.charCodeAt(0))
-  const stream = isFile ? bytes.subarray(MAGIC_BYTES) : bytes
-  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength)
   const fields = { count: 0 }
-  let at = 0
-  for (let messages = 0; at < stream.length; messages++) {
+  if (isFile) return checkFile(bytes, fields)
+  let at: number | undefined = 0
+  for (let messages = 0; at !== undefined && at < bytes.length; messages++) {
     need(messages < MESSAGES_MAX, `has more than ${MESSAGES_MAX} messages`)
-    const marked = view.getInt32(at, true) === -1
-    const length = view.getInt32(at + (marked ? 4 : 0), true)
-    at += marked ? 8 : 4
-    if (length === 0) break
-    need(length > 0 && at + length <= stream.length, 'a message is cut off')
-    const metadata = new Flat(stream.subarray(at, at + length))
-    at += length
-    at += checkMessage(metadata, stream.length - at, fields)
+    at = checkMessageAt(bytes, at, fields)
   }
-  return stream.subarray(0, at)
+}
+
+/** Magic word, messages, footer (with the schema, and where the messages are), its length, magic word. */
+function checkFile(bytes: Uint8Array, fields: { count: number }): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const end = bytes.length - MAGIC.length - 4
+  const start = end - view.getInt32(end, true)
+  need(start >= 0 && start < end, 'its footer is cut off')
+  const flat = new Flat(bytes.subarray(start, end))
+  const footer = flat.root()
+  checkFields(flat, flat.table(footer, 1), 1, 0, fields)
+  for (const slot of [2, 3]) {
+    const blocks = flat.vector(footer, slot, BLOCK_BYTES)
+    need(blocks.length <= MESSAGES_MAX, `has more than ${MESSAGES_MAX} messages`)
+    for (let index = 0; index < blocks.length; index++) {
+      const at = flat.int64At(blocks.start + BLOCK_BYTES * index)
+      need(at >= 0 && at < start, 'a message is outside the file')
+      checkMessageAt(bytes.subarray(0, start), at, fields)
+    }
+  }
+  checkMetadata(flat, footer, 4)
+}
+
+/** Where the next message begins; `undefined` after the mark of the end. */
+function checkMessageAt(
+  bytes: Uint8Array,
+  at: number,
+  fields: { count: number },
+): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const marked = view.getInt32(at, true) === -1
+  const length = view.getInt32(at + (marked ? 4 : 0), true)
+  if (length === 0) return undefined
+  const start = at + (marked ? 8 : 4)
+  const end = start + length
+  need(length > 0 && end <= bytes.length, 'a message is cut off')
+  return end + checkMessage(new Flat(bytes.subarray(start, end)), bytes.length - end, fields)
 }
 
 /** The length of the message's body. */

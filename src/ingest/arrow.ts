@@ -6,7 +6,7 @@ import { DataType, TimeUnit, Type, tableFromIPC } from 'apache-arrow'
 import type { Data, RecordBatch, Timestamp } from 'apache-arrow'
 import { ID_BYTES_MAX } from '../core/ids.ts'
 import type { NodeClass } from '../core/node.ts'
-import { checkedStream } from './arrow-frame.ts'
+import { checkFrame } from './arrow-frame.ts'
 import { AT_MS_MAX, checkedTime, nodeName } from './field.ts'
 import type { Field } from './field.ts'
 import { classField } from './json.ts'
@@ -55,7 +55,8 @@ export function decodeArrowSamples(bytes: Uint8Array, context: SampleContext): D
 
 function decodeTable(bytes: Uint8Array, context: SampleContext): DecodedArrow {
   if (bytes.length === 0) return refuse('empty', 'the record is empty')
-  const { schema, batches } = tableFromIPC(aligned(checkedStream(bytes)))
+  checkFrame(bytes)
+  const { schema, batches } = tableFromIPC(aligned(bytes))
   const nodeClass = classField(schema.metadata.get('class'), context)
   if (!nodeClass.ok) return nodeClass
   const { metrics } = nodeClass.value

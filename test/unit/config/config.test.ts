@@ -1,0 +1,185 @@
+import { expect, test } from 'vitest'
+import { loadConfig, policyFor } from '../../../src/config/config.ts'
+import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
+
+test('an empty file has every default filled in', () => {
+  expect(loadConfig({ text: '', env: {} })).toEqual({
+    bus: { kind: 'kafka', directory: '.foreshock/bus' },
+    kafka: { brokers: ['127.0.0.1:19092'], clientId: 'foreshock', ssl: false, sasl: null },
+    topology: {
+      prefix: 'foreshock.',
+      nodePartitions: 8,
+      poolPartitions: 8,
+      clock: 'arrival',
+      retentionMs: 604_800_000,
+    },
+    state: { directory: '.foreshock' },
+    http: { host: '127.0.0.1', port: 8080 },
+    ingest: { telemetryFormat: 'json', defaultClass: 'server', recordBytesMax: 4_194_304 },
+    watcher: { prediction: true, commitIntervalMs: 100, changeGapMs: 5_000, nodesMax: 131_072 },
+    nodeClasses: { directory: null },
+    models: {},
+    policy: DEFAULT_POLICY,
+    pools: new Map(),
+  })
+})
+
+test('the file is overridden by the environment, key by key', () => {
+  const text = `
+    [kafka]
+    brokers = ["a:1"]
+    client_id = "mine"
+    [http]
+    port = 9000
+    [models]
+    drive = "m/drive"`
+  const env = {
+    FORESHOCK_KAFKA_BROKERS: 'b:2, c:3',
+    FORESHOCK_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+    FORESHOCK_KAFKA_SASL_USERNAME: 'u',
+    FORESHOCK_KAFKA_SASL_PASSWORD: '1234',
+    FORESHOCK_KAFKA_SSL: 'true',
+    FORESHOCK_WATCHER_CHANGE_GAP: '30s',
+    FORESHOCK_MODELS_SERVER: 'm/server',
+    FORESHOCK_NODE_CLASSES_DIRECTORY: 'classes',
+    FORESHOCK_HTTP_PORT: '',
+    FORESHOCK_DATA: '/elsewhere',
+    FORESHOCK_TEST_BROKERS: 'x:1',
+  }
+  expect(loadConfig({ text, env })).toMatchObject({
+    kafka: {
+      brokers: ['b:2', 'c:3'],
+      clientId: 'mine',
+      ssl: true,
+      sasl: { mechanism: 'scram-sha-512', username: 'u', password: '1234' },
+    },
+    http: { port: 9000 },
+    watcher: { changeGapMs: 30_000 },
+    nodeClasses: { directory: 'classes' },
+    models: { drive: 'm/drive', server: 'm/server' },
+  })
+})
+
+test('a pool takes the default policy, and what differs in it', () => {
+  const text = `
+    [policy]
+    acting_point = "card"
+    cooldown = "1h"
+    [pools.gpu]
+    mode = "enforce"
+    acting_point = { alert_budget = 5 }
+    [pools.web]
+    acting_point = 0.5
+    version = "v7"`
+  const config = loadConfig({ text, env: { FORESHOCK_POLICY_MODE: 'approve' } })
+  const [any, gpu, web] = ['any', 'gpu', 'web'].map((pool) => policyFor(config, pool))
+  expect(any).toMatchObject({
+    mode: 'approve',
+    actingPoint: { kind: 'card' },
+    cooldownMs: 3_600_000,
+  })
+  expect(gpu).toMatchObject({
+    mode: 'enforce',
+    actingPoint: { kind: 'alert-budget', falseAlarmsPer1000NodeMonths: 5 },
+    cooldownMs: 3_600_000,
+  })
+  expect(web).toMatchObject({
+    version: 'v7',
+    mode: 'approve',
+    actingPoint: { kind: 'threshold', probability: 0.5 },
+  })
+  expect(any.version).toMatch(/^sha256:[0-9a-f]{12}$/)
+  expect(gpu.version).not.toBe(any.version)
+})
+
+const f = 'foreshock.toml'
+test.each([
+  {
+    text: '[kafka]\nbroker = ["a:1"]',
+    message: `${f}: unknown key \`kafka.broker\`; did you mean \`kafka.brokers\`?`,
+  },
+  {
+    text: '[kafkas]',
+    message: `${f}: unknown key \`kafkas\`; did you mean \`kafka\`?`,
+  },
+  {
+    text: '[http]\ncolour = 1',
+    message: `${f}: unknown key \`http.colour\`; known here: host, port`,
+  },
+  {
+    text: '[pools.gpu]\nmod = "enforce"',
+    message: `${f}: unknown key \`pools.gpu.mod\`; did you mean \`pools.gpu.mode\`?`,
+  },
+  {
+    text: '[kafka]\nbrokers = ["a"]',
+    message: `${f}: \`kafka.brokers.0\`: expected host:port, such as "127.0.0.1:19092"`,
+  },
+  {
+    text: '[http]\nhost = "0.0.0.0"',
+    message: `${f}: \`http.host\`: only loopback addresses are served, because there is no authentication yet; use "127.0.0.1" and put a proxy that authenticates in front`,
+  },
+  {
+    text: '[http]\nport = 70000',
+    message: `${f}: \`http.port\`: Too big: expected number to be <=65535`,
+  },
+  {
+    text: '[policy]\ncooldown = 5',
+    message: `${f}: \`policy.cooldown\`: expected a duration in quotes such as "90s"`,
+  },
+  {
+    text: '[policy]\ncooldown = "5 moons"',
+    message: `${f}: \`policy.cooldown\`: "5 moons" is no duration; write a number over 0 and ms, s, m, h, d or w, such as "90s"`,
+  },
+  {
+    text: '[policy]\nacting_point = "often"',
+    message: `${f}: \`policy.acting_point\`: expected a probability over 0 and up to 1, "card", or { alert_budget = false alarms per 1,000 node-months }`,
+  },
+  {
+    text: '[policy]\nacting_point = 80',
+    message: `${f}: \`policy.acting_point\`: Too big: expected number to be <=1`,
+  },
+  {
+    text: '[bus]\nkind = "nats"',
+    message: `${f}: \`bus.kind\`: Invalid option: expected one of "kafka"|"embedded"`,
+  },
+  { text: '[policy\n', message: `${f}: line 1, column 8: illegal character in key` },
+])('$text is refused with: $message', ({ text, message }) => {
+  expect(() => loadConfig({ text, env: {} })).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message }),
+  )
+})
+
+test('every mistake of a file is told at once', () => {
+  const text = '[http]\nport = "x"\n[bus]\nkind = 1'
+  expect(() => loadConfig({ text, env: {} })).toThrow(/`bus.kind`: .*\n.*`http.port`: /)
+})
+
+test.each([
+  {
+    env: { FORESHOCK_HTTP_PORTS: '1' },
+    message: 'FORESHOCK_HTTP_PORTS: unknown key `http.ports`; did you mean `http.port`?',
+  },
+  {
+    env: { FORESHOCK_HTTP_PORT: 'x' },
+    message: 'FORESHOCK_HTTP_PORT: `http.port`: Invalid input: expected number, received string',
+  },
+  {
+    env: { FORESHOCK_POLICY_COOLDOWN: 'soon' },
+    message:
+      'FORESHOCK_POLICY_COOLDOWN: `policy.cooldown`: "soon" is no duration; write a number over 0 and ms, s, m, h, d or w, such as "90s"',
+  },
+])('$env is refused with: $message', ({ env, message }) => {
+  expect(() => loadConfig({ text: '', env })).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message }),
+  )
+})
+
+test.each(['localhost', '::1', '127.8.9.10'])('%s is loopback', (host) => {
+  expect(loadConfig({ text: `[http]\nhost = "${host}"`, env: {} }).http.host).toBe(host)
+})
+
+test('a file that is not there is named', () => {
+  expect(() => loadConfig({ file: 'no/such.toml', env: {} })).toThrow(
+    'no/such.toml: cannot read the file; check the path given with --config',
+  )
+})
