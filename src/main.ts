@@ -6,6 +6,9 @@ import type { Registry } from './commands/cli.ts'
 const registry: Registry = {
   serve: async () => (await import('./commands/serve.ts')).command,
   topics: async () => (await import('./commands/topics.ts')).command,
+  train: async () => (await import('./commands/train.ts')).command,
+  backtest: async () => (await import('./commands/backtest.ts')).command,
+  fleet: async () => (await import('./commands/fleet.ts')).command,
 }
 
 const interrupted = new AbortController()

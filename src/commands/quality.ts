@@ -1,0 +1,42 @@
+/** How good a model is, as a table for people. */
+import type { Quality } from '../core/model.ts'
+import { DAY_MS, HOUR_MS } from '../core/time.ts'
+import { formatNumber, table } from './output.ts'
+
+/** One column per named set of scores, one line per figure; the first is the model. */
+export function qualityTable(named: Readonly<Record<string, Quality>>): string {
+  const columns = Object.entries(named)
+  const budgets = columns[0]?.[1].alertBudget ?? []
+  const lines: readonly (readonly [string, (quality: Quality) => string])[] = [
+    ['rows', (q) => formatNumber(q.rowCount)],
+    ['rows with a failure within the horizon', (q) => formatNumber(q.positiveCount)],
+    ['nodes', (q) => formatNumber(q.nodeCount)],
+    ['PR-AUC', (q) => formatNumber(q.prAuc)],
+    ['ROC-AUC', (q) => formatNumber(q.rocAuc)],
+    ['acting point', (q) => formatNumber(q.threshold)],
+    ['precision at the acting point', (q) => formatNumber(q.precision)],
+    ['recall at the acting point', (q) => formatNumber(q.recall)],
+    ['Brier score', (q) => formatNumber(q.brier)],
+    ['expected calibration error', (q) => formatNumber(q.ece)],
+    ['median lead time', (q) => (q.leadTimeMs === null ? 'none' : leadTime(q.leadTimeMs))],
+    ...budgets.map(({ falseAlarmsPer1000NodeMonths: budget }) => {
+      const name = `recall at ${budget} false alarms per 1,000 node-months`
+      return [name, (q: Quality) => recallAt(q, budget)] as const
+    }),
+  ]
+  return table(
+    [{ title: 'figure' }, ...columns.map(([title]) => ({ title, align: 'right' as const }))],
+    lines.map(([name, value]) => [name, ...columns.map(([, quality]) => value(quality))]),
+  )
+}
+
+function recallAt({ alertBudget }: Quality, budget: number): string {
+  const point = alertBudget.find((p) => p.falseAlarmsPer1000NodeMonths === budget)
+  return point === undefined ? 'not measured' : formatNumber(point.recall)
+}
+
+function leadTime(ms: number): string {
+  if (ms >= 2 * DAY_MS) return `${formatNumber(ms / DAY_MS)} days`
+  if (ms >= 2 * HOUR_MS) return `${formatNumber(ms / HOUR_MS)} hours`
+  return `${formatNumber(ms / 60_000)} minutes`
+}

@@ -1,0 +1,51 @@
+/** `foreshock train`: a labelled history becomes a model directory. */
+import { train } from '../../training/train.ts'
+import type { Command } from './command.ts'
+import { HISTORY_OPTIONS, historySource } from './history-source.ts'
+import { printJson } from './output.ts'
+import { Progress } from './progress.ts'
+import { qualityTable } from './quality.ts'
+
+export const command: Command = {
+  name: 'train',
+  summary: 'train a failure model on a labelled history',
+  options: {
+    ...HISTORY_OPTIONS,
+    out: { kind: 'text', value: 'DIR', summary: "the model's directory, e.g. models/mine" },
+    seed: {
+      kind: 'text',
+      value: 'N',
+      summary: 'the same seed gives the same model',
+      fallback: '1',
+    },
+  },
+  async run(args, io) {
+    const outDir = args.required('out')
+    const seed = args.number('seed') ?? 1
+    const source = await historySource(args)
+    let progress = new Progress(io, '')
+    let step = ''
+    const card = await train({
+      ...source,
+      outDir,
+      seed,
+      signal: io.signal,
+      onProgress: (update) => {
+        if (update.step !== step) {
+          if (step !== '') progress.done()
+          step = update.step
+          progress = new Progress(io, step)
+        }
+        progress.update(update.doneRatio, update.detail)
+      },
+    })
+    progress.done()
+    if (args.flag('json')) {
+      printJson(io, card)
+      return 0
+    }
+    io.stdout(`${outDir}: ${card.trees} trees, ${card.features.length} features\n\n`)
+    io.stdout(qualityTable({ test: card.test, validation: card.validation, ...card.baselines }))
+    return 0
+  },
+}
