@@ -1,4 +1,4 @@
-import { test } from '@fast-check/vitest'
+import { fc, test } from '@fast-check/vitest'
 import {
   Dictionary,
   Float64,
@@ -10,7 +10,6 @@ import {
   tableToIPC,
   vectorFromArray,
 } from 'apache-arrow'
-import fc from 'fast-check'
 import { expect } from 'vitest'
 import { toBytes } from '../../../src/core/bytes.ts'
 import { INPUT_TOPICS } from '../../../src/core/topics.ts'
