@@ -41,7 +41,7 @@ export const handoverLosesAndRepeatsNothing: Clause = async (harness) => {
       onGained: (lease) => void copies.push(copyWhileOwned(lease, out)),
     })
   const owned = (membership: Membership): number[] =>
-    membership.leases.map((lease) => lease.partition).sort()
+    membership.leases.map((lease) => lease.partition).sort((a, b) => a - b)
 
   await load(20)
   const one = await join(first)
@@ -51,7 +51,7 @@ export const handoverLosesAndRepeatsNothing: Clause = async (harness) => {
   await load(20)
   await until(harness, first, () => owned(one).length === 2, 'the first member gives up half')
   await until(harness, first, () => owned(two).length === 2, 'the second member gets half')
-  expect([...owned(one), ...owned(two)].sort()).toEqual([0, 1, 2, 3])
+  expect([...owned(one), ...owned(two)].sort((a, b) => a - b)).toEqual([0, 1, 2, 3])
   await load(20)
   await one.leave()
   expect(one.leases).toEqual([])

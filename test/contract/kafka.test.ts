@@ -59,7 +59,10 @@ class KafkaHarness implements BusHarness {
   }
 
   async open(): Promise<Bus> {
-    const bus = await openKafkaBus({ ...this.#options, log: (m, d) => console.log(m, JSON.stringify(d)) })
+    const bus = await openKafkaBus({
+      ...this.#options,
+      log: (m, d) => console.log(m, JSON.stringify(d)),
+    })
     this.#closers.unshift(() => bus.close())
     return bus
   }

@@ -65,6 +65,10 @@ export class Environment {
 /** LMDB gives the reason as a promise that rejects. */
 async function causeOf(error: unknown): Promise<string> {
   const nested = (error as { readonly commitError?: unknown }).commitError
-  if (!(nested instanceof Promise)) return String(error)
-  return await nested.then(String, String)
+  try {
+    await nested
+    return String(error)
+  } catch (reason) {
+    return String(reason)
+  }
 }
