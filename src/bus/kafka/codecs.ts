@@ -8,6 +8,7 @@ import * as zlib from 'node:zlib'
 import kafkajs from 'kafkajs'
 
 import { unpackLz4 } from './lz4.ts'
+import { zstdBytesMax } from './zstd.ts'
 
 /** No batch is larger than this once it is unpacked: a small one cannot ask for all our memory. */
 const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
@@ -30,21 +31,25 @@ interface NativeZstd {
   readonly zstdDecompressSync?: (bytes: Uint8Array, options: object) => Buffer
 }
 
+const REGISTERED = Symbol.for('foreshock.kafkajs.codecs')
+
+/** Once per process: starting zstd's WASM a second time would wipe the memory of the first. */
 export function registerCodecs(): void {
   const require = createRequire(import.meta.url)
   const { CompressionCodecs, CompressionTypes } = kafkajs
+  if (REGISTERED in CompressionCodecs) return
+  Object.defineProperty(CompressionCodecs, REGISTERED, { value: true })
+  const shared = zstd(require)
   CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy') as () => Codec
-  CompressionCodecs[CompressionTypes.LZ4] = lz4
-  CompressionCodecs[CompressionTypes.ZSTD] = () => zstd(require)
+  CompressionCodecs[CompressionTypes.LZ4] = () => lz4
+  CompressionCodecs[CompressionTypes.ZSTD] = () => shared
 }
 
-function lz4(): Codec {
-  return {
-    compress: async () => {
-      throw new Error('bug: we send nothing in LZ4')
-    },
-    decompress: async (packed) => viewOf(unpackLz4(packed, UNPACKED_BYTES_MAX)),
-  }
+const lz4: Codec = {
+  compress: async () => {
+    throw new Error('bug: we send nothing in LZ4')
+  },
+  decompress: async (packed) => viewOf(unpackLz4(packed, UNPACKED_BYTES_MAX)),
 }
 
 function viewOf(bytes: Uint8Array): Buffer {
@@ -68,8 +73,9 @@ function zstd(require: NodeJS.Require): Codec {
   }
   return {
     compress: async ({ buffer }) => bytes(() => wasm.compress(buffer, 1)),
-    decompress: async (packed) =>
-      // The Java client writes frames without their unpacked size, so a heap is set aside for it.
-      bytes(() => wasm.decompress(packed, { defaultHeapSize: UNPACKED_BYTES_MAX })),
+    decompress: async (packed) => {
+      const defaultHeapSize = zstdBytesMax(packed, UNPACKED_BYTES_MAX)
+      return bytes(() => wasm.decompress(packed, { defaultHeapSize }))
+    },
   }
 }

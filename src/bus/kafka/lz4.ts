@@ -54,7 +54,7 @@ function unpackBlock(block: Uint8Array, out: Output): void {
     return total
   }
   while (at < block.length) {
-    const token = block[at]!
+    const token = block[at]
     at += 1
     const literals = length(token >> 4)
     if (at + literals > block.length) throw new RangeError('LZ4 literals are cut off')
@@ -62,7 +62,7 @@ function unpackBlock(block: Uint8Array, out: Output): void {
     at += literals
     if (at === block.length) return
     if (at + 2 > block.length) throw new RangeError('an LZ4 match is cut off')
-    const distance = block[at]! | (block[at + 1]! << 8)
+    const distance = block[at] | (block[at + 1] << 8)
     at += 2
     out.repeat(distance, length(token & 0x0f) + MATCH_MIN)
   }

@@ -10,6 +10,7 @@ import { logOutput } from '../../core/log.ts'
 import type { Claim } from '../../core/log.ts'
 import type { Admin } from './admin.ts'
 import type { KafkaBusOptions } from './client.ts'
+import { WATCHDOG_MS } from './client.ts'
 import type { FeedHooks } from './feed.ts'
 import { Feed } from './feed.ts'
 import { KafkaLease } from './lease.ts'
@@ -54,7 +55,11 @@ export class KafkaMembership implements Membership {
     const { group, topics } = options
     const { bus, pulse, owner } = context
     this.#feed = new Feed(bus, pulse, { group, owner, topics, hooks: this.#hooks() })
-    this.#watchdog = new Watchdog(bus, this.#feed, () => this.#held())
+    this.#watchdog = new Watchdog({
+      limitMs: bus.watchdogMs ?? WATCHDOG_MS,
+      leases: () => this.#held(),
+      restart: (because) => this.#feed.restart(because),
+    })
     this.#feed.start()
   }
 
