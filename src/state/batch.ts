@@ -2,7 +2,7 @@
  * Lays the Arrow IPC stream of one `samples` record into the kernel's staging area: buffers are
  * copied as they are, and ids are resolved inside WASM.
  */
-import { DataType, Precision, TimeUnit, tableFromIPC } from 'apache-arrow'
+import { DataType, Precision, TimeUnit, Type, tableFromIPC } from 'apache-arrow'
 import { ServiceError } from '../core/errors.ts'
 import type { Data, Dictionary, Table, Utf8, Vector } from 'apache-arrow'
 import type { NodeClass } from '../core/node.ts'
@@ -112,7 +112,7 @@ function resolveTexts(kernel: Kernel, part: Data<Utf8>, from: number): number {
 function resolveKeys(kernel: Kernel, part: Data, from: number): number {
   const type: DataType = part.type
   if (!DataType.isDictionary(type) || !DataType.isUtf8(type.dictionary)) {
-    throw invalid(`has type ${String(part.type)} in column node, which takes utf8`)
+    throw invalid(`has type ${Type[part.type.typeId]} in column node, which takes utf8`)
   }
   if (part.length === 0) return 0
   const texts = (part as Data<Dictionary<Utf8>>).dictionary!.data

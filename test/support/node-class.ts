@@ -1,7 +1,9 @@
 /** Node classes for tests, with every kind of metric, and Arrow batches for them. */
 import {
+  Dictionary,
   Field,
   Float64,
+  Int32,
   RecordBatch,
   Schema,
   Struct,
@@ -73,7 +75,8 @@ export function samplesIpc(
 ): Uint8Array {
   const names = [...nodeClass.metrics.map(({ name }) => name), ...extra]
   const ids = rows.map(({ node }) => node)
-  const node = dictionary ? vectorFromArray(ids) : vectorFromArray(ids, new Utf8())
+  const texts = dictionary ? new Dictionary(new Utf8(), new Int32()) : new Utf8()
+  const node = vectorFromArray(ids, texts)
   const times = (values: readonly number[]) => vectorFromArray(values, new TimestampMillisecond())
   const columns = [
     node,
