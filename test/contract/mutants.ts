@@ -130,7 +130,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'produces the last record first',
     clause: 'a partition keeps its order',
-    mutate: withOutputs((outputs) => [...outputs].reverse()),
+    mutate: withOutputs((outputs) => outputs.toReversed()),
   },
   {
     name: 'reads each record twice',

@@ -23,7 +23,7 @@ test.prop([membersOf, countOf])(
 )
 
 test.prop([membersOf, countOf])('the order of the members does not matter', (members, count) => {
-  expect(assignPartitions([...members].reverse(), count, new Map())).toEqual(
+  expect(assignPartitions(members.toReversed(), count, new Map())).toEqual(
     assignPartitions(members, count, new Map()),
   )
 })
