@@ -30,7 +30,7 @@ export const LAYERS: Readonly<Record<string, readonly string[] | 'everything'>> 
 const PURE = ['core', 'decide', 'detect', 'recover', 'fleet']
 
 const BANNED_CODE: readonly (readonly [RegExp, string])[] = [
-  [/[:<|&,(]\s*any\b|\bas any\b/, 'any: say what it is, or unknown'],
+  [/(?::|<|\bas)\s*any\b|\bany\[\]|,\s*any>/, 'any: say what it is, or unknown'],
   [/^\s*(?:export\s+)?(?:const\s+|declare\s+)*enum\s/m, 'enum: use a union of strings'],
   [/^\s*(?:export\s+)?(?:declare\s+)?namespace\s/m, 'namespace: use a module'],
   [/\bexport\s+default\b/, 'export default: give it a name'],
