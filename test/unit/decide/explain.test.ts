@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { featureReasons, percent, predictionReason, silenceReason } from '../../../src/decide/explain.ts'
+import {
+  featureReasons,
+  percent,
+  predictionReason,
+  silenceReason,
+} from '../../../src/decide/explain.ts'
 
 test.each([
   { ratio: 0.8, text: '80 %' },
@@ -22,7 +27,13 @@ test('silence is told in whole seconds', () => {
 
 test('the three strongest features are named, each with what is usual', () => {
   const top = [
-    { feature: 'cpu_temperature', value: 91.2345, expected: 60, peerPercentile: null, contribution: 2 },
+    {
+      feature: 'cpu_temperature',
+      value: 91.2345,
+      expected: 60,
+      peerPercentile: null,
+      contribution: 2,
+    },
     { feature: 'error_rate', value: null, expected: null, peerPercentile: null, contribution: -1 },
     { feature: 'a', value: 1, expected: 1, peerPercentile: null, contribution: 1 },
     { feature: 'b', value: 1, expected: 1, peerPercentile: null, contribution: 1 },

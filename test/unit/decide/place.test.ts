@@ -33,8 +33,15 @@ function chosen(
   return choice.ok ? choice.target : choice.why
 }
 
+interface Case {
+  readonly because: string
+  readonly expected: string
+  readonly candidates: readonly Candidate[]
+  readonly loads: Readonly<Record<string, Partial<Load>>>
+}
+
 describe('the target is', () => {
-  test.each([
+  test.each<Case>([
     {
       because: 'it is the least loaded',
       expected: 'y',

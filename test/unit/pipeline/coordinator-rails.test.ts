@@ -118,7 +118,7 @@ const SCENARIOS: readonly Scenario[] = [
       world.risky('n0')
       for (const command of world.commands()) world.carryOut(command)
       world.risky('n0', 0.1)
-      world.carryOut(world.commands('uncordon')[0]!)
+      world.carryOut(world.commands('uncordon')[0])
       world.after(60_000)
       world.place('w', 'n0')
       world.outputs.length = 0
@@ -151,9 +151,9 @@ const SCENARIOS: readonly Scenario[] = [
     because: 'the workload is already moving when its node dies',
     play: (world) => {
       world.risky('n0')
-      world.result(world.commands('migrate')[0]!, 'started')
+      world.result(world.commands('migrate')[0], 'started')
       world.silent('n0')
-      world.result(world.commands('fence')[0]!, 'succeeded')
+      world.result(world.commands('fence')[0], 'succeeded')
     },
     held: ({ action }) => action === 'recover',
   },
@@ -236,9 +236,9 @@ test('recovery goes on at budget pace while a zone is frozen, and people are tol
   for (const node of nodes) world.place(`w-${node}`, node)
   for (const node of nodes.slice(0, 4)) world.silent(node)
   expect(world.commands('fence')).toHaveLength(1)
-  world.carryOut(world.commands('fence')[0]!)
+  world.carryOut(world.commands('fence')[0])
   expect(world.commands('recover')).toHaveLength(1)
-  world.carryOut(world.commands('recover')[0]!)
+  world.carryOut(world.commands('recover')[0])
   expect(world.commands('fence')).toHaveLength(2)
   const alerts = world.outputs.filter(({ headers }) =>
     headers?.['ce_type']?.endsWith('shared-cause'),

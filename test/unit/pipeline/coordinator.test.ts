@@ -17,11 +17,11 @@ test('a silent node is fenced first, then its workloads start elsewhere, the cri
   const world = fleet()
   world.silent('n0')
   expect(world.commands().map(({ action }) => action)).toEqual(['fence'])
-  world.result(world.commands('fence')[0]!, 'succeeded')
+  world.result(world.commands('fence')[0], 'succeeded')
   const recovered = world.commands('recover')
   expect(recovered.map(({ workload }) => workload)).toEqual(['w-critical', 'w-low'])
   expect(recovered.every(({ target }) => target !== 'n0' && target !== null)).toBe(true)
-  expect(recovered[0]!.precondition).toEqual({ kind: 'fenced', node: 'n0' })
+  expect(recovered[0].precondition).toEqual({ kind: 'fenced', node: 'n0' })
 })
 
 test('a command says all that an executor needs to trust it', () => {
@@ -40,7 +40,7 @@ test('a command says all that an executor needs to trust it', () => {
   const bytes = output.value as Uint8Array
   expect(output.headers).toMatchObject({
     ce_type: 'foreshock.command.fence',
-    ce_id: command!.commandId,
+    ce_id: command.commandId,
     ce_subject: 'n0',
     signature: `signed-${bytes.length}`,
   })
@@ -63,18 +63,18 @@ test('a node over the acting point is cordoned and its workloads migrate', () =>
   expect(world.commands()).toEqual([])
   world.risky('n0', 0.85)
   expect(world.commands().map(({ action }) => action)).toEqual(['cordon', 'migrate', 'migrate'])
-  expect(world.commands('migrate')[0]!.reasons.join(' ')).toContain('85 %')
+  expect(world.commands('migrate')[0].reasons.join(' ')).toContain('85 %')
 })
 
 test('a placement, and nothing else, moves a workload in our view', () => {
   const world = fleet()
   world.risky('n0')
   const [first, second] = world.commands('migrate')
-  world.result(first!, 'verified')
-  world.carryOut(second!)
+  world.result(first, 'verified')
+  world.carryOut(second)
   world.silent('n0')
-  world.result(world.commands('fence')[0]!, 'verified')
-  expect(world.commands('recover').map(({ workload }) => workload)).toEqual([first!.workload])
+  world.result(world.commands('fence')[0], 'verified')
+  expect(world.commands('recover').map(({ workload }) => workload)).toEqual([first.workload])
 })
 
 test('below the hysteresis the incident ends: uncordon, and what has not begun is cancelled', () => {
@@ -82,16 +82,16 @@ test('below the hysteresis the incident ends: uncordon, and what has not begun i
   world.risky('n0')
   const [cordon] = world.commands('cordon')
   const [begun, waiting] = world.commands('migrate')
-  world.result(cordon!, 'succeeded')
-  world.result(begun!, 'started')
+  world.result(cordon, 'succeeded')
+  world.result(begun, 'started')
   world.risky('n0', 0.7)
   expect(world.commands('uncordon')).toEqual([])
   world.risky('n0', 0.1)
-  expect(world.commands('cancel').map(({ workload }) => workload)).toEqual([waiting!.workload])
+  expect(world.commands('cancel').map(({ workload }) => workload)).toEqual([waiting.workload])
   expect(world.commands('uncordon')).toHaveLength(1)
   expect(world.journal('incident-closed')).toHaveLength(1)
   expect(world.node('n0')).toMatchObject({ cordoned: true, incident: null })
-  world.carryOut(world.commands('uncordon')[0]!)
+  world.carryOut(world.commands('uncordon')[0])
   expect(world.node('n0')).toMatchObject({ cordoned: false })
   expect(world.stats()['openIncidentCount']).toBe(0)
 })
@@ -99,7 +99,7 @@ test('below the hysteresis the incident ends: uncordon, and what has not begun i
 test('a silent node that is heard of again is let in again', () => {
   const world = fleet()
   world.silent('n0')
-  world.result(world.commands('fence')[0]!, 'succeeded')
+  world.result(world.commands('fence')[0], 'succeeded')
   world.live('n0')
   expect(world.commands('uncordon')).toHaveLength(1)
   expect(world.commands('cancel')).toHaveLength(2)
@@ -135,10 +135,10 @@ test('work that has begun and is not heard of is cancelled before it is tried ag
   const world = fleet()
   world.risky('n0')
   const [command] = world.commands('migrate')
-  world.result(command!, 'started')
+  world.result(command, 'started')
   world.after(world.policy.commandTtlMs + 10_000)
   const moves = () =>
-    world.commands('migrate').filter(({ workload }) => workload === command!.workload)
+    world.commands('migrate').filter(({ workload }) => workload === command.workload)
   expect(world.commands('cancel')).toHaveLength(1)
   expect(moves()).toHaveLength(1)
   world.after(world.policy.commandTtlMs + 10_000)
@@ -151,7 +151,7 @@ test('a failure after a migration is foreseen, with its lead time', () => {
   world.after(60_000)
   world.fail('n0')
   const [outcome] = world.journal('outcome')
-  expect(outcome!.evidence).toEqual([
+  expect(outcome.evidence).toEqual([
     { what: 'outcome', value: 'foreseen', limit: null },
     { what: 'leadTimeMs', value: 60_000, limit: null },
     { what: 'failureKind', value: 'disk', limit: null },
@@ -161,11 +161,11 @@ test('a failure after a migration is foreseen, with its lead time', () => {
 test('a failure out of the blue is missed, and its workloads are recovered', () => {
   const world = fleet()
   world.fail('n0')
-  expect(world.journal('outcome')[0]!.evidence[0]!.value).toBe('missed')
-  world.result(world.commands('fence')[0]!, 'verified')
+  expect(world.journal('outcome')[0].evidence[0].value).toBe('missed')
+  world.result(world.commands('fence')[0], 'verified')
   for (const command of world.commands('recover')) world.carryOut(command)
   expect(world.commands('recover')).toHaveLength(2)
-  expect(world.journal('incident-closed')[0]!.reasons[0]).toContain('Nothing is left')
+  expect(world.journal('incident-closed')[0].reasons[0]).toContain('Nothing is left')
   world.after(1_000)
   world.join('n0')
   expect(world.commands('uncordon')).toHaveLength(1)
@@ -176,7 +176,7 @@ test('a failure whose commands were all refused was not foreseen', () => {
   world.risky('n0')
   world.after(60_000)
   world.fail('n0')
-  expect(world.journal('outcome')[0]!.evidence[0]!.value).toBe('missed')
+  expect(world.journal('outcome')[0].evidence[0].value).toBe('missed')
 })
 
 test('an alarm that comes true by silence goes on in the same incident, as a recovery', () => {
@@ -184,8 +184,8 @@ test('an alarm that comes true by silence goes on in the same incident, as a rec
   world.risky('n0')
   world.silent('n0')
   expect(world.commands('cancel')).toHaveLength(2)
-  const fence = world.commands('fence')[0]!
-  expect(fence.incidentId).toBe(world.commands('cordon')[0]!.incidentId)
+  const fence = world.commands('fence')[0]
+  expect(fence.incidentId).toBe(world.commands('cordon')[0].incidentId)
   world.result(fence, 'succeeded')
   expect(world.rails()).toContain('in-flight')
   for (const command of world.commands('migrate')) world.result(command, 'failed', 'withdrawn')
@@ -213,7 +213,7 @@ test('what the runtime kept back counts as never sent, and is not tried again at
 test('a dry run ends when it is accepted', () => {
   const world = fleet({ policy: { dryRun: true } })
   world.silent('n0')
-  world.result(world.commands('fence')[0]!, 'accepted')
+  world.result(world.commands('fence')[0], 'accepted')
   expect(world.commands('recover').every(({ dryRun }) => dryRun)).toBe(true)
   for (const command of world.commands('recover')) world.result(command, 'accepted')
   expect(world.stats()['inFlightCount']).toBe(0)
@@ -236,9 +236,9 @@ test('a node that is labelled into a pool of another coordinator is handed over'
   const pools = ['a', 'b', 'c', 'd', 'e'].map((pool) => [pool, partitionOf(pool, 2)] as const)
   world.join('n0')
   const [mine, other] = [0, 1].map((p) => pools.find(([, partition]) => partition === p)![0])
-  world.fact({ kind: 'labels', node: 'n0' as NodeId, atMs: 0, labels: { pool: mine! } })
+  world.fact({ kind: 'labels', node: 'n0' as NodeId, atMs: 0, labels: { pool: mine } })
   expect(world.node('n0')!.pool).toBe(mine)
-  world.fact({ kind: 'labels', node: 'n0' as NodeId, atMs: 0, labels: { pool: other! } })
+  world.fact({ kind: 'labels', node: 'n0' as NodeId, atMs: 0, labels: { pool: other } })
   expect(world.stats()['nodeCount']).toBe(0)
 })
 
@@ -247,7 +247,7 @@ test('the epoch of a command is the offset of the newest claim', () => {
   world.feed('claim', { role: 'coordinator', owner: 'other' })
   const claimedAt = world.records.length - 1
   world.silent('n0')
-  expect(world.commands('fence')[0]!.epoch).toBe(claimedAt)
+  expect(world.commands('fence')[0].epoch).toBe(claimedAt)
 })
 
 test('a cohort table goes to every node-log partition once all watchers have counted', () => {
@@ -281,7 +281,7 @@ test('a driven clock moves when every source has ticked, and the step is then do
   world.silent('n0')
   expect(world.commands()).toEqual([])
   tick(3, 1)
-  expect(world.commands('fence')[0]!.expiresAtMs).toBe(1_001_000 + world.policy.commandTtlMs)
+  expect(world.commands('fence')[0].expiresAtMs).toBe(1_001_000 + world.policy.commandTtlMs)
   const done: ClockRecord = { kind: 'done', poolPartition: 0, step: 1, commandCount: 1 }
   expect(bodies(world.last, 't.clock')).toEqual([done])
 })
