@@ -9,6 +9,7 @@ import type { Outbox } from './coordinator-outbox.ts'
 import {
   type CoordinatorState,
   FINISHED_COMMANDS_MAX,
+  FREED,
   type Flight,
   type Incident,
   type PoolState,
@@ -129,12 +130,14 @@ export class CommandDesk {
     if (result.state !== 'progress') this.#journalResult(pool, flight, result)
     if (!pool.flights.has(result.commandId)) {
       if (result.state === 'verified') this.#move(flight, 'verified')
+      pool.stirred.add(flight.incident)
+      pool.dirty = true
       return
     }
     const policy = this.#policyFor(pool)
     flight.deadlineMs = this.#outbox.nowMs + policy.commandTtlMs + EXPIRY_GRACE_MS
     this.#apply(pool, flight, result)
-    pool.dirty = true
+    if (flight.stepId === 'uncordon') pool.stirred.add(flight.incident)
   }
 
   #apply(pool: PoolState, flight: Flight, { state }: Result): void {
@@ -211,6 +214,8 @@ export class CommandDesk {
     if (workload !== null && pool.flightOf.get(workload) === commandId) {
       pool.flightOf.delete(workload)
     }
+    pool.stirred.add(flight.incident)
+    for (const rail of FREED) pool.woken.add(rail)
     pool.dirty = true
   }
 

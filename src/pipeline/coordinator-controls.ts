@@ -3,7 +3,7 @@ import { never } from '../core/errors.ts'
 import type { Control } from '../core/policy.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
-import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+import { type CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 
 export class ControlDesk {
   readonly #state: CoordinatorState
@@ -48,6 +48,7 @@ export class ControlDesk {
     for (const incident of pool.incidents.values()) incident.refused = new Set()
     this.#journal(pool, control)
     this.#withdraw(pool, control)
+    for (const rail of EVERY_RAIL) pool.woken.add(rail)
     pool.dirty = true
   }
 

@@ -59,12 +59,17 @@ export class DecisionDesk {
   decide(pool: PoolState): void {
     pool.dirty = false
     pool.dueMs = Number.POSITIVE_INFINITY
-    for (const incident of this.#inOrder(pool)) {
+    const waiting = this.#inOrder(this.#awake(pool))
+    pool.woken.clear()
+    pool.stirred.clear()
+    for (const incident of waiting) {
       if (this.#isOver(incident)) continue
       this.#advance(pool, incident)
     }
     this.#tellSharedCauses(pool)
-    for (const flight of pool.flights.values()) this.#dueAt(pool, flight.deadlineMs)
+    for (const { deadlineMs } of pool.flights.values())
+      pool.dueMs = Math.min(pool.dueMs, deadlineMs)
+    for (const { dueMs } of pool.incidents.values()) pool.dueMs = Math.min(pool.dueMs, dueMs)
   }
 
   /** An alarm that is not raised yet: admission says why nothing is done, and it is journaled. */
@@ -74,9 +79,18 @@ export class DecisionDesk {
     if (!admission.ok) this.#journalRefusal(pool, node, null, 'cordon', null, admission)
   }
 
+  /** Those that something has changed for; a pool may have thousands that wait for an operator. */
+  #awake({ incidents, stirred, woken }: PoolState): readonly Incident[] {
+    const awake: Incident[] = []
+    for (const incident of incidents.values()) {
+      if (stirred.has(incident) || anyOf(incident.refused, woken)) awake.push(incident)
+    }
+    return awake
+  }
+
   /** Undoing first, then recovery by the most urgent workload, then what is likeliest to fail. */
-  #inOrder(pool: PoolState): readonly Incident[] {
-    const rated = [...pool.incidents.values()].map((incident) => ({
+  #inOrder(incidents: readonly Incident[]): readonly Incident[] {
+    const rated = incidents.map((incident) => ({
       incident,
       rank:
         incident.cause === 'release'
@@ -137,6 +151,7 @@ export class DecisionDesk {
 
   #advance(pool: PoolState, incident: Incident): void {
     const refused = new Set<Rail>()
+    incident.dueMs = Number.POSITIVE_INFINITY
     for (const step of this.#steps(incident)) {
       const current = incident.steps.get(step.stepId)!
       if (!isReady(current, incident.steps.get('fence'))) continue
@@ -179,7 +194,7 @@ export class DecisionDesk {
       this.#rails,
     )
     if (!admission.ok) {
-      this.#noteDue(pool, node, policy)
+      this.#noteDue(pool, incident, policy)
       return admission
     }
     const what = describe(step.action, step.workload, node.id, admission.target)
@@ -259,19 +274,18 @@ export class DecisionDesk {
     return clean && quiet && !inMaintenance && this.#state.livenessOf(node) === 'live'
   }
 
-  /** When a refusal may end by itself. */
-  #noteDue(pool: PoolState, node: NodeState, policy: Policy): void {
+  /** Time alone may end a refusal: of maintenance, of a hold, of a cooldown. */
+  #noteDue(pool: PoolState, incident: Incident, policy: Policy): void {
+    const { node } = incident
     const times = [
       node.maintenanceUntilMs,
       pool.held === null ? null : pool.heldUntilMs,
       node.acted === null ? null : node.acted.lastAtMs + policy.cooldownMs,
     ]
-    for (const atMs of times)
-      if (atMs !== null && atMs > this.#outbox.nowMs) this.#dueAt(pool, atMs)
-  }
-
-  #dueAt(pool: PoolState, atMs: number): void {
-    if (atMs < pool.dueMs) pool.dueMs = atMs
+    for (const atMs of times) {
+      if (atMs !== null && atMs > this.#outbox.nowMs)
+        incident.dueMs = Math.min(incident.dueMs, atMs)
+    }
   }
 
   #journalRefusal(
@@ -327,6 +341,11 @@ export class DecisionDesk {
     }
     for (const name of pool.frozenZones) if (!pool.zones.has(name)) pool.frozenZones.delete(name)
   }
+}
+
+function anyOf(rails: ReadonlySet<Rail>, woken: ReadonlySet<Rail>): boolean {
+  for (const rail of rails) if (woken.has(rail)) return true
+  return false
 }
 
 /** What a command does, as a sentence; without a target it is what it would do. */

@@ -63,6 +63,7 @@ export class IncidentDesk {
         steps: new Map(),
         actedBefore: node.acted,
         refused: new Set(),
+        dueMs: Number.POSITIVE_INFINITY,
       }
       node.incident = incident
       pool.incidents.set(id, incident)
@@ -128,7 +129,7 @@ export class IncidentDesk {
     { id, planId, evidence }: Pick<Incident, 'id' | 'planId' | 'evidence'>,
   ): void {
     const pool = this.#state.pool(node.pool)
-    pool.incidents.set(id, {
+    const incident: Incident = {
       id,
       planId,
       node,
@@ -139,7 +140,10 @@ export class IncidentDesk {
       steps: new Map(),
       actedBefore: null,
       refused: new Set(),
-    })
+      dueMs: Number.POSITIVE_INFINITY,
+    }
+    pool.incidents.set(id, incident)
+    pool.stirred.add(incident)
     pool.dirty = true
   }
 

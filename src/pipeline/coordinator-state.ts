@@ -8,7 +8,7 @@ import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { type Alarm, QUIET } from '../decide/alarm.ts'
-import type { Lane, ZoneTrouble } from '../decide/admission.ts'
+import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
 
@@ -16,6 +16,13 @@ import type { PlanCause, Step } from '../recover/plan.ts'
 export const FAILED_NODES_MAX = 10_000
 /** Finished commands remembered, so that a late result still finds its step; the oldest go first. */
 export const FINISHED_COMMANDS_MAX = 10_000
+
+/** What a change of one node may mean to the incidents of others. */
+const CHANGED_NODE: readonly Rail[] = ['shared-cause', 'budget', 'capacity']
+/** What the end of a command may mean to them. */
+export const FREED: readonly Rail[] = ['budget', 'capacity', 'in-flight']
+/** What may change by itself, or by an operator's word. */
+export const EVERY_RAIL: readonly Rail[] = RAILS.map(({ rail }) => rail)
 
 export interface NodeState {
   readonly id: NodeId
@@ -72,6 +79,8 @@ export interface Incident {
   readonly actedBefore: Acted | null
   /** Rails that refuse now and were journaled. */
   refused: ReadonlySet<Rail>
+  /** When a refusal may end by itself. */
+  dueMs: number
 }
 
 /** A command that was sent and is not over. */
@@ -106,6 +115,10 @@ export interface PoolState {
   heldUntilMs: number
   held: string | null
   dirty: boolean
+  /** Rails whose answer may be another one now: only incidents that they refused are looked at. */
+  readonly woken: Set<Rail>
+  /** Incidents whose own circumstances changed. */
+  readonly stirred: Set<Incident>
   /** Earliest time at which something changes by itself. */
   dueMs: number
 }
@@ -157,16 +170,24 @@ export class CoordinatorState {
     this.touched.delete(node)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
-    pool.dirty = true
+    this.stir(node, CHANGED_NODE)
   }
 
   /** Call it after any change: counts follow, the pool is looked at again, `nodes` is written. */
   touch(node: NodeState): void {
     this.touched.add(node)
-    this.pool(node.pool).dirty = true
+    this.stir(node, CHANGED_NODE)
     const { failedAtMs, zone, alarm, liveness, pool } = node
     const alarming = alarm.raised || liveness === 'silent'
     this.#count(node, failedAtMs === null ? { pool, zone, alarming } : null)
+  }
+
+  /** Has the node's incident looked at again, and those that wait for one of these rails. */
+  stir(node: NodeState, rails: readonly Rail[]): void {
+    const pool = this.pool(node.pool)
+    pool.dirty = true
+    for (const rail of rails) pool.woken.add(rail)
+    if (node.incident !== null) pool.stirred.add(node.incident)
   }
 
   livenessOf(node: NodeState): Liveness {
@@ -183,7 +204,7 @@ export class CoordinatorState {
     const from = this.pool(node.pool)
     from.nodes.delete(node.id)
     from.failedNodes.delete(node.id)
-    from.dirty = true
+    this.stir(node, CHANGED_NODE)
     node.pool = poolId
     this.pool(poolId).nodes.set(node.id, node)
     this.touch(node)
@@ -256,6 +277,8 @@ function createPool(id: PoolId, mode: Mode | null, stopped: string | null): Pool
     heldUntilMs: 0,
     held: null,
     dirty: false,
+    woken: new Set(),
+    stirred: new Set(),
     dueMs: Number.POSITIVE_INFINITY,
   }
 }

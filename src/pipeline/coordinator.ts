@@ -30,7 +30,12 @@ import { DecisionDesk } from './coordinator-decisions.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { Outbox } from './coordinator-outbox.ts'
-import { CoordinatorState, type NodeState, type PoolState } from './coordinator-state.ts'
+import {
+  CoordinatorState,
+  EVERY_RAIL,
+  type NodeState,
+  type PoolState,
+} from './coordinator-state.ts'
 import type { Fold } from './fold.ts'
 
 export interface CoordinatorOptions {
@@ -237,8 +242,9 @@ export class CoordinatorFold implements Fold {
       const state = step === undefined ? undefined : nextStepState(step.state, 'undone')
       if (step !== undefined && state !== undefined) steps?.set(stepId, { ...step, state })
     }
+    pool.woken.add('capacity')
     pool.dirty = true
-    if (node !== undefined) this.#state.pool(node.pool).dirty = true
+    if (node !== undefined) this.#state.stir(node, [])
   }
 
   /** Until nothing follows from anything: closing an incident may free a budget for another. */
@@ -247,6 +253,7 @@ export class CoordinatorFold implements Fold {
     if (nowMs === 0) return
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
+        for (const rail of EVERY_RAIL) pool.woken.add(rail)
         pool.dirty = true
         this.#commands.expire(pool)
       }

@@ -230,6 +230,19 @@ test('a maintenance and a cooldown end by themselves', () => {
   expect(world.commands('fence')).toHaveLength(1)
 })
 
+test('a wait is not forgotten while others are served', () => {
+  const world = new CoordinatorWorld({ policy: { budgetRatio: 1 } })
+  world.joinMany(4)
+  world.place('w', 'n0')
+  const untilMs = world.nowMs + 60_000
+  world.fact({ kind: 'maintenance', node: 'n0' as NodeId, atMs: world.nowMs, untilMs })
+  world.silent('n0')
+  world.after(1_000)
+  world.silent('n1')
+  world.after(59_000)
+  expect(world.commands('fence').map(({ node }) => node)).toEqual(['n1', 'n0'])
+})
+
 test('recovery goes on at budget pace while a zone is frozen, and people are told once', () => {
   const world = new CoordinatorWorld({ policy: { sharedCauseNodesMin: 5 } })
   const nodes = world.joinMany(6, 'z')
