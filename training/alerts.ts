@@ -46,12 +46,12 @@ export function countAlerts(rows: ScoredRows, threshold: number): AlertCounts {
       failing = failureAtMs[i]!
       foreseenAtMs = NaN
     }
-    if (scores[i]! < threshold) continue
+    if (scores[i] < threshold) continue
     if (labels[i] === 1 && Number.isNaN(foreseenAtMs)) {
       foreseenAtMs = atMs[i]!
       leads.push(failing - foreseenAtMs)
     }
-    if (atMs[i]! - raisedAtMs < rows.horizonMs) continue
+    if (atMs[i] - raisedAtMs < rows.horizonMs) continue
     raisedAtMs = atMs[i]!
     alertCount++
     if (labels[i] === 0) falseCount++
@@ -76,11 +76,11 @@ export function thresholdFor(rows: ScoredRows, falsePer1000NodeMonths: number): 
   let beyond = distinct.length
   while (beyond - within > 1) {
     const middle = (within + beyond) >> 1
-    const counts = countAlerts(rows, distinct[middle]!)
+    const counts = countAlerts(rows, distinct[middle])
     if (counts.falsePer1000NodeMonths <= falsePer1000NodeMonths) within = middle
     else beyond = middle
   }
-  return within < 0 ? justAbove(distinct[0]!) : distinct[within]!
+  return within < 0 ? justAbove(distinct[0]) : distinct[within]
 }
 
 function justAbove(value: number): number {
@@ -91,5 +91,5 @@ export function median(values: readonly number[]): number | null {
   if (values.length === 0) return null
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

@@ -40,7 +40,7 @@ export function findBounds(matrix: Float32Array, featureCount: number, binsMax =
   for (let f = 0; f < featureCount; f++) {
     let count = 0
     for (let r = 0; r < rowCount; r++) {
-      const value = matrix[r * featureCount + f]!
+      const value = matrix[r * featureCount + f]
       if (!Number.isNaN(value)) column[count++] = value
     }
     bounds.push(boundsOf(column.slice(0, count).sort(), binsMax))
@@ -52,7 +52,7 @@ function boundsOf(sorted: Float32Array, binsMax: number): Float32Array {
   const values: number[] = []
   const counts: number[] = []
   for (const value of sorted) {
-    if (value === values.at(-1)) counts[counts.length - 1]!++
+    if (value === values.at(-1)) counts[counts.length - 1]++
     else {
       values.push(value)
       counts.push(1)
@@ -62,13 +62,13 @@ function boundsOf(sorted: Float32Array, binsMax: number): Float32Array {
   let restCount = sorted.length
   let filled = 0
   for (let i = 0; i + 1 < values.length && bounds.length < binsMax - 1; i++) {
-    filled += counts[i]!
-    restCount -= counts[i]!
+    filled += counts[i]
+    restCount -= counts[i]
     const binsLeft = binsMax - bounds.length
     const roomForEach = values.length - i <= binsLeft
     const share = (filled + restCount) / binsLeft
-    if (roomForEach || filled >= share || counts[i + 1]! >= share) {
-      bounds.push(between(values[i]!, values[i + 1]!))
+    if (roomForEach || filled >= share || counts[i + 1] >= share) {
+      bounds.push(between(values[i], values[i + 1]))
       filled = 0
     }
   }
@@ -93,7 +93,7 @@ export function binOf(bounds: Float32Array, value: number): number {
   let high = bounds.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if (bounds[middle]! < value) low = middle + 1
+    if (bounds[middle] < value) low = middle + 1
     else high = middle
   }
   return low
@@ -112,7 +112,7 @@ export function binRows(
   for (let r = 0; r < rowCount; r++) {
     const from = r * featureCount
     const to = (at + r) * stride
-    for (let f = 0; f < featureCount; f++) bins[to + f] = binOf(bounds[f]!, matrix[from + f]!)
+    for (let f = 0; f < featureCount; f++) bins[to + f] = binOf(bounds[f], matrix[from + f])
   }
 }
 

@@ -153,11 +153,11 @@ export function writeTree({ buffer, layout }: BoostMemory, tree: Tree): void {
   const view = new DataView(buffer, layout.tree, tree.feature.length * NODE_BYTES)
   for (let node = 0; node < tree.feature.length; node++) {
     const at = node * NODE_BYTES
-    view.setInt32(at, tree.feature[node]!, true)
-    view.setUint16(at + 4, tree.bin[node]!, true)
-    view.setUint16(at + 6, tree.missingLeft[node]!, true)
-    view.setInt32(at + 8, tree.left[node]!, true)
-    view.setInt32(at + 12, tree.right[node]!, true)
-    view.setFloat64(at + 16, tree.value[node]!, true)
+    view.setInt32(at, tree.feature[node], true)
+    view.setUint16(at + 4, tree.bin[node], true)
+    view.setUint16(at + 6, tree.missingLeft[node], true)
+    view.setInt32(at + 8, tree.left[node], true)
+    view.setInt32(at + 12, tree.right[node], true)
+    view.setFloat64(at + 16, tree.value[node], true)
   }
 }

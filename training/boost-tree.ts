@@ -52,8 +52,8 @@ export function growTree(growth: Growth): Tree | null {
   while (leaves.length < params.leavesMax) {
     const at = bestLeaf(leaves)
     if (at < 0) break
-    const leaf = leaves[at]!
-    growth.importance[leaf.feature]! += leaf.gain
+    const leaf = leaves[at]
+    growth.importance[leaf.feature] += leaf.gain
     const [left, right] = splitLeaf(growth, units, tree, leaf, leaves.length)
     leaves[at] = left
     leaves.push(right)
@@ -75,8 +75,8 @@ function quantise({ memory, data, random }: Growth): Units {
   kernels.gbdtGradients(scores, labels, weights, rowCount, pairs, sums)
   const [gradientSum, hessianSum] = new Float64Array(buffer, sums, 2)
   const room = SUM_MAX - rowCount
-  const gradientScale = room / Math.max(gradientSum!, 1e-9)
-  const hessianScale = room / Math.max(hessianSum!, 1e-9)
+  const gradientScale = room / Math.max(gradientSum, 1e-9)
+  const hessianScale = room / Math.max(hessianSum, 1e-9)
   const seed = Math.floor(random() * 2 ** 32)
   kernels.gbdtQuantise(pairs, rowCount, gradientScale, hessianScale, seed)
   return { gradient: 1 / gradientScale, hessian: 1 / hessianScale }
@@ -106,7 +106,7 @@ function drawFeatures({ memory, data, params, random }: Growth): void {
 function bestLeaf(leaves: readonly Leaf[]): number {
   let best = -1
   for (const [i, leaf] of leaves.entries()) {
-    if (leaf.gain > GAIN_MIN && (best < 0 || leaf.gain > leaves[best]!.gain)) best = i
+    if (leaf.gain > GAIN_MIN && (best < 0 || leaf.gain > leaves[best].gain)) best = i
   }
   return best
 }
@@ -194,7 +194,7 @@ function addToScores(
   writeTree(memory, tree)
   if (inBag === rowCount) {
     for (const { node, from, count } of leaves) {
-      kernels.gbdtAddLeaf(layout.scores, layout.rows + from * 4, count, tree.value[node]!)
+      kernels.gbdtAddLeaf(layout.scores, layout.rows + from * 4, count, tree.value[node])
     }
   } else kernels.gbdtAddTree(layout.bins, stride, rowCount, layout.tree, layout.scores)
   if (data.validation === null) return
@@ -229,7 +229,7 @@ class TreeBuilder {
     const left = this.add()
     const right = this.add()
     this.#feature[node] = feature
-    this.#threshold[node] = binLimit(this.#data.bounds[feature]!, bin)
+    this.#threshold[node] = binLimit(this.#data.bounds[feature], bin)
     this.#bin[node] = bin
     this.#missingLeft[node] = missingLeft
     this.#left[node] = left

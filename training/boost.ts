@@ -106,8 +106,8 @@ function baseMargin(rows: BinnedRows): number {
   let positive = 0
   let total = 0
   for (let i = 0; i < rows.rowCount; i++) {
-    total += rows.weights[i]!
-    if (rows.labels[i] === 1) positive += rows.weights[i]!
+    total += rows.weights[i]
+    if (rows.labels[i] === 1) positive += rows.weights[i]
   }
   const rate = Math.min(Math.max(positive / total, 1e-6), 1 - 1e-6)
   return Math.fround(Math.log(rate / (1 - rate)))

@@ -32,14 +32,14 @@ export function predictMargin(booster: Booster, matrix: Float32Array, row: numbe
 
 function leafValue(tree: Tree, matrix: Float32Array, from: number): number {
   let node = 0
-  while (tree.feature[node]! >= 0) {
-    const value = matrix[from + tree.feature[node]!]!
+  while (tree.feature[node] >= 0) {
+    const value = matrix[from + tree.feature[node]]
     const toLeft = Number.isNaN(value)
       ? tree.missingLeft[node] === 1
-      : value <= tree.threshold[node]!
-    node = toLeft ? tree.left[node]! : tree.right[node]!
+      : value <= tree.threshold[node]
+    node = toLeft ? tree.left[node] : tree.right[node]
   }
-  return tree.value[node]!
+  return tree.value[node]
 }
 
 export function sigmoid(margin: number): number {

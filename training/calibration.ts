@@ -38,9 +38,9 @@ function newtonStep(
 ): Calibration {
   let [gs, gi, ss, si, ii] = [-RIDGE * (slope - 1), -RIDGE * intercept, RIDGE, 0, RIDGE]
   for (let i = 0; i < labels.length; i++) {
-    const margin = margins[i]!
+    const margin = margins[i]
     const p = sigmoid(slope * margin + intercept)
-    const miss = labels[i]! - p
+    const miss = labels[i] - p
     const curve = p * (1 - p)
     gs += miss * margin
     gi += miss

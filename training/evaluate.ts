@@ -14,10 +14,10 @@ export const ACTING_BUDGET = 5
 export function orderByNode(rows: Omit<RowFacts, 'rules'>): Uint32Array {
   const nodeCount = rows.node.reduce((most, node) => Math.max(most, node), 0) + 1
   const next = new Uint32Array(nodeCount + 1)
-  for (const node of rows.node) next[node + 1]!++
-  for (let n = 0; n < nodeCount; n++) next[n + 1]! += next[n]!
+  for (const node of rows.node) next[node + 1]++
+  for (let n = 0; n < nodeCount; n++) next[n + 1] += next[n]
   const order = new Uint32Array(rows.node.length)
-  for (let i = 0; i < order.length; i++) order[next[rows.node[i]!]!++] = i
+  for (let i = 0; i < order.length; i++) order[next[rows.node[i]]++] = i
   return order
 }
 
@@ -29,11 +29,11 @@ export function scoredRows(
 ): ScoredRows {
   const order = orderByNode(rows)
   return {
-    node: Uint32Array.from(order, (i) => rows.node[i]!),
-    atMs: Float64Array.from(order, (i) => rows.atMs[i]!),
-    labels: Uint8Array.from(order, (i) => rows.labels[i]!),
-    failureAtMs: Float64Array.from(order, (i) => rows.failureAtMs[i]!),
-    scores: Float64Array.from(order, (i) => scores[i]!),
+    node: Uint32Array.from(order, (i) => rows.node[i]),
+    atMs: Float64Array.from(order, (i) => rows.atMs[i]),
+    labels: Uint8Array.from(order, (i) => rows.labels[i]),
+    failureAtMs: Float64Array.from(order, (i) => rows.failureAtMs[i]),
+    scores: Float64Array.from(order, (i) => scores[i]),
     intervalMs,
     horizonMs,
   }
@@ -79,7 +79,7 @@ export function judgeBaselines(
     'base-rate': judgeRule(rowsOf(new Float32Array(facts.labels.length))),
   }
   for (const [i, { name }] of manifest.baselines.entries()) {
-    judged[name] = judgeRule(rowsOf(facts.rules[i]!))
+    judged[name] = judgeRule(rowsOf(facts.rules[i]))
   }
   return judged
 }
@@ -89,10 +89,10 @@ export function judgeRule(rows: ScoredRows): Quality {
   const threshold = thresholdFor(rows, ACTING_BUDGET)
   const seen = new Map<number, { rows: number; failures: number }>()
   for (let i = 0; i < rows.scores.length; i++) {
-    const tally = seen.get(rows.scores[i]!) ?? { rows: 0, failures: 0 }
+    const tally = seen.get(rows.scores[i]) ?? { rows: 0, failures: 0 }
     tally.rows++
-    tally.failures += rows.labels[i]!
-    seen.set(rows.scores[i]!, tally)
+    tally.failures += rows.labels[i]
+    seen.set(rows.scores[i], tally)
   }
   const rateOf = (score: number): number => {
     const tally = seen.get(score)

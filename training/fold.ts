@@ -86,16 +86,16 @@ class HistoryFold {
 
   add(rows: SampleRows): void {
     for (let i = 0; i < rows.count; i++) {
-      const atMs = rows.atMs[i]!
+      const atMs = rows.atMs[i]
       this.#foldEvents(atMs)
-      const number = this.#lives.numberOf(rows.nodes[i]!)
+      const number = this.#lives.numberOf(rows.nodes[i])
       if (!this.#isWanted(number)) continue
       this.#turnWindow(atMs)
       this.#nowMs = atMs
       if (this.#builder.full) this.#flush()
-      const name = this.#encoder.encode(rows.nodes[i]!)
+      const name = this.#encoder.encode(rows.nodes[i])
       this.#builder.append(name, 0, name.length, atMs, atMs)
-      for (const [metric, column] of rows.columns.entries()) this.#builder.set(metric, column[i]!)
+      for (const [metric, column] of rows.columns.entries()) this.#builder.set(metric, column[i])
       this.#staged.add(number)
     }
   }
@@ -118,7 +118,7 @@ class HistoryFold {
   #foldEvents(atMs: number): void {
     const { events } = this.#options.history
     for (; this.#nextEvent < events.length; this.#nextEvent++) {
-      const event = events[this.#nextEvent]!
+      const event = events[this.#nextEvent]
       const isDue = event.atMs < atMs || (event.atMs === atMs && event.kind === 'join')
       if (!isDue) return
       this.#foldEvent(event)
@@ -170,20 +170,20 @@ class HistoryFold {
     if (count === 0) return
     const width = this.#table.featureNames.length
     for (let i = 0; i < count; i++) {
-      const number = this.#numberOf(node[i]!)
-      const label = this.#lives.labelOf(number, atMs[i]!)
+      const number = this.#numberOf(node[i])
+      const label = this.#lives.labelOf(number, atMs[i])
       if (label.kind === 'unknown') continue
       const hash = this.#lives.hashOf(number)
-      const row = { node: number, hash, atMs: atMs[i]!, label, matrix, from: i * width, width }
+      const row = { node: number, hash, atMs: atMs[i], label, matrix, from: i * width, width }
       this.#options.onRow(row)
     }
     this.#table.clearRows()
   }
 
   #numberOf(slot: number): number {
-    if (this.#numberBySlot[slot]! < 0) {
+    if (this.#numberBySlot[slot] < 0) {
       this.#numberBySlot[slot] = this.#lives.numberOf(this.#table.idOf(slot))
     }
-    return this.#numberBySlot[slot]!
+    return this.#numberBySlot[slot]
   }
 }

@@ -51,9 +51,9 @@ export async function openHistory(
     const [telemetry, eventSql] = [manifest.sql.telemetry, manifest.sql.events].map((sql) =>
       sql.replaceAll('{data}', resolve(dataDir).replaceAll("'", "''")),
     )
-    await checkColumns(connection, manifest, nodeClass, telemetry!)
-    const events = await readEvents(connection, manifest, eventSql!)
-    const [count, newest] = await summary(connection, manifest, telemetry!)
+    await checkColumns(connection, manifest, nodeClass, telemetry)
+    const events = await readEvents(connection, manifest, eventSql)
+    const [count, newest] = await summary(connection, manifest, telemetry)
     if (count === 0) {
       throw new ServiceError(
         'HISTORY_EMPTY',
@@ -65,7 +65,7 @@ export async function openHistory(
       events,
       sampleCount: count,
       endMs: Math.max(newest, events.at(-1)?.atMs ?? 0),
-      samples: () => streamSamples(connection, manifest, nodeClass, telemetry!),
+      samples: () => streamSamples(connection, manifest, nodeClass, telemetry),
       close: () => connection.closeSync(),
     }
   } catch (error) {
@@ -115,7 +115,7 @@ async function summary(
 ): Promise<readonly [number, number]> {
   const query = `SELECT count(*)::DOUBLE, coalesce(max("at"), 0)::DOUBLE FROM (${sql})`
   const [row] = (await ask(connection, manifest, 'telemetry', query)).getRows()
-  return [Number(row![0]), Number(row![1])]
+  return [Number(row[0]), Number(row[1])]
 }
 
 async function* streamSamples(
@@ -131,11 +131,11 @@ async function* streamSamples(
     const chunk = await result.fetchChunk()
     if (chunk === null || chunk.rowCount === 0) return
     const [nodes, at, ...values] = chunk.getColumns()
-    const atMs = toNumbers(at!)
+    const atMs = toNumbers(at)
     if (atMs.some(Number.isNaN)) throw invalid(manifest, '`sql.telemetry` gives a row without `at`')
     yield {
       count: chunk.rowCount,
-      nodes: nodes!.map((node) => nodeId(manifest, node)),
+      nodes: nodes.map((node) => nodeId(manifest, node)),
       atMs,
       columns: values.map(toNumbers),
     }
@@ -222,7 +222,7 @@ async function ask(
     return await connection.runAndReadAll(sql)
   } catch (cause) {
     if (isServiceError(cause)) throw cause
-    const why = cause instanceof Error ? cause.message.split('\n')[0]! : String(cause)
+    const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
     throw invalid(manifest, `\`sql.${key}\` fails: ${why}`, cause)
   }
 }

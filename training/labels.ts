@@ -33,7 +33,7 @@ export class Lives {
     for (const { kind, node, atMs } of events) {
       const number = this.numberOf(node)
       if (kind === 'leave' || kind === 'failure') {
-        this.#ends[number]!.push({ atMs, failed: kind === 'failure' })
+        this.#ends[number].push({ atMs, failed: kind === 'failure' })
       }
     }
   }
@@ -53,11 +53,11 @@ export class Lives {
   }
 
   hashOf(number: number): number {
-    return this.#hashes[number]!
+    return this.#hashes[number]
   }
 
   labelOf(number: number, atMs: number): Label {
-    const end = this.#ends[number]!.find((candidate) => candidate.atMs > atMs)
+    const end = this.#ends[number].find((candidate) => candidate.atMs > atMs)
     const untilMs = end?.atMs ?? this.#endMs
     if (end?.failed === true && untilMs - atMs <= this.#horizonMs) {
       return { kind: 'positive', failureAtMs: untilMs }

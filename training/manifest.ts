@@ -156,7 +156,7 @@ export function dataFiles(manifest: Manifest, dataDir: string): readonly string[
 export function dataDigest(manifest: Manifest, dataDir: string): string {
   const digest = createHash('sha256')
   for (const [i, path] of dataFiles(manifest, dataDir).entries()) {
-    digest.update(`${manifest.files[i]!}\n`).update(readFileSync(path))
+    digest.update(`${manifest.files[i]}\n`).update(readFileSync(path))
   }
   return digest.digest('hex')
 }

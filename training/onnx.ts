@@ -130,11 +130,11 @@ function treeNodes(tree: Tree, treeId: number): TreeNode[] {
     nodeId,
     isLeaf: feature < 0,
     feature: Math.max(0, feature),
-    threshold: tree.threshold[nodeId]!,
-    left: tree.left[nodeId]!,
-    right: tree.right[nodeId]!,
-    missingLeft: tree.missingLeft[nodeId]!,
-    value: tree.value[nodeId]!,
+    threshold: tree.threshold[nodeId],
+    left: tree.left[nodeId],
+    right: tree.right[nodeId],
+    missingLeft: tree.missingLeft[nodeId],
+    value: tree.value[nodeId],
   }))
 }
 

@@ -22,7 +22,7 @@ function rank(scores: Scores, labels: Uint8Array): Ranked {
     if (labels[i] === 1) positives[p++] = scores[i]!
     else negatives[n++] = scores[i]!
   }
-  return { positives: positives.sort().reverse(), negatives: negatives.sort().reverse() }
+  return { positives: positives.sort().toReversed(), negatives: negatives.sort().toReversed() }
 }
 
 /** For each distinct score, highest first: positives and negatives at or above it. */
@@ -31,8 +31,8 @@ function* thresholds({ positives, negatives }: Ranked): Generator<readonly [numb
   let n = 0
   while (p < positives.length || n < negatives.length) {
     const score = Math.max(positives[p] ?? -Infinity, negatives[n] ?? -Infinity)
-    while (p < positives.length && positives[p]! === score) p++
-    while (n < negatives.length && negatives[n]! === score) n++
+    while (p < positives.length && positives[p] === score) p++
+    while (n < negatives.length && negatives[n] === score) n++
     yield [p, n]
   }
 }
@@ -67,7 +67,7 @@ export function rocArea(scores: Scores, labels: Uint8Array): number {
 /** Mean squared error of the probabilities. */
 export function brierScore(probabilities: Scores, labels: Uint8Array): number {
   let sum = 0
-  for (let i = 0; i < labels.length; i++) sum += (probabilities[i]! - labels[i]!) ** 2
+  for (let i = 0; i < labels.length; i++) sum += (probabilities[i] - labels[i]) ** 2
   return labels.length === 0 ? 0 : sum / labels.length
 }
 
@@ -76,11 +76,11 @@ export function calibrationError(probabilities: Scores, labels: Uint8Array, binC
   const sums = new Float64Array(binCount)
   const positives = new Float64Array(binCount)
   for (let i = 0; i < labels.length; i++) {
-    const bin = Math.min(binCount - 1, Math.floor(probabilities[i]! * binCount))
-    sums[bin]! += probabilities[i]!
-    positives[bin]! += labels[i]!
+    const bin = Math.min(binCount - 1, Math.floor(probabilities[i] * binCount))
+    sums[bin] += probabilities[i]
+    positives[bin] += labels[i]
   }
   let error = 0
-  for (let bin = 0; bin < binCount; bin++) error += Math.abs(sums[bin]! - positives[bin]!)
+  for (let bin = 0; bin < binCount; bin++) error += Math.abs(sums[bin] - positives[bin])
   return labels.length === 0 ? 0 : error / labels.length
 }

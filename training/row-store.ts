@@ -39,7 +39,7 @@ export class FactStore {
     this.#atMs[row] = atMs
     this.#labels[row] = label.kind === 'positive' ? 1 : 0
     this.#failureAtMs[row] = label.kind === 'positive' ? label.failureAtMs : NaN
-    for (const [i, score] of rules.entries()) this.#rules[i]![row] = score
+    for (const [i, score] of rules.entries()) this.#rules[i][row] = score
   }
 
   /** Views on what was collected; invalid after the next `add`. */

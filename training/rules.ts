@@ -21,7 +21,7 @@ export function baselineRules(
     })
     return ({ matrix, from }) => {
       let count = 0
-      for (const column of columns) if (matrix[from + column]! > 0) count++
+      for (const column of columns) if (matrix[from + column] > 0) count++
       return count
     }
   })

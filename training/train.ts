@@ -154,7 +154,7 @@ const FEATURES_SHOWN = 8
 
 function topFeatures({ importance }: Booster, names: readonly string[]): readonly string[] {
   return names
-    .map((name, i) => ({ name, gain: importance[i]! }))
+    .map((name, i) => ({ name, gain: importance[i] }))
     .sort((a, b) => b.gain - a.gain)
     .slice(0, FEATURES_SHOWN)
     .map(({ name }) => name)

@@ -43,8 +43,8 @@ async function run(
   const { margin, probability } = await session.run({ features })
   await session.release()
   return {
-    margin: margin!.data as Float32Array,
-    probability: probability!.data as Float32Array,
+    margin: margin.data as Float32Array,
+    probability: probability.data as Float32Array,
   }
 }
 
@@ -56,8 +56,8 @@ function expectSame(
   let [marginGap, probabilityGap] = [0, 0]
   for (let row = 0; row < margins.length; row++) {
     const margin = predictMargin(booster, matrix, row)
-    marginGap = Math.max(marginGap, Math.abs(margin - margins[row]!))
-    const gap = Math.abs(calibrate(CALIBRATION, margin) - probabilities[row]!)
+    marginGap = Math.max(marginGap, Math.abs(margin - margins[row]))
+    const gap = Math.abs(calibrate(CALIBRATION, margin) - probabilities[row])
     probabilityGap = Math.max(probabilityGap, gap)
   }
   expect(marginGap).toBeLessThanOrEqual(1e-6)
@@ -74,7 +74,7 @@ test('values that lie exactly on a threshold, one step beside it, and nowhere', 
   const values = new Set<number>([NaN, 0, -0, 3.4e38, -3.4e38, 1e-42])
   for (const tree of booster.trees) {
     for (const [node, threshold] of tree.threshold.entries()) {
-      if (tree.feature[node]! < 0) continue
+      if (tree.feature[node] < 0) continue
       values.add(threshold)
       values.add(Math.fround(threshold + Math.abs(threshold) * 1.2e-7))
     }

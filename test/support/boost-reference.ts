@@ -44,9 +44,9 @@ function growReference(problem: Problem, params: BoostParams, scores: Float64Arr
   const gradients = new Float64Array(scores.length)
   const hessians = new Float64Array(scores.length)
   for (let i = 0; i < scores.length; i++) {
-    const p = 1 / (1 + Math.exp(-scores[i]!))
-    gradients[i] = problem.weights[i]! * (p - problem.labels[i]!)
-    hessians[i] = problem.weights[i]! * p * (1 - p)
+    const p = 1 / (1 + Math.exp(-scores[i]))
+    gradients[i] = problem.weights[i] * (p - problem.labels[i])
+    hessians[i] = problem.weights[i] * p * (1 - p)
   }
   const sums = { gradients, hessians }
   const all = Array.from(scores, (_, i) => i)
@@ -64,7 +64,7 @@ function growReference(problem: Problem, params: BoostParams, scores: Float64Arr
   for (const { node } of leaves) {
     const [g, h] = sumOf(sums, node.rows)
     node.value = Math.fround((-params.learningRate * g) / (h + params.l2))
-    for (const row of node.rows) scores[row]! += node.value
+    for (const row of node.rows) scores[row] += node.value
   }
   return root
 }
@@ -76,8 +76,8 @@ interface Sums {
 
 function sumOf({ gradients, hessians }: Sums, rows: readonly number[]): readonly [number, number] {
   return [
-    rows.reduce((sum, row) => sum + gradients[row]!, 0),
-    rows.reduce((sum, row) => sum + hessians[row]!, 0),
+    rows.reduce((sum, row) => sum + gradients[row], 0),
+    rows.reduce((sum, row) => sum + hessians[row], 0),
   ]
 }
 
@@ -92,12 +92,12 @@ function bestSplit(
   const least = Math.max(params.hessianMin, (params.rowsMin * h) / rows.length)
   let best: ReferenceSplit | null = null
   for (let feature = 0; feature < featureCount; feature++) {
-    const value = (row: number) => matrix[row * featureCount + feature]!
+    const value = (row: number) => matrix[row * featureCount + feature]
     const present = [...new Set(rows.map(value).filter((v) => !Number.isNaN(v)))].sort(
       (a, b) => a - b,
     )
     const thresholds = present.map((v, i) =>
-      i + 1 < present.length ? between(v, present[i + 1]!) : v,
+      i + 1 < present.length ? between(v, present[i + 1]) : v,
     )
     const sides = rows.some((row) => Number.isNaN(value(row))) ? [false, true] : [false]
     for (const threshold of thresholds) {

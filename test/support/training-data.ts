@@ -22,7 +22,7 @@ export function makeData(rowCount: number, featureCount: number, seed: number): 
     const row = matrix.subarray(r * featureCount, (r + 1) * featureCount)
     for (let f = 0; f < featureCount; f++) row[f] = random() * 4 - 2
     if (random() < 0.3) row[2] = NaN
-    const margin = 2 * row[0]! - row[1]! * row[1]! + (Number.isNaN(row[2]!) ? 1.5 : -0.5)
+    const margin = 2 * row[0] - row[1] * row[1] + (Number.isNaN(row[2]) ? 1.5 : -0.5)
     labels[r] = random() < 1 / (1 + Math.exp(-margin)) ? 1 : 0
   }
   return { matrix, labels, featureCount, rowCount }

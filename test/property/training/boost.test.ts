@@ -1,5 +1,4 @@
-import { test } from '@fast-check/vitest'
-import fc from 'fast-check'
+import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { Binner } from '../../../training/binner.ts'
 import { between, binLimit, binOf, findBounds, toBinnedRows } from '../../../training/bins.ts'
@@ -28,11 +27,11 @@ test.prop([floats, fc.integer({ min: 2, max: 255 })])(
   'a value is in a bin at or below b exactly where it is at or below the limit of b',
   (values, binsMax) => {
     const [bounds] = findBounds(Float32Array.from(values), 1, binsMax)
-    expect(bounds!.length).toBeLessThan(binsMax)
+    expect(bounds.length).toBeLessThan(binsMax)
     for (const value of values) {
       if (Number.isNaN(value)) continue
-      for (let b = 0; b <= bounds!.length; b++) {
-        expect(binOf(bounds!, value) <= b).toBe(value <= binLimit(bounds!, b))
+      for (let b = 0; b <= bounds.length; b++) {
+        expect(binOf(bounds, value) <= b).toBe(value <= binLimit(bounds, b))
       }
     }
   },
@@ -45,7 +44,7 @@ test.prop([floats])(
     const binner = new Binner(module, bounds)
     for (const value of [...values, Infinity, -Infinity, 3.4e38, -3.4e38, 1e-45, NaN]) {
       const row = Float32Array.of(value)
-      expect(binner.bin(row, 0)[0]).toBe(binOf(bounds[0]!, row[0]!))
+      expect(binner.bin(row, 0)[0]).toBe(binOf(bounds[0], row[0]))
     }
   },
 )

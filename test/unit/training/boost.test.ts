@@ -46,15 +46,15 @@ function expectSameTree(tree: Tree, node: number, reference: ReferenceNode, made
   }
   const { feature, missingLeft, left, right } = reference.split
   expect(tree.feature[node]).toBe(feature)
-  const threshold = tree.threshold[node]!
+  const threshold = tree.threshold[node]
   for (const row of reference.rows) {
-    const value = made.matrix[row * made.featureCount + feature]!
+    const value = made.matrix[row * made.featureCount + feature]
     const toLeft = Number.isNaN(value) ? tree.missingLeft[node] === 1 : value <= threshold
     expect(toLeft).toBe(left.rows.includes(row))
     if (Number.isNaN(value)) expect(tree.missingLeft[node] === 1).toBe(missingLeft)
   }
-  expectSameTree(tree, tree.left[node]!, left, made)
-  expectSameTree(tree, tree.right[node]!, right, made)
+  expectSameTree(tree, tree.left[node], left, made)
+  expectSameTree(tree, tree.right[node], right, made)
 }
 
 describe('against the exact reference', () => {
@@ -65,7 +65,7 @@ describe('against the exact reference', () => {
     const scores = new Float64Array(made.rowCount).fill(booster.base)
     const roots = trainReference({ ...made, weights }, PARAMS, scores)
     expect(booster.trees).toHaveLength(roots.length)
-    for (const [i, root] of roots.entries()) expectSameTree(booster.trees[i]!, 0, root, made)
+    for (const [i, root] of roots.entries()) expectSameTree(booster.trees[i], 0, root, made)
   })
 })
 

@@ -53,7 +53,7 @@ describe('a manifest', () => {
     { change: ['name = "small"', 'name = '], says: /small\.toml: not TOML/ },
   ])('with $change.1 is refused', async ({ change, says }) => {
     const { code, message } = await failure(() =>
-      smallManifest(SMALL_MANIFEST.replace(change[0]!, change[1]!)),
+      smallManifest(SMALL_MANIFEST.replace(change[0], change[1])),
     )
     expect(code).toBe('HISTORY_INVALID')
     expect(message).toMatch(says)

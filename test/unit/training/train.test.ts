@@ -38,7 +38,7 @@ const options = () => ({
 test('a model is trained, and judged again from its files', async () => {
   const card = await train(options())
   expect(card.test.prAuc).toBeGreaterThan(0.8)
-  expect(card.test.prAuc).toBeGreaterThan(3 * card.baselines['base-rate']!.prAuc)
+  expect(card.test.prAuc).toBeGreaterThan(3 * card.baselines['base-rate'].prAuc)
   const scorer = await loadPredictor(outDir)
   const { model, baselines } = await backtest({ ...options(), modelDir: outDir, scorer })
   expect(model.rowCount).toBe(card.test.rowCount)
