@@ -2,7 +2,7 @@
 import type { Database, RootDatabase } from 'lmdb'
 import { open } from 'lmdb'
 
-import { ServiceError } from '../../core/errors.ts'
+import { assert, ServiceError } from '../../core/errors.ts'
 
 export interface Write {
   readonly table: 'records' | 'meta'
@@ -10,6 +10,9 @@ export interface Write {
   /** `null` removes the key. */
   readonly value: Buffer | null
 }
+
+/** LMDB's limit is 1,978 with pages of 4 KB. A longer key would leave half a batch queued. */
+const KEY_BYTES_MAX = 1_900
 
 export class Environment {
   readonly records: Database<Buffer, Uint8Array>
@@ -20,9 +23,11 @@ export class Environment {
   constructor(directory: string) {
     this.#directory = directory
     // Without overlapping sync a commit resolves, and becomes visible, only when it is on disk.
+    // One batch is one transaction; batching by event turn would add promises that nobody can catch.
     this.#root = open<Buffer, Uint8Array>({
       path: `${directory}/log.mdb`,
       overlappingSync: false,
+      eventTurnBatching: false,
       maxDbs: 4,
       cache: false,
     })
@@ -33,18 +38,15 @@ export class Environment {
 
   /** All or nothing, synced. Throws STORE_FULL when the disk refuses; then nothing was written. */
   async write(writes: readonly Write[]): Promise<void> {
-    // Each put answers with the promise of the transaction it is in; unheard, it would end the process.
-    const promises = new Set<Promise<unknown>>()
+    for (const { key } of writes) assert(key.length <= KEY_BYTES_MAX, 'a key too long for LMDB')
     try {
-      const batch = this.#root.batch(() => {
+      await this.#root.batch(() => {
         for (const { table, key, value } of writes) {
           const target = table === 'records' ? this.records : this.meta
-          promises.add(value === null ? target.remove(key) : target.put(key, value))
+          // What they answer is settled with the batch; on their own they cannot fail.
+          void (value === null ? target.remove(key) : target.put(key, value))
         }
       })
-      promises.add(batch)
-      for (const promise of promises) promise.catch(() => undefined)
-      await batch
       this.#root.resetReadTxn()
     } catch (error) {
       const cause = await causeOf(error)

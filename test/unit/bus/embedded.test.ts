@@ -23,6 +23,8 @@ afterEach(async () => {
 
 const COMMITTER = fileURLToPath(new URL('./embedded-committer.ts', import.meta.url))
 
+const FILLER = fileURLToPath(new URL('./embedded-filler.ts', import.meta.url))
+
 /** Runs the committer until so many records are acknowledged, then kills it. The last acknowledged. */
 async function killAfter(count: number): Promise<number> {
   const child = spawn(process.execPath, ['--import', 'tsx', COMMITTER, directory], {
@@ -136,4 +138,20 @@ test('offsets, tokens and log time survive a restart', async () => {
   const times = (await readTopic(second, 't')).map((record) => record.appendedAtMs)
   expect(times).toEqual([5_000_000, 5_000_000])
   await second.close()
+})
+
+test('a disk that refuses loses nothing acknowledged, and takes again once retention made room', async () => {
+  // The shell's limit on file size (512-byte blocks or kilobytes) stands in for a full disk.
+  const command = 'ulimit -f 16000; exec "$0" --import tsx "$1" "$2"'
+  const child = spawn('sh', ['-c', command, process.execPath, FILLER, directory], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let text = ''
+  for await (const chunk of child.stdout) text += String(chunk)
+  const found = JSON.parse(text) as Readonly<Record<string, number | string>>
+  expect(found['code']).toBe('STORE_FULL')
+  expect(found['acknowledged']).toBeGreaterThan(1_000)
+  expect(found['end']).toBe(found['acknowledged'])
+  expect(found['read']).toBe(found['acknowledged'])
+  expect(found['again']).toBe(found['acknowledged'])
 })
