@@ -23,7 +23,7 @@ import { nextAlarm } from '../decide/alarm.ts'
 import { detectSilence } from '../detect/heartbeat.ts'
 import { detectPredictedFailure } from '../detect/predicted-failure.ts'
 import { nextStepState } from '../recover/plan.ts'
-import { type CohortCountsRecord, CohortMerge } from './coordinator-cohorts.ts'
+import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
@@ -36,6 +36,7 @@ import {
   type NodeState,
   type PoolState,
 } from './coordinator-state.ts'
+import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
 
 export interface CoordinatorOptions {
@@ -122,7 +123,7 @@ export class CoordinatorFold implements Fold {
       foreseenCount: this.#incidents.foreseenCount,
       missedCount: this.#incidents.missedCount,
       unknownResultCount: this.#commands.unknownResultCount,
-      cohortCount: this.#cohorts.cohortCount,
+      mergedCohortCount: this.#cohorts.mergedCount,
       skippedCount: this.#skippedCount,
     }
   }
@@ -146,7 +147,7 @@ export class CoordinatorFold implements Fold {
         return this.#commands.keepBack(commandIds, reason)
       }
       case 'cohort-counts':
-        for (const output of this.#cohorts.take(logBody<CohortCountsRecord>(record))) {
+        for (const output of this.#cohorts.take(logBody<CohortWindow>(record))) {
           this.#outbox.push(output)
         }
         return

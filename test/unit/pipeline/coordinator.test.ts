@@ -253,20 +253,21 @@ test('the epoch of a command is the offset of the newest claim', () => {
 test('a cohort table goes to every node-log partition once all watchers have counted', () => {
   const world = new CoordinatorWorld()
   for (let source = 0; source < 4; source++) {
-    const metrics = { cpu: [source, 1] }
-    const counts = { source, pool: POOL, nodeClass: 'server', cohort: 'c', window: 7, metrics }
-    world.feed('cohort-counts', counts)
+    const table = { cohort: 'web/server/x', window: 7, metrics: { cpu: [source, 1] } }
+    // A watcher without nodes of the cohort reports the window all the same.
+    const cohorts = source === 2 ? [] : [table]
+    const counts = { source, nodeClass: 'server', window: 7, cohorts }
     world.feed('cohort-counts', counts)
     if (source < 3) expect(world.last).toEqual([])
+    if (source < 3) expect(world.feed('cohort-counts', counts)).toEqual([])
   }
   const tables = world.outputs.filter(({ topic }) => topic === 't.node-log')
   expect(tables.map(({ partition }) => partition)).toEqual([0, 1, 2, 3])
   expect(bodies(tables, 't.node-log')[0]).toEqual({
-    pool: POOL,
+    source: 3,
     nodeClass: 'server',
-    cohort: 'c',
     window: 7,
-    metrics: { cpu: [6, 4] },
+    cohorts: [{ cohort: 'web/server/x', window: 7, metrics: { cpu: [4, 3] } }],
   })
 })
 
