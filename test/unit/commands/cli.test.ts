@@ -48,8 +48,18 @@ async function run(...argv: string[]) {
 
 test('options arrive as what they mean', async () => {
   const { code, stdout } = await run(
-    'replay', '--data', 'd', '--only', 'a', '--only=b', '--for', '90s', '--speed', '5',
-    '--bus=kafka', '--json',
+    'replay',
+    '--data',
+    'd',
+    '--only',
+    'a',
+    '--only=b',
+    '--for',
+    '90s',
+    '--speed',
+    '5',
+    '--bus=kafka',
+    '--json',
   )
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toEqual({
