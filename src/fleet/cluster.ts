@@ -21,6 +21,8 @@ export interface ClusterNode {
   readonly workloads: Set<WorkloadId>
   /** Moves towards this node that hold room on it. */
   readonly incoming: Set<WorkloadId>
+  /** Of its workloads; kept because every sample asks for it. */
+  demand: Demand
 }
 
 export class Cluster {
@@ -37,12 +39,14 @@ export class Cluster {
       downAtMs: null,
       workloads: new Set<WorkloadId>(),
       incoming: new Set<WorkloadId>(),
+      demand: { cpu: 0, memory: 0, gpu: 0 },
     }))
     for (const node of this.nodes) this.byId.set(node.spec.id, node)
     for (const placement of inventory.placements) {
       this.placements.set(placement.workload, placement)
       this.byId.get(placement.node!)!.workloads.add(placement.workload)
     }
+    for (const node of this.nodes) node.demand = this.demandOf(node)
   }
 
   node(id: NodeId): ClusterNode | undefined {
@@ -75,15 +79,18 @@ export class Cluster {
   move(workload: WorkloadId, target: ClusterNode): Placement {
     const placement = this.placements.get(workload)
     assert(placement !== undefined, `workload ${workload} is placed`)
-    if (placement.node !== null) this.byId.get(placement.node)!.workloads.delete(workload)
+    const from = placement.node === null ? undefined : this.byId.get(placement.node)
+    from?.workloads.delete(workload)
     target.incoming.delete(workload)
     target.workloads.add(workload)
     const moved = { ...placement, node: target.spec.id }
     this.placements.set(workload, moved)
+    target.demand = this.demandOf(target)
+    if (from !== undefined) from.demand = this.demandOf(from)
     return moved
   }
 
-  demand(node: ClusterNode): Demand {
+  private demandOf(node: ClusterNode): Demand {
     const { capacity } = node.spec
     const used = this.used(node, false)
     return {

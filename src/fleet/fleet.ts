@@ -183,7 +183,7 @@ export class Fleet {
     const observations: Observation[] = []
     for (const { node, life, signals, losses } of this.members) {
       if (!node.up) continue
-      const reading = signals.read(this.cluster.demand(node), life.driversAt(nowMs), nowMs)
+      const reading = signals.read(node.demand, life.driversAt(nowMs), nowMs)
       if (!losses.chance(LOST_CHANCE)) observations.push({ node, atMs: nowMs, reading })
     }
     return observations

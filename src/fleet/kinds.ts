@@ -139,7 +139,7 @@ const TRAINING_KINDS: readonly FailureKind[] = [
     ],
   }),
   failure('gpu-memory-errors', {
-    weight: 40,
+    weight: 80,
     durationMs: minutes(10, 40),
     repair: 'gpu',
     needsGpu: true,

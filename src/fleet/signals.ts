@@ -39,7 +39,8 @@ const NOISE_TAU_MS = 60_000
 const HEAT_TAU_MS = 90_000
 const CPU_CRITICAL_CELSIUS = 105
 const GPU_CRITICAL_CELSIUS = 100
-const MISSING_CHANCE = 0.002
+/** One sample in so many lacks one of its metrics. */
+const MISSING_CHANCE = 0.03
 /** Correlated noises, one each for: load, heat, memory, disk, network, response, GPU. */
 const NOISES = 7
 
@@ -138,9 +139,9 @@ export class NodeSignals {
       response,
       ...this.gpu(demand, drivers, day),
     ]
-    return values.map((value) =>
-      value === null || random.chance(MISSING_CHANCE) ? null : tidy(value),
-    )
+    const reading = values.map((value) => (value === null ? null : tidy(value)))
+    if (random.chance(MISSING_CHANCE)) reading[random.index(reading.length)] = null
+    return reading
   }
 
   /** First-order autoregressive noise, unit variance, whatever the step. */
