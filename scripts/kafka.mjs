@@ -113,9 +113,13 @@ async function fetchJars() {
     const { status: exit, stdout } = spawnSync(
       'mvn',
       [
-        ...['-q', '-B', '-f', join(recipe, 'pom.xml')],
+        '-q',
+        '-B',
+        '-f',
+        join(recipe, 'pom.xml'),
         'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies',
-        ...['-DincludeScope=runtime', `-DoutputDirectory=${part}`],
+        '-DincludeScope=runtime',
+        `-DoutputDirectory=${part}`,
       ],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 2] },
     )
@@ -140,7 +144,9 @@ function java(heap, main, args) {
     ...heap,
     '-Djava.awt.headless=true',
     `-Dlog4j2.configurationFile=${join(recipe, 'log4j2.xml')}`,
-    ...['-cp', join(jars, '*'), main],
+    '-cp',
+    join(jars, '*'),
+    main,
     ...args,
   ]
 }
