@@ -27,7 +27,10 @@ function foreshock(argv: readonly string[], env: Record<string, string> = {}) {
 test.each([
   { argv: ['topic', 'check'], message: 'unknown command topic; did you mean topics?' },
   { argv: ['topics'], message: 'topics: say create or check' },
-  { argv: ['topics', 'check', '--jsn'], message: 'topics: unknown option --jsn; did you mean --json?' },
+  {
+    argv: ['topics', 'check', '--jsn'],
+    message: 'topics: unknown option --jsn; did you mean --json?',
+  },
 ])('$argv ends with 2 and one line: $message', ({ argv, message }) => {
   const { status, stdout, stderr } = foreshock(argv)
   expect(stderr).toContain(`foreshock: ${message}`)
