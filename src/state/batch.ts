@@ -23,10 +23,12 @@ export function stageBatch(kernel: Kernel, nodeClass: NodeClass, ipc: Uint8Array
   const rows = table.numRows
   const node = column(table, 'node')
   kernel.stage(rows)
-  stageTimes(kernel, kernel.stagedAtPointer(), column(table, 'at'), 'at')
-  stageTimes(kernel, kernel.stagedAppendedPointer(), column(table, 'appended_at'), 'appended_at')
+  // Addresses above 2 GiB arrive as negative numbers.
+  stageTimes(kernel, kernel.stagedAtPointer() >>> 0, column(table, 'at'), 'at')
+  const appended = column(table, 'appended_at')
+  stageTimes(kernel, kernel.stagedAppendedPointer() >>> 0, appended, 'appended_at')
   nodeClass.metrics.forEach(({ name }, index) => {
-    const at = kernel.stagedValuesPointer() + index * rows * 8
+    const at = (kernel.stagedValuesPointer() >>> 0) + index * rows * 8
     const values = table.getChild(name)
     if (values === null) new Float64Array(kernel.memory.buffer, at, rows).fill(Number.NaN)
     else stageValues(kernel, at, values, name)
@@ -82,7 +84,7 @@ function stageValues(kernel: Kernel, at: number, vector: Vector, name: string): 
 
 function stageNulls(kernel: Kernel, values: number, part: Data): void {
   const bitmap = part.nullBitmap.subarray(0, (part.length + 7) >> 3)
-  const at = kernel.stageText(bitmap.length)
+  const at = kernel.stageText(bitmap.length) >>> 0
   new Uint8Array(kernel.memory.buffer, at, bitmap.length).set(bitmap)
   kernel.applyNulls(values, at, part.length)
 }
@@ -140,7 +142,7 @@ function stageTexts(
     values.subarray(valueOffsets[0] ?? 0, valueOffsets[length] ?? 0),
   )
   const byteCount = parts.reduce((sum, { length }) => sum + length, 0)
-  const at = kernel.stageText(before + (rows + 1) * 4 + byteCount)
+  const at = kernel.stageText(before + (rows + 1) * 4 + byteCount) >>> 0
   const offsetsAt = at + before
   const bytesAt = offsetsAt + (rows + 1) * 4
   const offsets = new Int32Array(kernel.memory.buffer, offsetsAt, rows + 1)

@@ -109,6 +109,8 @@ let chunkCount: u32 = 0
 export function allocate(bytes: usize): usize {
   if (top == 0) top = __heap_base
   const start = (top + 63) & ~63
+  // Past 4 GiB addresses would wrap around onto live state; `limitNodes` keeps tables from it.
+  if (start + bytes < start) unreachable()
   top = start + bytes
   const pages = <i32>((top + 0xffff) >>> 16)
   const missing = pages - memory.size()
@@ -168,6 +170,11 @@ export function configureTable(metrics: u32, attributes: u32, features: u32, pee
   rowTimes = allocate(rows * 8)
   rowTriggers = allocate(rows)
   matrix = allocate(rows * features * 4)
+}
+
+/** Lowers the number of nodes to what the address space holds. */
+export function limitNodes(nodes: u32): void {
+  if (nodes < nodesMax) nodesMax = nodes
 }
 
 /** Makes room for one more node when `slots` are taken. */

@@ -1,7 +1,8 @@
 import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { isServiceError } from '../../../src/core/errors.ts'
-import { samplesIpc, PROBE } from '../../support/node-class.ts'
+import { instantiate } from '../../../src/state/kernel.ts'
+import { foreshockWasm, samplesIpc, PROBE } from '../../support/node-class.ts'
 import { newTable, OBSERVED } from '../../support/node-program.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
 import type { NodeTable } from '../../../src/state/node-table.ts'
@@ -19,6 +20,24 @@ function change(table: NodeTable, id: string, leaves: boolean): void {
   const event = { kind: leaves ? 'leave' : 'heartbeat', node: id as NodeId, atMs: 0 } as const
   if (event.kind === 'leave') table.foldEvent({ ...event, kind: 'leave' }, 0, OBSERVED)
   else table.foldEvent({ ...event, kind: 'heartbeat', component: null }, 0, OBSERVED)
+}
+
+/** By the birthday paradox some pair of half a million ids shares its 32-bit hash. */
+function collision(): readonly [string, string] {
+  const kernel = instantiate(foreshockWasm())
+  const at = kernel.idScratchPointer()
+  const bytes = new Uint8Array(kernel.memory.buffer, at, 32)
+  const seen = new Map<number, string>()
+  for (let n = 0; n < 500_000; n++) {
+    // The hash keeps neighbouring short ids apart, so these are spread over several words.
+    const id = `${Math.imul(n, 0x9e3779b1) >>> 0}/${n}`
+    new TextEncoder().encodeInto(id, bytes)
+    const hash = kernel.hashOf(at, id.length)
+    const before = seen.get(hash)
+    if (before !== undefined) return [before, id]
+    seen.set(hash, id)
+  }
+  throw new Error('no collision found: is the hash 32 bits?')
 }
 
 test.prop([changes], { numRuns: 30 })('the table of ids is a map', (steps) => {
@@ -52,6 +71,19 @@ test('five thousand ids that grow the table several times are all found again', 
   expect(table.nodeCount).toBe(5_000)
   expect(new Set(rows.map(({ node }) => table.indexOf(node))).size).toBe(5_000)
   for (const { node } of rows) expect(table.idOf(table.indexOf(node)!)).toBe(node)
+})
+
+test('two ids with the same hash are two nodes, and either may leave first', () => {
+  const [one, other] = collision()
+  for (const leaver of [one, other]) {
+    const table = newTable()
+    for (const id of [one, other]) change(table, id, false)
+    expect(table.nodeCount).toBe(2)
+    change(table, leaver, true)
+    const stays = leaver === one ? other : one
+    expect(table.indexOf(leaver)).toBeUndefined()
+    expect(table.idOf(table.indexOf(stays)!)).toBe(stays)
+  }
 })
 
 test('a slot is reused, and nothing of the node before is left in it', () => {
