@@ -151,24 +151,25 @@ async function readEvents(
   manifest: Manifest,
   sql: string,
 ): Promise<readonly NodeEvent[]> {
-  const order = `"at"::DOUBLE, CASE kind WHEN 'join' THEN 0 ELSE 1 END, node`
-  const reader = await ask(
-    connection,
-    manifest,
-    'events',
-    `SELECT * REPLACE ("at"::DOUBLE AS "at", node::VARCHAR AS node) FROM (${sql}) ORDER BY ${order}`,
-  )
-  const names = reader.columnNames()
+  const names = (
+    await ask(connection, manifest, 'events', `SELECT * FROM (${sql}) LIMIT 0`)
+  ).columnNames()
   for (const name of ['node', 'at', 'kind']) {
-    if (!names.includes(name))
+    if (!names.includes(name)) {
       throw invalid(manifest, `\`sql.events\` must give a column \`${name}\``)
+    }
   }
+  const columns = names.map((name) => `"${name}"::${name === 'at' ? 'DOUBLE' : 'VARCHAR'}`)
+  const order = `"at", CASE kind WHEN 'join' THEN 0 ELSE 1 END, node`
+  const query = `SELECT ${columns.join(', ')} FROM (${sql}) ORDER BY ${order}`
+  const reader = await ask(connection, manifest, 'events', query)
   return reader.getRows().map((values) => {
     const row = new Map(names.map((name, i) => [name, values[i]] as const))
     return toEvent(manifest, row)
   })
 }
 
+/** By column; numbers only in `at`, text elsewhere. */
 type EventRow = ReadonlyMap<string, unknown>
 
 function toEvent(manifest: Manifest, row: EventRow): NodeEvent {
@@ -200,8 +201,7 @@ function toEvent(manifest: Manifest, row: EventRow): NodeEvent {
 function labelsOf(row: EventRow): Readonly<Record<string, string>> {
   const labels: Record<string, string> = {}
   for (const [name, value] of row) {
-    if (EVENT_COLUMNS.includes(name) || value === null || value === undefined) continue
-    labels[name] = String(value)
+    if (typeof value === 'string' && !EVENT_COLUMNS.includes(name)) labels[name] = value
   }
   return labels
 }
