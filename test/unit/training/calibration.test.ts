@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { randomFrom } from '../../../training/boost.ts'
+import { sigmoid } from '../../../training/booster.ts'
+import { calibrate, fitCalibration } from '../../../training/calibration.ts'
+
+test('the slope and intercept that made the labels are found again', () => {
+  const random = randomFrom(3)
+  const margins = Float64Array.from({ length: 50_000 }, () => random() * 8 - 6)
+  const labels = Uint8Array.from(margins, (m) => (random() < sigmoid(0.6 * m - 0.4) ? 1 : 0))
+  const { slope, intercept } = fitCalibration(margins, labels)
+  expect(slope).toBeCloseTo(0.6, 1)
+  expect(intercept).toBeCloseTo(-0.4, 1)
+})
+
+test('after calibration the mean probability is the share of failures', () => {
+  const random = randomFrom(4)
+  const margins = Float64Array.from({ length: 5_000 }, () => random() * 4 - 1)
+  const labels = Uint8Array.from(margins, () => (random() < 0.02 ? 1 : 0))
+  const calibration = fitCalibration(margins, labels)
+  const mean = margins.reduce((sum, m) => sum + calibrate(calibration, m), 0) / margins.length
+  expect(mean).toBeCloseTo(labels.reduce((sum, l) => sum + l, 0) / labels.length, 5)
+})
+
+test('labels of one kind leave it finite', () => {
+  const { slope, intercept } = fitCalibration(Float64Array.of(-1, 0, 1), new Uint8Array(3))
+  expect(Number.isFinite(slope) && Number.isFinite(intercept)).toBe(true)
+})
