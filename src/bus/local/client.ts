@@ -153,6 +153,14 @@ export class LocalClient implements Bus {
     await this.#closing
   }
 
+  /** Ends like a process that was killed. The groups still count its members, which it answers. */
+  abandon(): readonly { readonly group: string; readonly memberId: string }[] {
+    this.#closing ??= Promise.resolve()
+    for (const reader of this.#readers) reader.close()
+    for (const membership of this.#memberships) membership.abandon()
+    return [...this.#memberships].map(({ id, groupName }) => ({ group: groupName, memberId: id }))
+  }
+
   async #close(): Promise<void> {
     await Promise.all([...this.#memberships].map((membership) => membership.leave()))
     for (const reader of this.#readers) reader.close()

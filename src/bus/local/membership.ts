@@ -42,6 +42,10 @@ export class LocalMembership implements Membership, Member {
     this.#setup = setup
   }
 
+  get groupName(): string {
+    return this.#setup.options.group
+  }
+
   get leases(): readonly LocalLease[] {
     return [...this.#leases.values()].sort((a, b) => a.partition - b.partition)
   }
@@ -65,6 +69,14 @@ export class LocalMembership implements Membership, Member {
     for (const partition of this.#grants.keys()) this.revoke(partition)
     await Promise.all([...this.#claiming, ...this.#settling])
     this.#setup.group.leave(this.id)
+  }
+
+  /** Ends like a process that was killed: the group is not told, and nothing more is claimed. */
+  abandon(): void {
+    this.#left = true
+    this.#grants.clear()
+    for (const lease of this.#leases.values()) lease.lose()
+    this.#leases.clear()
   }
 
   async #claim(partition: number, grant: number): Promise<void> {

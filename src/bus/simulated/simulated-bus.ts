@@ -7,6 +7,7 @@
  *     await broker.clock.advance(60_000)        // a minute passes
  */
 import type { Bus } from '../../core/bus.ts'
+import { assert } from '../../core/errors.ts'
 import { LocalClient } from '../local/client.ts'
 import { Groups } from '../local/group.ts'
 import { claimOutput } from '../local/membership.ts'
@@ -39,6 +40,9 @@ export interface Theft {
   readonly partition: number
 }
 
+/** How long a group waits for a member that has fallen silent. */
+const SESSION_MS = 6_000
+
 export class SimulatedBroker {
   readonly clock: VirtualClock
   readonly #memory = new MemoryStore()
@@ -48,6 +52,7 @@ export class SimulatedBroker {
   #faults: BrokerFaults
   /** Added to virtual time to give the log's own. */
   #logClockOffsetMs = 0
+  readonly #clients = new Map<string, LocalClient>()
   #clientCount = 0
 
   constructor(options: SimulatedBusOptions) {
@@ -62,13 +67,30 @@ export class SimulatedBroker {
   /** A client of its own, as another process would be; `owner` is in its claim records. */
   open(owner?: string): Bus {
     this.#clientCount += 1
-    return new LocalClient({
+    const name = owner ?? `client-${this.#clientCount}`
+    const client = new LocalClient({
       name: 'simulated',
       capabilities: new Set(['processes']),
-      owner: owner ?? `client-${this.#clientCount}`,
+      // A process that comes back is another member, whatever its name.
+      owner: this.#clients.has(name) ? `${name}.${this.#clientCount}` : name,
       store: this.#store,
       groups: this.#groups,
       clock: this.clock,
+    })
+    this.#clients.set(name, client)
+    return client
+  }
+
+  /**
+   * Kills the client's process: what it wrote stays, what it had not yet written never comes, and
+   * its partitions go to others when the session is over.
+   */
+  crash(owner: string, sessionMs = SESSION_MS): void {
+    const client = this.#clients.get(owner)
+    assert(client !== undefined, `no client ${owner} to kill`)
+    const members = client.abandon()
+    this.clock.after(sessionMs, () => {
+      for (const { group, memberId } of members) this.#groups.get(group)?.expire(memberId)
     })
   }
 

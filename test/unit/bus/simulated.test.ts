@@ -50,7 +50,7 @@ async function readOut(broker: SimulatedBroker): Promise<readonly LogRecord[]> {
   return records
 }
 
-/** Three copiers, 200 records a partition, faults throughout, owners that sleep past their session. */
+/** Three copiers, 200 records a partition, faults throughout, owners that are killed or sleep past their session. */
 async function runCopiers(seed: number): Promise<readonly LogRecord[]> {
   const broker = createSimulatedBus({ seed, faults: FAULTS })
   const driver = broker.open('driver')
@@ -65,6 +65,10 @@ async function runCopiers(seed: number): Promise<readonly LogRecord[]> {
     })
     void driver.produce(outputs)
     await broker.clock.advance(300)
+    if (round % 20 === 11) {
+      broker.crash('b')
+      await joinCopier(broker.open('b'))
+    }
     if (round % 10 === 5) broker.expireOwner('copiers', round % PARTITIONS)
   }
   broker.setFaults({})
@@ -145,4 +149,24 @@ test('a lease that starts below the oldest kept offset says so', async () => {
   broker.clean()
   const reader = await bus.read({ topic: 't', from: { offsets: [1] } })
   await expect(reader.take(0)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+})
+
+test('a killed client falls silent, and its partitions move when the session is over', async () => {
+  const broker = createSimulatedBus({ seed: 1 })
+  const [dying, staying] = [broker.open('dying'), broker.open('staying')]
+  await dying.create([{ name: 't', partitions: 2, cleanup: 'delete' }])
+  const options = { group: 'g', role: 'r', topics: ['t'], claimTopic: null }
+  const leases: Lease[] = []
+  await dying.join({ ...options, onGained: (lease) => void leases.push(lease) })
+  await broker.clock.advance(1)
+  const other = await staying.join({ ...options, onGained: () => {} })
+  await broker.clock.advance(1)
+  expect(other.leases).toHaveLength(1)
+  broker.crash('dying', 6_000)
+  expect(leases.map((lease) => lease.lost)).toEqual([true, true])
+  await expect(dying.produce([])).rejects.toMatchObject({ code: 'BUS_CLOSED' })
+  await broker.clock.advance(5_900)
+  expect(other.leases).toHaveLength(1)
+  await broker.clock.advance(200)
+  expect(other.leases).toHaveLength(2)
 })
