@@ -76,6 +76,8 @@ export class NodeTable {
   /** Dropped nodes that rows in the buffer may still name. */
   readonly #dropped: number[] = []
   #pending = false
+  /** Health is worked out for all nodes at once, and once per record that was folded. */
+  #healthStale = true
   #nowMs = -Infinity
   #unknownColumns = 0
 
@@ -146,6 +148,7 @@ export class NodeTable {
    */
   load(ipc: Uint8Array): void {
     assert(!this.#pending, 'the samples loaded before are not folded yet')
+    this.#healthStale = true
     const staged = stageBatch(this.#kernel, this.#class, ipc)
     this.#unknownColumns += staged.unknownColumns
     this.#kernel.beginFold()
@@ -155,6 +158,7 @@ export class NodeTable {
   /** Folds what was loaded; false when the row buffer is full. */
   fold(observed: Observed): boolean {
     if (!this.#pending) return true
+    this.#healthStale = true
     this.#pending = this.#kernel.foldStaged(observed.atMs, observed.watermarkMs) === 0
     return !this.#pending
   }
@@ -162,6 +166,7 @@ export class NodeTable {
   /** A node's event; false when the row buffer is full, and then nothing of it is folded yet. */
   foldEvent(event: NodeEvent, appendedAtMs: number, observed: Observed): boolean {
     assert(!this.#pending, 'the samples loaded before are not folded yet')
+    this.#healthStale = true
     const ends = event.kind === 'leave' || event.kind === 'failure'
     const index = ends ? this.indexOf(event.node) : this.#intern(event.node)
     if (index === undefined) return true
@@ -274,7 +279,8 @@ export class NodeTable {
 
   /** float32 by node index, a view; NaN before the node's first sample and for free indices. */
   health(): Float32Array {
-    this.#kernel.healthScores()
+    if (this.#healthStale) this.#kernel.healthScores()
+    this.#healthStale = false
     const { memory, healthPointer, slots } = this.#kernel
     return new Float32Array(memory.buffer, healthPointer() >>> 0, slots())
   }
