@@ -124,6 +124,17 @@ test('a lease whose commit finds the store full may try again', async () => {
   await bus.close()
 })
 
+test('a record above the limit is refused by name and size', async () => {
+  const bus = await openEmbeddedBus({ directory })
+  await bus.create([{ name: 't', partitions: 1, cleanup: 'delete' }])
+  const value = new Uint8Array(8 * 1024 * 1024 + 1)
+  const produced = bus.produce([{ topic: 't', partition: 0, key: null, value }])
+  await expect(produced).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
+  await expect(produced).rejects.toThrow(/8388609 bytes for topic t /)
+  expect(await bus.ends('t')).toEqual([0])
+  await bus.close()
+})
+
 test('offsets, tokens and log time survive a restart', async () => {
   let nowMs = 5_000_000
   const logNowMs = (): number => nowMs
