@@ -69,7 +69,7 @@ describe.skipIf(brokers === null)('on a real broker', () => {
     await bus.produce([{ topic, partition: 0, key: 'k', value }])
     const reader = await bus.read({ topic, from: 'start' })
     const [record] = await takeSome(reader, 1)
-    expect(sha256(record!.value!)).toBe(sha256(value))
+    expect(sha256(record.value!)).toBe(sha256(value))
 
     const tooLarge = { topic, partition: 0, key: null, value: new Uint8Array(10_000_000) }
     const refused = { code: 'RECORD_TOO_LARGE', message: expect.stringContaining(topic) }
