@@ -20,7 +20,7 @@ export async function feedConsole(
   const names = [...new Set<TopicName>([...VIEW_TOPICS, ...METRIC_TOPICS])]
   const readers: Reader[] = []
   const loops: Promise<void>[] = []
-  let open = true
+  const closed = new AbortController()
   for (const name of names) {
     const reader = await bus.read({ topic: topicName(topology, name), from: 'start' })
     readers.push(reader)
@@ -28,7 +28,7 @@ export async function feedConsole(
     const metered = METRIC_TOPICS.some((topic) => topic === name)
     loops.push(
       (async () => {
-        while (open) {
+        while (!closed.signal.aborted) {
           for (const record of await reader.take(WAIT_MS)) {
             if (viewed) views.fold(record)
             if (metered) metrics.fold(record)
@@ -39,7 +39,7 @@ export async function feedConsole(
   }
   return {
     close: async () => {
-      open = false
+      closed.abort()
       await Promise.all(readers.map((reader) => reader.close()))
       await Promise.all(loops)
     },

@@ -1,5 +1,5 @@
 /** `foreshock serve`: all roles and the console in one process, with the demonstration fleet on request. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
 import { type Config, policyFor } from '../config/config.ts'
@@ -11,7 +11,7 @@ import { createApp, type Readiness } from '../http/app.ts'
 import { Metrics } from '../http/metrics.ts'
 import { loadPage } from '../http/page.ts'
 import { listen } from '../http/server.ts'
-import { partitionCount } from '../core/topics.ts'
+import { partitionCount, topicSpecs } from '../core/topics.ts'
 import {
   ROLES,
   type RoleName,
@@ -118,7 +118,7 @@ export async function startServer({ config, roles, io, port }: ServerOptions): P
       changeGapMs: config.watcher.changeGapMs,
       nodesMax: config.watcher.nodesMax,
       policyFor: (pool) => policyFor(config, pool),
-      sign: signer.sign,
+      sign: (bytes) => signer.sign(bytes),
       source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
       stateDirectory: config.state.directory,
       host: 'thread',
@@ -131,10 +131,10 @@ export async function startServer({ config, roles, io, port }: ServerOptions): P
       },
     }
     service = await startService(serviceOptions)
-    closers.push(service.stop)
-    const feed = await feedConsole(bus, config.topology, views, metrics)
-    closers.push(feed.close)
     const started = service
+    closers.push(() => started.stop())
+    const feed = await feedConsole(bus, config.topology, views, metrics)
+    closers.push(() => feed.close())
     const app = createApp({
       views,
       topology: config.topology,
@@ -149,13 +149,13 @@ export async function startServer({ config, roles, io, port }: ServerOptions): P
         models: started.models.map(({ card }) => card.version),
         stopped: started.stopReason(),
       }),
-      page: await loadPage(join(packageRoot(), 'dashboard')),
+      page: loadPage(join(packageRoot(), 'dashboard')),
       bodyBytesMax: BODY_BYTES_MAX,
       startId: io.nowMs().toString(36),
       report: (error) => log.error({ err: error }, 'bug'),
     })
     const server = await listen(app, { host: config.http.host, port: port ?? config.http.port })
-    closers.push(server.close)
+    closers.push(() => server.close())
     const { url } = server
     return { url, bus, service, serviceOptions, views, publicKey: signer.publicKey, stop }
   } catch (error) {
@@ -167,7 +167,6 @@ export async function startServer({ config, roles, io, port }: ServerOptions): P
 /** The embedded store belongs to us and is set up at once; on Kafka topics are made on purpose. */
 async function requireTopics(bus: Bus, { bus: { kind }, topology }: Config): Promise<void> {
   if (kind === 'embedded') {
-    const { topicSpecs } = await import('../core/topics.ts')
     await bus.create(topicSpecs(topology))
     return
   }
@@ -213,13 +212,16 @@ function rolesOf(args: Arguments): readonly RoleName[] {
   })
 }
 
+/** Of its own timer: Node 20 may collect a signal joined from others before it fires. */
 function endSignal(args: Arguments, io: Io): AbortSignal {
   const forMs = args.duration('for')
-  return forMs === undefined ? io.signal : AbortSignal.any([io.signal, AbortSignal.timeout(forMs)])
-}
-
-export function freshDirectory(directory: string): string {
-  rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
-  return directory
+  if (forMs === undefined) return io.signal
+  const ended = new AbortController()
+  const timer = setTimeout(() => ended.abort(), forMs)
+  io.signal.addEventListener('abort', () => {
+    clearTimeout(timer)
+    ended.abort()
+  })
+  if (io.signal.aborted) ended.abort()
+  return ended.signal
 }

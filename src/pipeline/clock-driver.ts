@@ -65,7 +65,7 @@ export class ClockDriver {
       topicName(this.#topology, name),
     )
     const ends = await Promise.all(names.map((name) => this.#bus.ends(name)))
-    const until = Object.fromEntries(names.map((name, i) => [name, ends[i]!]))
+    const until = Object.fromEntries(names.map((name, i) => [name, ends[i]]))
     const record: ClockRecord = { kind: 'step', step, atMs, until }
     const value = JSON.stringify(record)
     const partitions = partitionCount(this.#topology, 'clock')
@@ -105,7 +105,7 @@ export class ClockDriver {
       if (value === null) continue
       const clock = JSON.parse(toText(value)) as ClockRecord
       if (clock.kind !== 'done') continue
-      this.#done[clock.poolPartition] = Math.max(this.#done[clock.poolPartition]!, clock.step)
+      this.#done[clock.poolPartition] = Math.max(this.#done[clock.poolPartition], clock.step)
       this.#commandCounts[clock.poolPartition] = clock.commandCount
     }
   }

@@ -70,38 +70,36 @@ export interface Service {
   stop(): Promise<void>
 }
 
+/** Starts the roles; when one cannot start, those before it are stopped again. */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { bus, topology, roles } = options
   const stopSwitch = new StopSwitch(topology, options.stateDirectory)
   const routers = new Map<number, IngestFold>()
+  const running = new Map<RoleName, Role>()
   let host: WatcherHost | null = null
   let ingest: Ingest | null = null
-  const running = new Map<RoleName, Role>()
-
-  if (roles.includes('coordinator')) {
-    await stopSwitch.start(bus)
-    running.set('coordinator', await startCoordinator(options, stopSwitch))
+  const stop = async () => {
+    await ingest?.stop()
+    for (const role of [running.get('watcher'), running.get('coordinator')]) await role?.stop()
+    await stopSwitch.close()
+    await host?.close()
   }
-  if (roles.includes('watcher')) {
-    const setup = { ...options, nodeClasses: [...options.nodeClasses.values()] }
-    host = await (options.host === 'thread'
-      ? startThreadHost(threadSetup(setup))
-      : startLocalHost(setup))
-    running.set('watcher', await startWatcher(options, host))
+  try {
+    // The host first: a model that does not fit is found before anything joins a group.
+    if (roles.includes('watcher')) host = await startHost(options)
+    if (roles.includes('coordinator')) {
+      await stopSwitch.start(bus)
+      running.set('coordinator', await startCoordinator(options, stopSwitch))
+    }
+    if (host !== null) running.set('watcher', await startWatcher(options, host))
+    if (roles.includes('ingest')) ingest = await startIngestRole(options, routers)
+  } catch (error) {
+    await stop()
+    throw error
   }
-  if (roles.includes('ingest')) ingest = await startIngestRole(options, routers)
-
   return {
     models: host?.models ?? [],
-    figures: () =>
-      [...running].flatMap(([role, { stats }]) =>
-        [...stats()].map(([partition, figures]) => ({
-          role,
-          partition,
-          stats: figures,
-          lagRecords: null,
-        })),
-      ),
+    figures: () => figures(running),
     totals: () => totals(running, routers),
     ready: () => ({
       ingest: ingest?.readyPartitions().length ?? 0,
@@ -110,13 +108,24 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     }),
     deadLetters: () => deadLetters(routers),
     stopReason: () => stopSwitch.reason(),
-    stop: async () => {
-      await ingest?.stop()
-      for (const role of [running.get('watcher'), running.get('coordinator')]) await role?.stop()
-      await stopSwitch.close()
-      await host?.close()
-    },
+    stop,
   }
+}
+
+function startHost(options: ServiceOptions): Promise<WatcherHost> {
+  const setup = { ...options, nodeClasses: [...options.nodeClasses.values()] }
+  return options.host === 'thread' ? startThreadHost(threadSetup(setup)) : startLocalHost(setup)
+}
+
+function figures(running: ReadonlyMap<RoleName, Role>): readonly FoldFigures[] {
+  return [...running].flatMap(([role, { stats }]) =>
+    [...stats()].map(([partition, figures]) => ({
+      role,
+      partition,
+      stats: figures,
+      lagRecords: null,
+    })),
+  )
 }
 
 /** Waits until this process owns every partition of its roles, restored. False when `signal` ended it. */

@@ -54,7 +54,7 @@ export class StopSwitch {
     if (reason === null) return outputs
     const held = outputs.filter((output) => this.#isHeld(output))
     if (held.length === 0) return outputs
-    const withheld: Withheld = { commandIds: held.map((o) => o.headers!['ce_id']!), reason }
+    const withheld: Withheld = { commandIds: held.map((o) => o.headers!['ce_id']), reason }
     const topic = topicName(this.#topology, 'pool-log')
     return [
       ...outputs.filter((output) => !held.includes(output)),

@@ -99,12 +99,7 @@ export type ThreadGreeting =
 
 /** Starts one worker thread for all watcher partitions of this process. Fails as the local host does. */
 export async function startThreadHost(setup: WatcherSetup): Promise<WatcherHost> {
-  const source = import.meta.url.endsWith('.ts')
-  const entry = new URL(`./watcher-thread.${source ? 'ts' : 'js'}`, import.meta.url)
-  const worker = new Worker(entry, {
-    workerData: setup,
-    ...(source ? { execArgv: ['--import', 'tsx'] } : {}),
-  })
+  const worker = startWorker(setup)
   const greeting = await new Promise<ThreadGreeting>((resolve, reject) => {
     worker.once('message', resolve)
     worker.once('error', reject)
@@ -126,6 +121,17 @@ export async function startThreadHost(setup: WatcherSetup): Promise<WatcherHost>
       await worker.terminate()
     },
   }
+}
+
+/** From the build it is one file; from the sources it needs the loader that the main thread has. */
+function startWorker(workerData: WatcherSetup): Worker {
+  if (!import.meta.url.endsWith('.ts')) {
+    return new Worker(new URL('./watcher-thread.js', import.meta.url), { workerData })
+  }
+  const loader = import.meta.resolve('tsx/esm/api')
+  const entry = new URL('./watcher-thread.ts', import.meta.url).href
+  const start = `import('${loader}').then((tsx) => (tsx.register(), import('${entry}')))`
+  return new Worker(start, { eval: true, workerData })
 }
 
 function failure(answer: { readonly message: string; readonly code: ErrorCode | null }): Error {

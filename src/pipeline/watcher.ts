@@ -18,7 +18,7 @@ import {
   type Tick,
   type Watermark,
 } from '../core/log.ts'
-import { MISSED_HEARTBEATS, type NodeClass, type NodeEvent } from '../core/node.ts'
+import type { NodeClass, NodeEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import { contributions } from '../predict/occlusion.ts'
@@ -222,10 +222,7 @@ export class WatcherFold implements Fold {
     this.#sendCohorts(state)
     const { silent, live } = table.sweep(this.#observed.atMs)
     if (silent.length + live.length === 0) return
-    const health = table.health()
-    const changed = [...silent, ...live].map((index) =>
-      this.#assess(state, index, 'liveness', health),
-    )
+    const changed = [...silent, ...live].map((index) => this.#assess(state, index, 'liveness'))
     this.#sendAssessments(state, changed)
   }
 
@@ -296,29 +293,27 @@ export class WatcherFold implements Fold {
   }
 
   #sendGridLiveness(state: ClassState, rows: FeatureRows): void {
-    const health = state.table.health()
     const grid = newestRows(rows).filter((row) => rows.trigger[row] === 0)
     this.#sendAssessments(
       state,
-      grid.map((row) => this.#assess(state, rows.node[row]!, 'grid', health)),
+      grid.map((row) => this.#assess(state, rows.node[row], 'grid')),
     )
   }
 
   async #report(state: ClassState, rows: FeatureRows, probability: Float32Array): Promise<void> {
     const assessments: Assessment[] = []
     const newest = new Set(newestRows(rows))
-    const health = state.table.health()
     for (let row = 0; row < rows.count; row++) {
-      const index = rows.node[row]!
+      const index = rows.node[row]
       const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
-      const p = probability[row]!
+      const p = probability[row]
       if (trigger === 'change' && !worthSending(p, state.sent.get(index), state.model!)) continue
       state.sent.set(index, p)
       const top = await this.#explain(state, rows, row, p)
       this.#sendPrediction(state, rows, row, p, top)
       // Of several grid rows of one node only the newest says something about now.
       if (newest.has(row)) {
-        assessments.push({ ...this.#assess(state, index, trigger, health), probability: p, top })
+        assessments.push({ ...this.#assess(state, index, trigger), probability: p, top })
       }
     }
     this.#sendAssessments(state, assessments)
@@ -345,8 +340,8 @@ export class WatcherFold implements Fold {
     top: Assessment['top'],
   ): void {
     const { topology, source, partition } = this.#options
-    const node = table.idOf(rows.node[row]!)
-    const atMs = rows.atMs[row]!
+    const node = table.idOf(rows.node[row])
+    const atMs = rows.atMs[row]
     const { version, featureHash, horizonMs, provider, actingPoint } = model!
     const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
     const featureCount = table.featureNames.length
@@ -363,7 +358,7 @@ export class WatcherFold implements Fold {
         },
         {
           node,
-          pool: table.poolOf(rows.node[row]!),
+          pool: table.poolOf(rows.node[row]),
           atMs,
           horizonMs,
           probability,
@@ -380,14 +375,9 @@ export class WatcherFold implements Fold {
     )
   }
 
-  #assess(
-    state: ClassState,
-    index: number,
-    trigger: Assessment['trigger'],
-    healthScores: Float32Array,
-  ): Assessment {
+  #assess(state: ClassState, index: number, trigger: Assessment['trigger']): Assessment {
     const { table, nodeClass, sent } = state
-    const health = healthScores[index]!
+    const health = table.healthOf(index)
     const probability = sent.get(index)
     return {
       node: table.idOf(index),
@@ -403,12 +393,9 @@ export class WatcherFold implements Fold {
     }
   }
 
-  #livenessOf({ table, nodeClass }: ClassState, index: number): Liveness {
+  #livenessOf({ table }: ClassState, index: number): Liveness {
     if (this.#late) return 'unknown'
-    const { heartbeatIntervalMs } = nodeClass
-    if (heartbeatIntervalMs === null) return 'live'
-    const silentForMs = table.silentForMs(index, this.#observed.atMs)
-    return silentForMs > MISSED_HEARTBEATS * heartbeatIntervalMs ? 'silent' : 'live'
+    return table.isSilent(index) ? 'silent' : 'live'
   }
 
   #sendAssessments({ model }: ClassState, rows: readonly Assessment[]): void {
@@ -471,7 +458,7 @@ function poolOfCohort(cohort: string): string {
 /** The last row of each node. */
 function newestRows(rows: FeatureRows): readonly number[] {
   const last = new Map<number, number>()
-  for (let row = 0; row < rows.count; row++) last.set(rows.node[row]!, row)
+  for (let row = 0; row < rows.count; row++) last.set(rows.node[row], row)
   return [...last.values()]
 }
 

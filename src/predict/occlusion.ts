@@ -21,14 +21,14 @@ export async function contributions(
     if (i < width) occluded[i * width + i] = NaN
   }
   const { margin } = await predictor.predict(occluded, width + 1)
-  const whole = margin[width]!
+  const whole = margin[width]
   return names
     .map((feature, i) => ({
       feature,
-      value: Number.isNaN(row[i]) ? null : row[i]!,
+      value: Number.isNaN(row[i]) ? null : row[i],
       expected: null,
       peerPercentile: null,
-      contribution: whole - margin[i]!,
+      contribution: whole - margin[i],
     }))
     .filter(({ contribution }) => contribution > 0)
     .sort((a, b) => b.contribution - a.contribution)
