@@ -60,7 +60,7 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
     const rowsOf = (scores: Float32Array) =>
       scoredRows(facts, scores, nodeClass.predictionIntervalMs, manifest.horizonMs)
     return {
-      model: judge(rowsOf(probabilities), scorer.card.actingPoint),
+      model: judge(rowsOf(probabilities), scorer.card.actingPoint, manifest.alerts.budgets),
       baselines: judgeBaselines(manifest, facts, nodeClass.predictionIntervalMs),
       trainedNodeCount: trained.size,
     }

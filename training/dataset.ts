@@ -5,7 +5,7 @@
  * judgement see the true base rate.
  */
 import { ServiceError } from '../src/core/errors.ts'
-import type { NodeClass } from '../src/core/node.ts'
+import type { NodeClass, NodeEvent } from '../src/core/node.ts'
 import { randomFrom } from './boost.ts'
 import { Binner } from './binner.ts'
 import { findBounds, type Bounds } from './bins.ts'
@@ -29,6 +29,7 @@ export interface Dataset {
   readonly bounds: Bounds
   readonly slices: Readonly<Record<Slice, RowStore>>
   readonly lives: Lives
+  readonly events: readonly NodeEvent[]
   readonly featureNames: readonly string[]
   readonly featureHash: string
 }
@@ -64,7 +65,7 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
     onProgress: (count) => options.onProgress('reading rows', count / history.sampleCount),
   })
   requireBoth(history, slices)
-  return { bounds: bounds.bounds, slices, lives, featureNames, featureHash }
+  return { bounds: bounds.bounds, slices, lives, events: history.events, featureNames, featureHash }
 }
 
 /** A split by time: what is learned from must have had its whole horizon by then. */

@@ -5,11 +5,6 @@ import type { Manifest } from './manifest.ts'
 import type { RowFacts } from './row-store.ts'
 import { averagePrecision, brierScore, calibrationError, rocArea } from './quality.ts'
 
-/** False alarms per 1,000 node-months at which recall is told. */
-export const ALERT_BUDGETS: readonly number[] = [1, 5, 10]
-/** The budget at which a card recommends to act. */
-export const ACTING_BUDGET = 5
-
 /** Rows of one node together, in time order, from rows in order of folding. */
 export function orderByNode(rows: Omit<RowFacts, 'rules'>): Uint32Array {
   const nodeCount = rows.node.reduce((most, node) => Math.max(most, node), 0) + 1
@@ -40,7 +35,12 @@ export function scoredRows(
 }
 
 /** `probabilities`, where the scores are none: a rule's counts rank, but have no Brier score of their own. */
-export function judge(rows: ScoredRows, threshold: number, probabilities?: Float64Array): Quality {
+export function judge(
+  rows: ScoredRows,
+  threshold: number,
+  budgets: readonly number[],
+  probabilities?: Float64Array,
+): Quality {
   const { scores, labels } = rows
   const atThreshold = countAlerts(rows, threshold)
   const { alertCount, falseCount, failureCount, foreseenCount } = atThreshold
@@ -56,7 +56,7 @@ export function judge(rows: ScoredRows, threshold: number, probabilities?: Float
     brier: brierScore(probabilities ?? scores, labels),
     ece: calibrationError(probabilities ?? scores, labels),
     leadTimeMs: atThreshold.leadTimeMs,
-    alertBudget: ALERT_BUDGETS.map((falseAlarmsPer1000NodeMonths) => ({
+    alertBudget: budgets.map((falseAlarmsPer1000NodeMonths) => ({
       falseAlarmsPer1000NodeMonths,
       recall: recallAt(rows, falseAlarmsPer1000NodeMonths),
     })),
@@ -76,17 +76,17 @@ export function judgeBaselines(
 ): Readonly<Record<string, Quality>> {
   const rowsOf = (scores: Float32Array) => scoredRows(facts, scores, intervalMs, manifest.horizonMs)
   const judged: Record<string, Quality> = {
-    'base-rate': judgeRule(rowsOf(new Float32Array(facts.labels.length))),
+    'base-rate': judgeRule(manifest, rowsOf(new Float32Array(facts.labels.length))),
   }
   for (const [i, { name }] of manifest.baselines.entries()) {
-    judged[name] = judgeRule(rowsOf(facts.rules[i]))
+    judged[name] = judgeRule(manifest, rowsOf(facts.rules[i]))
   }
   return judged
 }
 
 /** Judges a baseline whose score is no probability: its probability is the base rate at each score. */
-export function judgeRule(rows: ScoredRows): Quality {
-  const threshold = thresholdFor(rows, ACTING_BUDGET)
+export function judgeRule({ alerts }: Manifest, rows: ScoredRows): Quality {
+  const threshold = thresholdFor(rows, alerts.acting)
   const seen = new Map<number, { rows: number; failures: number }>()
   for (let i = 0; i < rows.scores.length; i++) {
     const tally = seen.get(rows.scores[i]) ?? { rows: 0, failures: 0 }
@@ -98,5 +98,5 @@ export function judgeRule(rows: ScoredRows): Quality {
     const tally = seen.get(score)
     return tally === undefined ? 0 : tally.failures / tally.rows
   }
-  return judge(rows, threshold, Float64Array.from(rows.scores, rateOf))
+  return judge(rows, threshold, alerts.budgets, Float64Array.from(rows.scores, rateOf))
 }

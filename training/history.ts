@@ -30,7 +30,7 @@ export interface History {
   close(): void
 }
 
-const EVENT_COLUMNS: readonly string[] = ['node', 'at', 'kind', 'pool']
+const EVENT_COLUMNS: readonly string[] = ['node', 'at', 'kind', 'pool', 'failure_kind']
 const EVENT_KINDS: readonly string[] = ['join', 'leave', 'failure']
 
 /**
@@ -178,7 +178,9 @@ function toEvent(manifest: Manifest, row: EventRow): NodeEvent {
   const kind = String(row.get('kind'))
   if (!Number.isFinite(atMs)) throw invalid(manifest, `\`sql.events\`: node ${node} has no \`at\``)
   if (kind === 'leave') return { kind, node, atMs }
-  if (kind === 'failure') return { kind, node, atMs, failureKind: 'unknown' }
+  if (kind === 'failure') {
+    return { kind, node, atMs, failureKind: String(row.get('failure_kind') ?? 'unknown') }
+  }
   if (kind !== 'join') {
     throw invalid(
       manifest,

@@ -37,6 +37,8 @@ export interface Manifest {
     readonly leaves: number
     readonly learningRate: number
   }
+  /** False alarms per 1,000 node-months: at which recall is told, and at which the card says to act. */
+  readonly alerts: { readonly budgets: readonly number[]; readonly acting: number }
   readonly sql: { readonly telemetry: string; readonly events: string }
   readonly baselines: readonly Baseline[]
 }
@@ -74,6 +76,7 @@ export function parseManifest(toml: string, file: string): Manifest {
       leaves: training.leaves,
       learningRate: training.learning_rate,
     },
+    alerts: table.alerts,
     sql: table.sql,
     baselines: Object.entries(baselines).map(([name, { counts_over_zero }]) => ({
       name,
@@ -105,6 +108,13 @@ const Training = z.strictObject({
   learning_rate: z.number().positive().max(1).default(0.05),
 })
 
+const budget = z.number().positive()
+
+const Alerts = z.strictObject({
+  budgets: z.array(budget).min(1).default([1, 5, 10]),
+  acting: budget.default(5),
+})
+
 const ManifestTable = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a kebab-case name'),
   node_class: z.string().min(1),
@@ -117,6 +127,7 @@ const ManifestTable = z.strictObject({
     train_until: moment.optional(),
   }),
   training: Training.default(Training.parse({})),
+  alerts: Alerts.default(Alerts.parse({})),
   sql: z.strictObject({ telemetry: z.string().min(1), events: z.string().min(1) }),
   baselines: z
     .record(z.string(), z.strictObject({ counts_over_zero: z.array(z.string()).min(1) }))

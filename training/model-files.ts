@@ -1,5 +1,5 @@
 /** A model's directory: written whole or not at all, and its list of nodes that training has seen. */
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
@@ -21,6 +21,8 @@ export async function writeModel(outDir: string, model: ModelFiles): Promise<voi
   await mkdir(dirname(target), { recursive: true })
   const draft = await mkdtemp(join(dirname(target), `.${basename(target)}-`))
   try {
+    // A temporary directory is its owner's alone; a model is for whoever runs the service.
+    await chmod(draft, 0o755)
     await writeFile(join(draft, MODEL_FILE), model.onnx)
     await writeFile(join(draft, CARD_FILE), `${JSON.stringify(model.card, null, 2)}\n`)
     await writeFile(join(draft, TRAINED_NODES_FILE), toBytes(model.trainedHashes))

@@ -11,7 +11,8 @@ import { DEFAULT_BOOST, trainBoost } from './boost.ts'
 import type { Booster } from './booster.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
 import { readDataset, type Dataset } from './dataset.ts'
-import { ACTING_BUDGET, ALERT_BUDGETS, judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
 import { dataDigest, type Manifest, type Slice } from './manifest.ts'
 import { TRAINED_NODES_FILE, writeModel } from './model-files.ts'
@@ -97,7 +98,7 @@ function describe(
   booster: Booster,
   calibration: Calibration,
 ) {
-  const { horizonMs } = manifest
+  const { horizonMs, alerts } = manifest
   const interval = nodeClass.predictionIntervalMs
   const probabilities = (slice: Slice): ScoredRows => {
     const margins = scoreRows(module, booster, data.slices[slice].rows())
@@ -106,7 +107,7 @@ function describe(
   }
   const validation = probabilities('validation')
   const test = probabilities('test')
-  const actingPoint = thresholdFor(validation, ACTING_BUDGET)
+  const actingPoint = thresholdFor(validation, alerts.acting)
   const digest = dataDigest(manifest, dataDir)
   const version = `${manifest.name}-${digest.slice(0, 8)}-${seed}`
   const { featureNames, featureHash } = data
@@ -120,7 +121,7 @@ function describe(
     features: featureNames,
     featureHash,
     actingPoint,
-    alertBudgets: ALERT_BUDGETS.map((falseAlarmsPer1000NodeMonths) => ({
+    alertBudgets: alerts.budgets.map((falseAlarmsPer1000NodeMonths) => ({
       falseAlarmsPer1000NodeMonths,
       probability: thresholdFor(validation, falseAlarmsPer1000NodeMonths),
     })),
@@ -129,12 +130,13 @@ function describe(
     trees: booster.trees.length,
     leavesMax: manifest.training.leaves,
     seed,
-    validation: judge(validation, actingPoint),
-    test: judge(test, actingPoint),
+    validation: judge(validation, actingPoint, alerts.budgets),
+    test: judge(test, actingPoint, alerts.budgets),
     baselines: judgeBaselines(manifest, data.slices.test.facts(), interval),
+    kinds: judgeKinds(test, actingPoint, failureKinds(manifest, data.events, data.lives)),
     notes: [
       `Split by node hash: fit below ${manifest.split.fit}, calibration below ${manifest.split.calibration}, validation below ${manifest.split.validation}, test the rest. Test nodes were never seen.`,
-      `Acting point: ${ACTING_BUDGET} false alarms per 1,000 node-months on the validation nodes.`,
+      `Acting point: ${alerts.acting} false alarms per 1,000 node-months on the validation nodes.`,
       `Most telling features: ${topFeatures(booster, featureNames).join(', ')}.`,
     ],
   }
