@@ -92,16 +92,14 @@ export async function readFrom(
   admin: Admin,
   options: ReaderOptions,
 ): Promise<ReadonlyMap<number, number>> {
-  const { topic, from } = options
+  const { topic } = options
   const starts = await admin.starts(topic)
   const ends = await admin.ends(topic)
   const partitions = options.partitions ?? starts.map((_, partition) => partition)
   const begin = await beginnings(admin, options, starts, ends)
   return new Map(
-    partitions.map((partition, i) => {
-      const given = typeof from === 'object' && 'offsets' in from
-      const whole = given && from.offsets.length === starts.length
-      const offset = (given && !whole ? from.offsets[i] : begin[partition]) ?? 0
+    partitions.map((partition) => {
+      const offset = begin[partition] ?? 0
       if (offset < starts[partition] || offset > ends[partition]) {
         throw outOfRange(topic, partition, offset)
       }
