@@ -179,7 +179,13 @@ function toEvent(manifest: Manifest, row: EventRow): NodeEvent {
   if (!Number.isFinite(atMs)) throw invalid(manifest, `\`sql.events\`: node ${node} has no \`at\``)
   if (kind === 'leave') return { kind, node, atMs }
   if (kind === 'failure') {
-    return { kind, node, atMs, failureKind: String(row.get('failure_kind') ?? 'unknown') }
+    const failureKind = row.get('failure_kind')
+    return {
+      kind,
+      node,
+      atMs,
+      failureKind: typeof failureKind === 'string' ? failureKind : 'unknown',
+    }
   }
   if (kind !== 'join') {
     throw invalid(

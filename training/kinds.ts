@@ -9,7 +9,7 @@ import { sliceOf } from './manifest.ts'
 
 export interface FailureKinds {
   /** `undefined` where the history does not say. */
-  kindOf(node: number, failureAtMs: number): string | undefined
+  readonly kindOf: (node: number, failureAtMs: number) => string | undefined
   readonly trained: ReadonlySet<string>
 }
 

@@ -18,6 +18,16 @@ export interface Quality {
   readonly alertBudget: readonly { falseAlarmsPer1000NodeMonths: number; recall: number }[]
 }
 
+/** How a model does on one kind of failure, at its acting point. */
+export interface KindQuality {
+  /** False: training never saw a failure of this kind. */
+  readonly trained: boolean
+  readonly failureCount: number
+  readonly foreseenCount: number
+  /** Failure minus first alert, of those foreseen; median. */
+  readonly leadTimeMs: number | null
+}
+
 export interface ModelCard {
   readonly name: string
   readonly version: string
@@ -42,5 +52,7 @@ export interface ModelCard {
   readonly validation: Quality
   readonly test: Quality
   readonly baselines: Readonly<Record<string, Quality>>
+  /** On the test nodes, by kind of failure; absent or empty where the history does not name kinds. */
+  readonly kinds?: Readonly<Record<string, KindQuality>>
   readonly notes: readonly string[]
 }
