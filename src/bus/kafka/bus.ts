@@ -76,6 +76,7 @@ class KafkaBus implements Bus {
     await this.#refuseUnequal(options.topics)
     if (this.#closed !== undefined) throw busClosed()
     const membership = new KafkaMembership(this.#context(), options)
+    for (const each of this.#memberships) if (each.left) this.#memberships.delete(each)
     this.#memberships.add(membership)
     return membership
   }
@@ -84,6 +85,7 @@ class KafkaBus implements Bus {
     const from = await readFrom(this.#admin, options)
     if (this.#closed !== undefined) throw busClosed()
     const reader = new KafkaReader(this.#context(), options.topic, from)
+    for (const each of this.#readers) if (each.closed) this.#readers.delete(each)
     this.#readers.add(reader)
     return reader
   }

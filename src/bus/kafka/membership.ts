@@ -67,6 +67,10 @@ export class KafkaMembership implements Membership {
     return this.#held().filter((lease) => !lease.lost)
   }
 
+  get left(): boolean {
+    return this.#left !== undefined
+  }
+
   get stuckCount(): number {
     return this.#watchdog.stuckCount
   }

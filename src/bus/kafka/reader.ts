@@ -45,6 +45,10 @@ export class KafkaReader implements Reader {
     this.#feed.start()
   }
 
+  get closed(): boolean {
+    return this.#closed !== undefined
+  }
+
   async take(waitMs: number): Promise<readonly LogRecord[]> {
     const records = await this.#buffer.take(waitMs)
     if (this.#paused) {
