@@ -148,6 +148,11 @@ export class Fleet {
     return node === undefined ? `node ${target} is unknown` : this.cluster.obstacle(workload, node)
   }
 
+  /** Failures that have happened and are not published yet. */
+  unconfirmed(): readonly FailureEvent[] {
+    return this.members.flatMap(({ unconfirmed }) => unconfirmed ?? [])
+  }
+
   upNodes(): readonly NodeId[] {
     return this.cluster.nodes.filter(({ up }) => up).map(({ spec }) => spec.id)
   }

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { writeHistory } from '../../../src/fleet/history.ts'
+import { HISTORY_START_MS, writeHistory } from '../../../src/fleet/history.ts'
+import { readManifest } from '../../../training/manifest.ts'
 import { METRICS } from '../../../src/fleet/signals.ts'
-import { START_MS } from '../../support/fleet-world.ts'
 
 let directory: string
 beforeEach(() => {
@@ -18,7 +18,11 @@ function rows(file: string): readonly string[][] {
 }
 
 test('a history holds each sample, failure and end once, in its columns', () => {
-  const options = { seed: 1, nodeCount: 40, hours: 2, directory, startMs: START_MS }
+  const phases = [
+    { failures: 'training', hours: 1.5 },
+    { failures: 'held-out', hours: 1.5 },
+  ] as const
+  const options = { seed: 1, nodeCount: 40, phases, directory }
   const summary = writeHistory({ ...options, stepMs: 15_000, failureRateFactor: 4 })
   const [header, ...samples] = rows('telemetry.csv')
   expect(header).toEqual(['node', 'at', ...METRICS])
@@ -28,15 +32,22 @@ test('a history holds each sample, failure and end once, in its columns', () => 
   const count = (kind: string): number => events.filter((event) => event[2] === kind).length
   const failureCount = Object.values(summary.failures).reduce((sum, n) => sum + n, 0)
   expect(failureCount).toBeGreaterThan(5)
-  // A failure is confirmed a minute after it, so the last ones may be missing.
-  expect(failureCount - count('failure')).toBeLessThanOrEqual(1)
-  expect(count('join')).toBeGreaterThan(40)
+  expect(count('failure')).toBe(failureCount)
+  expect(count('join')).toBeGreaterThan(80)
+  expect(count('leave')).toBeGreaterThan(40)
   expect(events.every((event) => event.length === 8)).toBe(true)
 })
 
 test('an interrupted run leaves no file behind', () => {
   const signal = AbortSignal.abort()
-  const options = { seed: 3, nodeCount: 5, hours: 1, directory, startMs: START_MS, signal }
+  const options = { seed: 3, nodeCount: 5, directory, signal }
   expect(() => writeHistory(options)).toThrow('interrupted')
   expect(readdirSync(directory)).toEqual([])
+})
+
+test('the manifest divides what is learned from what is only tested, and is read', () => {
+  const file = join(import.meta.dirname, '../../../training/histories/fleet.toml')
+  const manifest = readManifest(file)
+  expect(manifest.trainUntilMs).toBe(HISTORY_START_MS + 24 * 3_600_000)
+  expect(manifest.files).toEqual(['telemetry.csv', 'events.csv'])
 })
