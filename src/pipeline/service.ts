@@ -118,9 +118,9 @@ function startHost(options: ServiceOptions): Promise<WatcherHost> {
 }
 
 function figures(running: ReadonlyMap<RoleName, Role>): readonly FoldFigures[] {
-  return [...running].flatMap(([role, { stats }]) =>
-    [...stats()].map(([partition, figures]) => ({
-      role,
+  return [...running].flatMap(([name, role]) =>
+    [...role.stats()].map(([partition, figures]) => ({
+      role: name,
       partition,
       stats: figures,
       lagRecords: null,
@@ -223,7 +223,7 @@ function totals(
 ): Readonly<Record<string, number>> {
   const sums: Record<string, number> = {}
   const folds = [...running.values()].flatMap((role) => [...role.stats().values()])
-  for (const stats of [...folds]) {
+  for (const stats of folds) {
     for (const [name, value] of Object.entries(stats)) sums[name] = (sums[name] ?? 0) + value
   }
   sums['deadLetterCount'] = [...deadLetters(routers).values()].reduce((a, b) => a + b, 0)

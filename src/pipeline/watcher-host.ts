@@ -173,8 +173,8 @@ class Calls {
   }
 
   #fail(error: unknown): void {
-    for (const { reject } of this.#waiting.values()) {
-      reject(error instanceof Error ? error : new Error(String(error)))
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(error instanceof Error ? error : new Error(String(error)))
     }
     this.#waiting.clear()
   }

@@ -1,6 +1,6 @@
 /** The worker thread of the watchers: it hosts one fold per owned partition and answers in order. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { assert, isServiceError } from '../core/errors.ts'
+import { assert, isServiceError, never } from '../core/errors.ts'
 import type { Fold } from './fold.ts'
 import {
   startLocalHost,
@@ -41,6 +41,8 @@ try {
         const outputs = await fold.fold(request.record)
         return { id, ok: true, outputs, stats: fold.stats() }
       }
+      default:
+        return never(request)
     }
   }
   // One at a time: folds of several partitions share the thread, and each keeps its order.

@@ -5,10 +5,9 @@
  * to the public `predictions`. Everything that decides what is sent is a function of the records
  * folded, so a rebuilt watcher says the same.
  */
+import type { AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
-import type { Assessment, AssessmentRecord, Liveness, ModelRef } from '../core/assessment.ts'
 import { FoldClock, OBSERVED_GAP_MAX_MS, ObservedClock } from '../core/clock.ts'
-import { cloudEventOutput } from '../core/cloudevent.ts'
 import { DEFAULT_POOL, type PoolId } from '../core/ids.ts'
 import {
   kindOf,
@@ -19,24 +18,16 @@ import {
   type Watermark,
 } from '../core/log.ts'
 import type { NodeClass, NodeEvent } from '../core/node.ts'
-import { partitionOf } from '../core/partition.ts'
-import { topicName, type Topology } from '../core/topics.ts'
-import { contributions } from '../predict/occlusion.ts'
+import type { Topology } from '../core/topics.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
-import { type FeatureRows, NodeTable } from '../state/node-table.ts'
-import { rowHash } from '../state/row-hash.ts'
+import { NodeTable } from '../state/node-table.ts'
+import { ClassReport, poolLog, type Telling } from './class-report.ts'
 import type { Fold } from './fold.ts'
 import { toEveryPartition } from './role.ts'
 
 /** A watermark older than this means our own view is behind: nodes are `unknown`, not silent. */
 export const LATE_AFTER_MS = 10_000
-/** A change of probability smaller than this is not worth a record between grid times. */
-const PROBABILITY_STEP = 0.05
-/** Explanations cost a run of the model each: only for nodes from this share of the acting point on. */
-const EXPLAIN_FROM_RATIO = 0.8
-/** Explained rows per folded record; the rest of a wave is explained at its next grid time. */
-const EXPLAINED_ROWS_MAX = 32
 
 export interface WatcherOptions {
   readonly partition: number
@@ -52,16 +43,11 @@ export interface WatcherOptions {
   readonly source: string
 }
 
-/** One node class of a watcher: its table, its model and what was last said of each node. */
+/** One node class of a watcher: its table and what is said of its nodes. */
 interface ClassState {
-  readonly nodeClass: NodeClass
   readonly table: NodeTable
-  readonly predictor: Predictor | null
-  readonly model: ModelRef | null
-  /** Node index → probability last sent, NaN before. */
-  readonly sent: Map<number, number>
-  /** The newest cohort window that was reported. */
-  cohortWindow: number
+  readonly report: ClassReport
+  readonly predicts: boolean
 }
 
 export class WatcherFold implements Fold {
@@ -70,9 +56,6 @@ export class WatcherFold implements Fold {
   readonly #observed: ObservedClock
   readonly #classes: ReadonlyMap<string, ClassState>
   #late = false
-  #outputs: Output[] = []
-  #explained = 0
-  #predictionCount = 0
 
   constructor(options: WatcherOptions) {
     const { topology } = options
@@ -85,18 +68,11 @@ export class WatcherFold implements Fold {
   }
 
   #createClass(nodeClass: NodeClass): ClassState {
-    const table = new NodeTable(this.#options.kernel, nodeClass, {
-      nodesMax: this.#options.nodesMax,
-    })
-    const predictor = this.#options.predictors.get(nodeClass.name) ?? null
-    return {
-      nodeClass,
-      table,
-      predictor,
-      model: modelRef(predictor),
-      sent: new Map(),
-      cohortWindow: -1,
-    }
+    const { kernel, nodesMax, predictors } = this.#options
+    const table = new NodeTable(kernel, nodeClass, { nodesMax })
+    const predictor = predictors.get(nodeClass.name) ?? null
+    const report = new ClassReport({ ...this.#options, nodeClass, table, predictor })
+    return { table, report, predicts: predictor !== null }
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -108,26 +84,25 @@ export class WatcherFold implements Fold {
       sampleCount: sum(({ table }) => table.counts().folded),
       lateCount: sum(({ table }) => table.counts().late),
       outOfBoundsCount: sum(({ table }) => table.counts().outOfBounds),
-      predictionCount: this.#predictionCount,
+      predictionCount: sum(({ report }) => report.predictionCount),
     }
   }
 
   async fold(record: LogRecord): Promise<readonly Output[]> {
-    this.#outputs = []
-    this.#explained = 0
     this.#clock.arrive(record.appendedAtMs)
+    const telling = this.#telling([])
     switch (kindOf(record) as NodeLogKind | undefined) {
       case 'samples':
-        await this.#foldSamples(record)
+        await this.#foldSamples(record, telling)
         break
       case 'node-event':
-        await this.#foldEvent(logBody<NodeEvent>(record), record)
+        await this.#foldEvent(logBody<NodeEvent>(record), record, telling)
         break
       case 'watermark':
         this.#foldWatermark(logBody<Watermark>(record), record.appendedAtMs)
         break
       case 'tick':
-        await this.#foldTick(logBody<Tick>(record))
+        await this.#foldTick(logBody<Tick>(record), telling.outputs)
         break
       case 'cohort-table': {
         const { nodeClass, cohorts } = logBody<CohortWindow>(record)
@@ -139,41 +114,52 @@ export class WatcherFold implements Fold {
       case undefined:
         break
     }
-    return this.#outputs
+    return telling.outputs
   }
 
-  async #foldSamples(record: LogRecord): Promise<void> {
+  #telling(outputs: Output[]): Telling {
+    return {
+      outputs,
+      nowMs: this.#clock.nowMs,
+      observedAtMs: this.#observed.atMs,
+      late: this.#late,
+      explainedCount: 0,
+    }
+  }
+
+  async #foldSamples(record: LogRecord, telling: Telling): Promise<void> {
     const state = this.#classes.get(record.headers['class'] ?? '')
     if (state === undefined || record.value === null) return
-    const { table } = state
+    const { table, report, predicts } = state
     table.load(record.value)
-    while (!table.fold(this.#observedNow())) await this.#score(state)
-    await this.#score(state)
-    if (state.predictor === null) return
-    while (!table.emitChanged(this.#options.changeGapMs)) await this.#score(state)
-    await this.#score(state)
+    while (!table.fold(this.#observedNow())) await report.score(telling)
+    await report.score(telling)
+    if (!predicts) return
+    while (!table.emitChanged(this.#options.changeGapMs)) await report.score(telling)
+    await report.score(telling)
   }
 
   #observedNow(): { readonly atMs: number; readonly watermarkMs: number } {
     return { atMs: this.#observed.atMs, watermarkMs: this.#observed.watermarkMs }
   }
 
-  async #foldEvent(event: NodeEvent, record: LogRecord): Promise<void> {
+  async #foldEvent(event: NodeEvent, record: LogRecord, telling: Telling): Promise<void> {
     const state = this.#classOf(event)
     if (state === undefined) return
-    const { table } = state
+    const { table, report } = state
     const before = poolBefore(table, event)
     const known = table.indexOf(event.node)
     const appendedAtMs = Number(record.headers['appended-at'] ?? record.appendedAtMs)
-    while (!table.foldEvent(event, appendedAtMs, this.#observedNow())) await this.#score(state)
-    await this.#score(state)
-    // Its index may serve another node from now on.
+    while (!table.foldEvent(event, appendedAtMs, this.#observedNow())) await report.score(telling)
+    await report.score(telling)
     const ends = event.kind === 'leave' || event.kind === 'failure'
-    if (ends && known !== undefined) state.sent.delete(known)
+    if (ends && known !== undefined) report.forget(known)
     if (event.kind === 'heartbeat' || event.kind === 'error') return
     const index = table.indexOf(event.node)
     const after = index === undefined ? before : table.poolOf(index)
-    for (const pool of new Set([before, after])) if (pool !== undefined) this.#sendFact(pool, event)
+    for (const pool of new Set([before, after])) {
+      if (pool !== undefined) this.#sendFact(telling, pool, event)
+    }
   }
 
   /** Join names its class; any other event belongs to the class whose table knows the node. */
@@ -187,235 +173,73 @@ export class WatcherFold implements Fold {
       : this.#classes.values().next().value
   }
 
-  #sendFact(pool: PoolId, event: NodeEvent): void {
-    const { topic, partition } = this.#poolLog(pool)
-    this.#outputs.push(logOutput(topic, partition, 'node-fact', event.node, event))
-  }
-
-  #poolLog(pool: PoolId): { topic: string; partition: number } {
-    const { topology } = this.#options
-    return {
-      topic: topicName(topology, 'pool-log'),
-      partition: partitionOf(pool, topology.poolPartitions),
-    }
+  #sendFact({ outputs }: Telling, pool: PoolId, event: NodeEvent): void {
+    const { topic, partition } = poolLog(this.#options.topology, pool)
+    outputs.push(logOutput(topic, partition, 'node-fact', event.node, event))
   }
 
   #foldWatermark({ source, atMs, delayMs }: Watermark, appendedAtMs: number): void {
     this.#observed.take(source, atMs ?? appendedAtMs - delayMs)
   }
 
-  async #foldTick({ source, atMs, step }: Tick): Promise<void> {
-    if (this.#options.topology.clock === 'driven') {
+  async #foldTick({ source, atMs, step }: Tick, outputs: Output[]): Promise<void> {
+    const { clock, nodePartitions } = this.#options.topology
+    if (clock === 'driven') {
       if (!this.#clock.tick(source, atMs, step)) return
-      for (let s = 0; s < this.#options.topology.nodePartitions; s++) this.#observed.take(s, atMs)
+      for (let s = 0; s < nodePartitions; s++) this.#observed.take(s, atMs)
+    } else {
+      this.#checkLate(outputs)
     }
-    for (const state of this.#classes.values()) await this.#advance(state)
-    this.#checkLate()
-    if (this.#options.topology.clock === 'driven') this.#forwardTick()
+    const telling = this.#telling(outputs)
+    for (const { table, report } of this.#classes.values()) {
+      while (!table.advance(telling.nowMs)) await report.score(telling)
+      await report.score(telling)
+      report.sendCohorts(telling)
+      const { silent, live } = table.sweep(telling.observedAtMs)
+      report.sendLiveness(telling, [...silent, ...live])
+    }
+    if (clock === 'driven') this.#forwardTick(outputs)
   }
 
-  async #advance(state: ClassState): Promise<void> {
-    const { table } = state
-    const nowMs = this.#clock.nowMs
-    while (!table.advance(nowMs)) await this.#score(state)
-    await this.#score(state)
-    this.#sendCohorts(state)
-    const { silent, live } = table.sweep(this.#observed.atMs)
-    if (silent.length + live.length === 0) return
-    const changed = [...silent, ...live].map((index) => this.#assess(state, index, 'liveness'))
-    this.#sendAssessments(state, changed)
-  }
-
-  /** Once a window is complete every coordinator hears of it from every watcher, even of nothing. */
-  #sendCohorts(state: ClassState): void {
-    const { table, nodeClass } = state
-    if (!nodeClass.metrics.some(({ peers }) => peers)) return
-    const window = Math.floor(this.#clock.nowMs / nodeClass.predictionIntervalMs) - 1
-    if (window <= state.cohortWindow) return
-    state.cohortWindow = window
-    const counted = table.cohortCounts().filter((cohort) => cohort.window === window)
-    const { partition: source, topology } = this.#options
-    this.#outputs.push(
-      ...toEveryPartition(topology, 'pool-log', (topic, partition) => {
-        const cohorts = counted.filter(
-          ({ cohort }) => partitionOf(poolOfCohort(cohort), topology.poolPartitions) === partition,
-        )
-        const body: CohortWindow = { source, nodeClass: nodeClass.name, window, cohorts }
-        return logOutput(topic, partition, 'cohort-counts', nodeClass.name, body)
-      }),
-    )
-  }
-
-  #checkLate(): void {
-    if (this.#options.topology.clock === 'driven') return
+  /** Says once that our view is behind, and once that it no longer is, with who is silent then. */
+  #checkLate(outputs: Output[]): void {
     const late = this.#clock.nowMs - this.#observed.watermarkMs > LATE_AFTER_MS
     if (late === this.#late) return
     this.#late = late
-    const record = {
+    const record: AssessmentRecord = {
       source: this.#options.partition,
       atMs: this.#clock.nowMs,
       model: null,
       late,
       rows: [],
     }
-    this.#outputs.push(
+    outputs.push(
       ...toEveryPartition(this.#options.topology, 'pool-log', (topic, partition) =>
         logOutput(topic, partition, 'assessment', null, record),
       ),
     )
+    if (late) return
+    const telling = this.#telling(outputs)
+    for (const { table, report } of this.#classes.values()) {
+      const indices = Array.from({ length: table.indexCount }, (_, index) => index)
+      report.sendLiveness(
+        telling,
+        indices.filter((index) => table.isSilent(index)),
+      )
+    }
   }
 
-  #forwardTick(): void {
+  #forwardTick(outputs: Output[]): void {
     const tick: Tick = {
       source: this.#options.partition,
       atMs: this.#clock.nowMs,
       step: this.#clock.step,
     }
-    this.#outputs.push(
+    outputs.push(
       ...toEveryPartition(this.#options.topology, 'pool-log', (topic, partition) =>
         logOutput(topic, partition, 'tick', null, tick),
       ),
     )
-  }
-
-  /** Scores the feature rows that wait in the table's buffer, and empties it. */
-  async #score(state: ClassState): Promise<void> {
-    const rows = state.table.rows()
-    if (rows.count === 0) return
-    if (state.predictor === null) {
-      this.#sendGridLiveness(state, rows)
-    } else {
-      const { probability } = await state.predictor.predict(rows.matrix, rows.count)
-      this.#predictionCount += rows.count
-      await this.#report(state, rows, probability)
-    }
-    state.table.clearRows()
-  }
-
-  #sendGridLiveness(state: ClassState, rows: FeatureRows): void {
-    const grid = newestRows(rows).filter((row) => rows.trigger[row] === 0)
-    this.#sendAssessments(
-      state,
-      grid.map((row) => this.#assess(state, rows.node[row], 'grid')),
-    )
-  }
-
-  async #report(state: ClassState, rows: FeatureRows, probability: Float32Array): Promise<void> {
-    const assessments: Assessment[] = []
-    const newest = new Set(newestRows(rows))
-    for (let row = 0; row < rows.count; row++) {
-      const index = rows.node[row]
-      const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
-      const p = probability[row]
-      if (trigger === 'change' && !worthSending(p, state.sent.get(index), state.model!)) continue
-      state.sent.set(index, p)
-      const top = await this.#explain(state, rows, row, p)
-      this.#sendPrediction(state, rows, row, p, top)
-      // Of several grid rows of one node only the newest says something about now.
-      if (newest.has(row)) {
-        assessments.push({ ...this.#assess(state, index, trigger), probability: p, top })
-      }
-    }
-    this.#sendAssessments(state, assessments)
-  }
-
-  async #explain(
-    state: ClassState,
-    rows: FeatureRows,
-    row: number,
-    probability: number,
-  ): Promise<Assessment['top']> {
-    const from = state.model!.actingPoint * EXPLAIN_FROM_RATIO
-    if (probability < from || this.#explained >= EXPLAINED_ROWS_MAX) return []
-    this.#explained++
-    const width = state.table.featureNames.length
-    return contributions(state.predictor!, rows.matrix.subarray(row * width, (row + 1) * width))
-  }
-
-  #sendPrediction(
-    { table, model }: ClassState,
-    rows: FeatureRows,
-    row: number,
-    probability: number,
-    top: Assessment['top'],
-  ): void {
-    const { topology, source, partition } = this.#options
-    const node = table.idOf(rows.node[row])
-    const atMs = rows.atMs[row]
-    const { version, featureHash, horizonMs, provider, actingPoint } = model!
-    const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
-    const featureCount = table.featureNames.length
-    this.#outputs.push(
-      cloudEventOutput(
-        topicName(topology, 'predictions'),
-        partition,
-        {
-          type: 'foreshock.prediction.failure',
-          source,
-          id: `${node}/${atMs}/${trigger}`,
-          subject: node,
-          atMs,
-        },
-        {
-          node,
-          pool: table.poolOf(rows.node[row]),
-          atMs,
-          horizonMs,
-          probability,
-          interval: null,
-          actingPoint,
-          trigger,
-          top,
-          modelVersion: version,
-          featureHash,
-          rowHash: rowHash(wordsOf(rows.matrix), row * featureCount, featureCount),
-          provider,
-        },
-      ),
-    )
-  }
-
-  #assess(state: ClassState, index: number, trigger: Assessment['trigger']): Assessment {
-    const { table, nodeClass, sent } = state
-    const health = table.healthOf(index)
-    const probability = sent.get(index)
-    return {
-      node: table.idOf(index),
-      pool: table.poolOf(index),
-      class: nodeClass.name,
-      liveness: this.#livenessOf(state, index),
-      lastSeenAtMs: table.lastSeenAtMs(index),
-      silentForMs: table.silentForMs(index, this.#observed.atMs),
-      health: Number.isNaN(health) ? null : health,
-      probability: probability === undefined || Number.isNaN(probability) ? null : probability,
-      trigger,
-      top: [],
-    }
-  }
-
-  #livenessOf({ table }: ClassState, index: number): Liveness {
-    if (this.#late) return 'unknown'
-    return table.isSilent(index) ? 'silent' : 'live'
-  }
-
-  #sendAssessments({ model }: ClassState, rows: readonly Assessment[]): void {
-    const byPool = new Map<PoolId, Assessment[]>()
-    for (const row of rows) {
-      const list = byPool.get(row.pool)
-      if (list === undefined) byPool.set(row.pool, [row])
-      else list.push(row)
-    }
-    for (const [pool, list] of byPool) {
-      const { topic, partition } = this.#poolLog(pool)
-      const body: AssessmentRecord = {
-        source: this.#options.partition,
-        atMs: this.#clock.nowMs,
-        model,
-        late: this.#late,
-        rows: list,
-      }
-      this.#outputs.push(logOutput(topic, partition, 'assessment', pool, body))
-    }
   }
 }
 
@@ -424,42 +248,6 @@ function observedGapMaxMs({ topology, nodeClasses }: WatcherOptions): number {
   if (topology.clock === 'arrival') return OBSERVED_GAP_MAX_MS
   const intervals = [...nodeClasses.values()].map((c) => c.heartbeatIntervalMs ?? 0)
   return Math.max(OBSERVED_GAP_MAX_MS, ...intervals)
-}
-
-function modelRef(predictor: Predictor | null): ModelRef | null {
-  if (predictor === null) return null
-  const { card, provider } = predictor
-  return {
-    version: card.version,
-    featureHash: card.featureHash,
-    horizonMs: card.horizonMs,
-    provider,
-    actingPoint: card.actingPoint,
-    alertBudgets: card.alertBudgets,
-  }
-}
-
-/** Between grid times: the first score, a clear change, or a crossing of the acting point. */
-function worthSending(p: number, sent: number | undefined, model: ModelRef): boolean {
-  if (sent === undefined) return true
-  const crosses = p >= model.actingPoint !== sent >= model.actingPoint
-  return crosses || Math.abs(p - sent) >= PROBABILITY_STEP
-}
-
-function wordsOf(matrix: Float32Array): Uint32Array {
-  return new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length)
-}
-
-/** A cohort is named pool/class/model. */
-function poolOfCohort(cohort: string): string {
-  return cohort.slice(0, cohort.indexOf('/'))
-}
-
-/** The last row of each node. */
-function newestRows(rows: FeatureRows): readonly number[] {
-  const last = new Map<number, number>()
-  for (let row = 0; row < rows.count; row++) last.set(rows.node[row], row)
-  return [...last.values()]
 }
 
 function poolBefore(table: NodeTable, event: NodeEvent): PoolId | undefined {
