@@ -59,10 +59,7 @@ class KafkaHarness implements BusHarness {
   }
 
   async open(): Promise<Bus> {
-    const bus = await openKafkaBus({
-      ...this.#options,
-      log: (m, d) => console.log(m, JSON.stringify(d)),
-    })
+    const bus = await openKafkaBus(this.#options)
     this.#closers.unshift(() => bus.close())
     return bus
   }
