@@ -16,20 +16,33 @@ export function loadedConfig(args: Arguments, io: Io): Config {
   return loadConfig(file === undefined ? { env: io.env } : { file, env: io.env })
 }
 
-/** Loads only the client that is asked for. */
-export async function openBus(config: Config, log?: KafkaLog): Promise<Bus> {
+/**
+ * Loads only the client that is asked for. Tries to connect are told on stderr, because they take
+ * seconds; what comes later goes to `log`.
+ */
+export async function openBus(config: Config, io: Io, log?: KafkaLog): Promise<Bus> {
   if (config.bus.kind === 'embedded') {
     const { openEmbeddedBus } = await import('../bus/embedded/embedded-bus.ts')
     return openEmbeddedBus({ directory: config.bus.directory })
   }
   const { openKafkaBus } = await import('../bus/kafka/bus.ts')
   const { brokers, clientId, ssl, sasl } = config.kafka
-  return openKafkaBus({
+  let opened = false
+  const bus = await openKafkaBus({
     brokers,
     clientId,
     ssl,
     prefix: config.topology.prefix,
     ...(sasl === null ? {} : { sasl }),
-    ...(log === undefined ? {} : { log }),
+    log: (message, detail) => {
+      if (opened) log?.(message, detail)
+      else io.stderr(`foreshock: ${message}: ${brokers.join(', ')}${tries(detail)}\n`)
+    },
   })
+  opened = true
+  return bus
+}
+
+function tries({ attempt, attemptsMax }: Readonly<Record<string, unknown>>): string {
+  return typeof attempt === 'number' ? ` (try ${attempt} of ${String(attemptsMax)})` : ''
 }

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Executor } from '../agent/executor.ts'
+import { lockDirectory } from '../bus/embedded/directory-lock.ts'
 import type { Config } from '../config/config.ts'
 import { createVerifier } from '../config/keys.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
@@ -33,9 +34,13 @@ export const FLEET_OPTIONS = {
 const FLEET_START_MS = Date.UTC(2026, 0, 5, 8)
 const PROGRESS_INTERVAL_MS = 5_000
 
-/** The fleet's own store, topology and mode; everything else is as configured. */
+/**
+ * The fleet's own store, topology and mode; everything else is as configured. STORE_LOCKED while
+ * another demonstration runs on the store: it must not be emptied under its feet.
+ */
 export function demoConfig(config: Config): Config {
   const directory = join(config.state.directory, 'demo')
+  lockDirectory(join(directory, 'bus'))()
   rmSync(directory, { recursive: true, force: true })
   return {
     ...config,

@@ -3,14 +3,14 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pino from 'pino'
 import { type Config, policyFor } from '../config/config.ts'
-import { loadSigner } from '../config/keys.ts'
+import { loadSigner, type Signer } from '../config/keys.ts'
 import { loadNodeClasses } from '../config/node-classes.ts'
-import type { Bus } from '../core/bus.ts'
+import type { Bus, Output } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
 import { createApp, type Readiness } from '../http/app.ts'
 import { Metrics } from '../http/metrics.ts'
 import { loadPage } from '../http/page.ts'
-import { listen } from '../http/server.ts'
+import { type HttpServer, listen } from '../http/server.ts'
 import { partitionCount, topicSpecs } from '../core/topics.ts'
 import {
   ROLES,
@@ -28,6 +28,7 @@ import { printJson } from './output.ts'
 import { loadKernel, packagedNodeClasses, packageRoot, packageVersion } from './package.ts'
 import { runTopicsCheck } from './topics.ts'
 
+/** What a bus takes; ingest may be set to take less, and longer bodies would end as dead letters. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024
 
 export const command: Command = {
@@ -44,24 +45,31 @@ export const command: Command = {
     const fleet = args.flag('fleet')
     const config = fleet ? demoConfig(loadedConfig(args, io)) : loadedConfig(args, io)
     const roles = rolesOf(args)
-    const ended = endSignal(args, io)
-    const running = await startServer({ config, roles, io, port: args.number('port') })
+    const ended = endOf(args, io)
+    const bugs: unknown[] = []
+    const onBug = (error: unknown) => {
+      bugs.push(error)
+      ended.abort()
+    }
+    const port = args.number('port')
+    const running = await startServer({ config, roles, io, port, onBug })
     try {
       io.stderr(`foreshock: console at ${running.url}\n`)
       if (fleet) {
-        const summary = await runDemo({ args, io, config, running, signal: ended })
+        const summary = await runDemo({ args, io, config, running, signal: ended.signal })
         if (args.flag('json')) printJson(io, summary)
       } else {
         await new Promise<void>((resolve) => {
-          if (ended.aborted) resolve()
-          ended.addEventListener('abort', () => resolve())
+          if (ended.signal.aborted) resolve()
+          ended.signal.addEventListener('abort', () => resolve())
         })
         if (args.flag('json')) printJson(io, { ...running.service.totals() })
       }
-      return 0
     } finally {
       await running.stop()
     }
+    if (bugs.length > 0) throw bugs[0]
+    return 0
   },
 }
 
@@ -81,16 +89,19 @@ export interface ServerOptions {
   readonly roles: readonly RoleName[]
   readonly io: Io
   readonly port: number | undefined
+  /** A state can no longer be trusted: the process must end. */
+  readonly onBug: (error: unknown) => void
 }
 
-/** Everything that can be wrong is found before the first record is read. */
-export async function startServer({ config, roles, io, port }: ServerOptions): Promise<Running> {
+/** Everything that can be wrong, a port in use too, is found before the first record is read. */
+export async function startServer(options: ServerOptions): Promise<Running> {
+  const { config, io } = options
   const log = pino({ level: io.env['FORESHOCK_LOG'] ?? 'warn' }, pino.destination(2))
   const kernel = await loadKernel()
   const nodeClasses = loadNodeClasses(config.nodeClasses.directory ?? packagedNodeClasses())
   mkdirSync(config.state.directory, { recursive: true })
   const signer = loadSigner(config.state.directory)
-  const bus = await openBus(config)
+  const bus = await openBus(config, io, (message, detail) => log.warn(detail, message))
   const closers: (() => Promise<void>)[] = [() => bus.close()]
   const stop = async () => {
     for (const close of closers.toReversed()) await close()
@@ -98,70 +109,108 @@ export async function startServer({ config, roles, io, port }: ServerOptions): P
   }
   try {
     await requireTopics(bus, config)
-    const views = new ConsoleViews(config.topology)
-    let service: Service | null = null
-    const metrics = new Metrics({
-      topology: config.topology,
-      roles: () => service?.figures() ?? [],
-      bus: () => bus.health(),
-    })
-    const serviceOptions: ServiceOptions = {
+    const state: ConsoleState = {
       bus,
-      topology: config.topology,
-      roles,
-      kernel,
-      nodeClasses,
-      models: config.watcher.prediction ? config.models : {},
-      defaultClass: config.ingest.defaultClass,
-      recordBytesMax: config.ingest.recordBytesMax,
-      commitIntervalMs: config.watcher.commitIntervalMs,
-      changeGapMs: config.watcher.changeGapMs,
-      nodesMax: config.watcher.nodesMax,
-      policyFor: (pool) => policyFor(config, pool),
-      sign: (bytes) => signer.sign(bytes),
-      source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
-      stateDirectory: config.state.directory,
-      host: 'thread',
-      events: {
-        committed: (role, outcome, _outputs, elapsedMs) =>
-          metrics.transaction(role, outcome, elapsedMs),
-        trouble: (role, partition, error) => log.error({ role, partition, err: error }, 'trouble'),
-        restored: (role, partition, records, elapsedMs) =>
-          log.info({ role, partition, records, elapsedMs }, 'restored'),
-      },
+      log,
+      views: new ConsoleViews(config.topology),
+      metrics: new Metrics({
+        topology: config.topology,
+        roles: () => state.service?.figures() ?? [],
+        bus: () => bus.health(),
+      }),
+      service: null,
     }
-    service = await startService(serviceOptions)
-    const started = service
-    closers.push(() => started.stop())
+    const server = await listenFor(state, options)
+    closers.push(() => server.close())
+    const { views, metrics } = state
+    const serviceOptions = serviceOptionsOf(options, state, { kernel, nodeClasses, signer })
+    const service = await startService(serviceOptions)
+    state.service = service
+    closers.push(() => service.stop())
     const feed = await feedConsole(bus, config.topology, views, metrics)
     closers.push(() => feed.close())
-    const app = createApp({
-      views,
-      topology: config.topology,
-      produce: (outputs) => bus.produce(outputs),
-      readiness: () => readiness(bus, started, config, roles),
-      metrics: () => metrics.text(),
-      about: () => ({
-        version: packageVersion(),
-        bus: bus.name,
-        mode: config.policy.mode,
-        provider: started.models[0]?.provider ?? null,
-        models: started.models.map(({ card }) => card.version),
-        stopped: started.stopReason(),
-      }),
-      page: loadPage(join(packageRoot(), 'dashboard')),
-      bodyBytesMax: BODY_BYTES_MAX,
-      startId: io.nowMs().toString(36),
-      report: (error) => log.error({ err: error }, 'bug'),
-    })
-    const server = await listen(app, { host: config.http.host, port: port ?? config.http.port })
-    closers.push(() => server.close())
     const { url } = server
     return { url, bus, service, serviceOptions, views, publicKey: signer.publicKey, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** What the console shows. It listens before the service has started, and is not ready until then. */
+interface ConsoleState {
+  readonly bus: Bus
+  readonly log: pino.Logger
+  readonly views: ConsoleViews
+  readonly metrics: Metrics
+  service: Service | null
+}
+
+function serviceOptionsOf(
+  { config, roles, onBug }: ServerOptions,
+  { bus, log, metrics }: ConsoleState,
+  {
+    kernel,
+    nodeClasses,
+    signer,
+  }: Pick<ServiceOptions, 'kernel' | 'nodeClasses'> & {
+    readonly signer: Signer
+  },
+): ServiceOptions {
+  return {
+    bus,
+    topology: config.topology,
+    roles,
+    kernel,
+    nodeClasses,
+    models: config.watcher.prediction ? config.models : {},
+    defaultClass: config.ingest.defaultClass,
+    telemetryFormat: config.ingest.telemetryFormat,
+    recordBytesMax: config.ingest.recordBytesMax,
+    commitIntervalMs: config.watcher.commitIntervalMs,
+    changeGapMs: config.watcher.changeGapMs,
+    nodesMax: config.watcher.nodesMax,
+    policyFor: (pool) => policyFor(config, pool),
+    sign: (bytes) => signer.sign(bytes),
+    source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
+    stateDirectory: config.state.directory,
+    host: 'thread',
+    events: {
+      committed: (role, outcome, _outputs, elapsedMs) =>
+        metrics.transaction(role, outcome, elapsedMs),
+      trouble: (role, partition, error) => log.error({ role, partition, err: error }, 'trouble'),
+      bug: (_role, _partition, error) => onBug(error),
+      restored: (role, partition, records, elapsedMs) =>
+        log.info({ role, partition, records, elapsedMs }, 'restored'),
+    },
+  }
+}
+
+function listenFor(
+  state: ConsoleState,
+  { config, roles, io, port }: ServerOptions,
+): Promise<HttpServer> {
+  const { bus, log, views, metrics } = state
+  const app = createApp({
+    views,
+    topology: config.topology,
+    produce: (outputs) => produceNow(bus, outputs),
+    readiness: () => readiness(state, config, roles),
+    metrics: () => metrics.text(),
+    about: () => ({
+      version: packageVersion(),
+      bus: bus.name,
+      mode: config.policy.mode,
+      provider: state.service?.models[0]?.provider ?? null,
+      models: state.service?.models.map(({ card }) => card.version) ?? [],
+      stopped: state.service?.stopReason() ?? null,
+    }),
+    page: loadPage(join(packageRoot(), 'dashboard')),
+    bodyBytesMax: Math.min(BODY_BYTES_MAX, config.ingest.recordBytesMax),
+    startId: io.nowMs().toString(36),
+    report: (error) => log.error({ err: error }, 'bug'),
+  })
+  return listen(app, { host: config.http.host, port: port ?? config.http.port })
 }
 
 /** The embedded store belongs to us and is set up at once; on Kafka topics are made on purpose. */
@@ -179,23 +228,36 @@ async function requireTopics(bus: Bus, { bus: { kind }, topology }: Config): Pro
   )
 }
 
+/** The bus waits an outage out; whoever asks over HTTP is told of it instead. */
+async function produceNow(bus: Bus, outputs: readonly Output[]): Promise<unknown> {
+  const { connected, lastError } = bus.health()
+  if (connected) return bus.produce(outputs)
+  throw new ServiceError(
+    'BUS_UNREACHABLE',
+    `the bus is not connected: ${lastError ?? 'no answer yet'}; nothing was taken, send it again later`,
+  )
+}
+
 function readiness(
-  bus: Bus,
-  service: Service,
+  { bus, service }: ConsoleState,
   { topology }: Config,
   roles: readonly RoleName[],
 ): Readiness {
   const problems: string[] = []
   const health = bus.health()
-  if (!health.connected) problems.push(`the bus is not connected: ${health.lastError ?? 'unknown'}`)
-  if (health.stuckLeaseCount > 0)
-    problems.push(`${health.stuckLeaseCount} partitions make no progress`)
+  const lastError = health.lastError === null ? '' : ` (last error: ${health.lastError})`
+  if (!health.connected) problems.push(`the bus is not connected${lastError}`)
+  if (health.stuckLeaseCount > 0) {
+    problems.push(`${health.stuckLeaseCount} partitions make no progress${lastError}`)
+  }
+  if (service === null) return { ready: false, problems: [...problems, 'the service is starting'] }
   const ready = service.ready()
   for (const role of roles) {
     const log = role === 'coordinator' ? 'pool-log' : 'node-log'
     const wanted = partitionCount(topology, log)
     // Other processes may own the rest; owning none is only a problem when this one is alone.
-    if (ready[role] === 0) problems.push(`${role}: no partition of ${wanted} is restored here yet`)
+    if (ready[role] > 0) continue
+    problems.push(`${role}: no partition of ${wanted} is restored here yet${lastError}`)
   }
   return { ready: problems.length === 0, problems }
 }
@@ -212,16 +274,13 @@ function rolesOf(args: Arguments): readonly RoleName[] {
   })
 }
 
-/** Of its own timer: Node 20 may collect a signal joined from others before it fires. */
-function endSignal(args: Arguments, io: Io): AbortSignal {
-  const forMs = args.duration('for')
-  if (forMs === undefined) return io.signal
+/** With a timer of its own: Node 20 may collect a signal joined from others before it fires. */
+function endOf(args: Arguments, io: Io): AbortController {
   const ended = new AbortController()
-  const timer = setTimeout(() => ended.abort(), forMs)
-  io.signal.addEventListener('abort', () => {
-    clearTimeout(timer)
-    ended.abort()
-  })
+  const forMs = args.duration('for')
+  const timer = forMs === undefined ? undefined : setTimeout(() => ended.abort(), forMs)
+  ended.signal.addEventListener('abort', () => clearTimeout(timer))
+  io.signal.addEventListener('abort', () => ended.abort())
   if (io.signal.aborted) ended.abort()
-  return ended.signal
+  return ended
 }

@@ -93,7 +93,7 @@ export const command: Command = {
       throw new ServiceError('USAGE', 'topics: say create or check (foreshock topics --help)')
     }
     const config = loadedConfig(args, io)
-    const bus = await openBus(config)
+    const bus = await openBus(config, io)
     try {
       const json = args.flag('json')
       if (operation === 'create') await create(bus, config.topology, json, io)

@@ -9,7 +9,7 @@ import type { Bus, Lease, LogRecord, Membership, Offsets, Output } from '../core
 import { toText } from '../core/bytes.ts'
 import { type ClockRecord, logOutput, type Tick, type Watermark } from '../core/log.ts'
 import { INPUT_TOPICS, topicName, type Topology } from '../core/topics.ts'
-import { groupName, toEveryPartition, type RoleEvents } from './role.ts'
+import { giveUp, groupName, type RoleEvents, toEveryPartition } from './role.ts'
 
 const IDLE_WAIT_MS = 250
 const WATERMARK_INTERVAL_MS = 1_000
@@ -40,6 +40,7 @@ export interface Ingest {
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const { bus, topology } = options
   const leases = new Set<Lease>()
+  const ends = new Set<Promise<void>>()
   const membership: Membership = await bus.join({
     group: groupName(topology, 'ingest'),
     role: 'ingest',
@@ -47,15 +48,22 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     claimTopic: null,
     onGained: (lease) => {
       leases.add(lease)
-      void new IngestRun(options, lease).run().catch((error: unknown) => {
-        options.events?.trouble?.('ingest', lease.partition, error)
-        lease.release()
-      })
+      const end = new IngestRun(options, lease)
+        .run()
+        .catch((error: unknown) => giveUp('ingest', lease, error, options.events))
+        .finally(() => {
+          ends.delete(end)
+          leases.delete(lease)
+        })
+      ends.add(end)
     },
   })
   return {
     readyPartitions: () => [...leases].filter((lease) => !lease.lost).map((l) => l.partition),
-    stop: () => membership.leave(),
+    stop: async () => {
+      await membership.leave()
+      await Promise.all(ends)
+    },
   }
 }
 

@@ -6,6 +6,7 @@
  * offset are thrown away, because the previous owner has sent them.
  */
 import type { Bus, Lease, LogRecord, Membership, Output } from '../core/bus.ts'
+import { isServiceError, type ServiceError } from '../core/errors.ts'
 import { logOutput, type Tick } from '../core/log.ts'
 import { partitionCount, topicName, type TopicName, type Topology } from '../core/topics.ts'
 import type { Fold } from './fold.ts'
@@ -20,8 +21,10 @@ const COMMIT_TRIES_MAX = 5
 export interface RoleEvents {
   /** A transaction has ended. */
   committed?(role: string, outcome: string, outputs: readonly Output[], elapsedMs: number): void
-  /** An expected trouble, for the log; the role goes on. */
-  trouble?(role: string, partition: number, error: unknown): void
+  /** An expected trouble, for the log; the partition is claimed again. */
+  trouble?(role: string, partition: number, error: ServiceError): void
+  /** A bug: the state of the partition can no longer be trusted, and the process must end. */
+  bug?(role: string, partition: number, error: unknown): void
   /** The state of a partition is as new as its log was when it was claimed. */
   restored?(role: string, partition: number, recordCount: number, elapsedMs: number): void
 }
@@ -55,6 +58,7 @@ export function groupName(topology: Topology, role: string): string {
 export async function startRole(options: RoleOptions): Promise<Role> {
   const { bus, topology, role } = options
   const runs = new Map<number, LeaseRun>()
+  const ends = new Set<Promise<void>>()
   const topic = topicName(topology, options.topic)
   const membership: Membership = await bus.join({
     group: groupName(topology, role),
@@ -64,17 +68,33 @@ export async function startRole(options: RoleOptions): Promise<Role> {
     onGained: (lease) => {
       const run = new LeaseRun(options, lease, topic)
       runs.set(lease.partition, run)
-      void run.run().catch((error: unknown) => {
-        options.events?.trouble?.(role, lease.partition, error)
-        lease.release()
-      })
+      const end = run
+        .run()
+        .catch((error: unknown) => giveUp(role, lease, error, options.events))
+        .finally(() => ends.delete(end))
+      ends.add(end)
     },
   })
   return {
     stats: () => new Map([...live(runs)].map(([partition, run]) => [partition, run.stats()])),
     readyPartitions: () => [...live(runs)].filter(([, run]) => run.ready).map(([p]) => p),
-    stop: () => membership.leave(),
+    stop: async () => {
+      await membership.leave()
+      await Promise.all(ends)
+    },
   }
+}
+
+/** After a failed run: the lease goes back, and who watches hears whether it may be tried again. */
+export function giveUp(
+  role: string,
+  lease: Lease,
+  error: unknown,
+  events: RoleEvents | undefined,
+): void {
+  if (isServiceError(error)) events?.trouble?.(role, lease.partition, error)
+  else events?.bug?.(role, lease.partition, error)
+  lease.release()
 }
 
 function live(runs: Map<number, LeaseRun>): Map<number, LeaseRun> {

@@ -34,6 +34,8 @@ export interface ServiceOptions {
   readonly nodeClasses: ReadonlyMap<string, NodeClass>
   readonly models: Readonly<Record<string, string>>
   readonly defaultClass: string
+  /** Format of telemetry whose content type says nothing; JSON when absent. */
+  readonly telemetryFormat?: 'json' | 'arrow'
   readonly recordBytesMax: number
   readonly commitIntervalMs: number
   readonly changeGapMs: number
@@ -192,6 +194,7 @@ function startIngestRole(
   routers: Map<number, IngestFold>,
 ): Promise<Ingest> {
   const { bus, topology, nodeClasses, defaultClass, recordBytesMax, commitIntervalMs } = options
+  const { telemetryFormat } = options
   if (!nodeClasses.has(defaultClass)) {
     throw new ServiceError(
       'NODE_CLASS_UNKNOWN',
@@ -209,6 +212,7 @@ function startIngestRole(
         defaultClass,
         recordBytesMax,
         source: partition,
+        ...(telemetryFormat === undefined ? {} : { telemetryFormat }),
       })
       routers.set(partition, router)
       return router

@@ -149,6 +149,7 @@ class Calls {
     { resolve(answer: Answered): void; reject(error: Error): void }
   >()
   #lastId = 0
+  #ended: Error | null = null
 
   constructor(worker: Worker) {
     this.#worker = worker
@@ -158,6 +159,7 @@ class Calls {
   }
 
   ask(request: ThreadRequest, transfer: readonly ArrayBuffer[] = []): Promise<Answered> {
+    if (this.#ended !== null) return Promise.reject(this.#ended)
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
@@ -173,9 +175,8 @@ class Calls {
   }
 
   #fail(error: unknown): void {
-    for (const waiting of this.#waiting.values()) {
-      waiting.reject(error instanceof Error ? error : new Error(String(error)))
-    }
+    this.#ended ??= error instanceof Error ? error : new Error(String(error))
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended)
     this.#waiting.clear()
   }
 }
