@@ -14,7 +14,8 @@ import { readDataset, type Dataset } from './dataset.ts'
 import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
-import { dataDigest, type Manifest, type Slice } from './manifest.ts'
+import type { Lives } from './labels.ts'
+import { dataDigest, sliceOf, type Manifest, type Slice } from './manifest.ts'
 import { TRAINED_NODES_FILE, writeModel } from './model-files.ts'
 import { toOnnx } from './onnx.ts'
 import { scoreRows } from './score.ts'
@@ -140,16 +141,20 @@ function describe(
       `Most telling features: ${topFeatures(booster, featureNames).join(', ')}.`,
     ],
   }
-  return { card, onnx, trainedHashes: trainedHashes(data) }
+  return { card, onnx, trainedHashes: trainedHashes(manifest, data.lives) }
 }
 
-/** Hashes of the nodes that fit, calibration or validation saw, sorted, so that a backtest skips them. */
-function trainedHashes(data: Dataset): Uint32Array {
-  const numbers = new Set<number>()
-  for (const slice of ['fit', 'calibration', 'validation'] as const) {
-    for (const node of data.slices[slice].facts().node) numbers.add(node)
+/**
+ * Hashes of every node outside the test slice, sorted, so that a backtest leaves them out: also of
+ * those whose rows sampling happened to drop, or a backtest would judge other nodes than the card.
+ */
+function trainedHashes(manifest: Manifest, lives: Lives): Uint32Array {
+  const hashes: number[] = []
+  for (let number = 0; number < lives.nodeCount; number++) {
+    const hash = lives.hashOf(number)
+    if (sliceOf(manifest, hash) !== 'test') hashes.push(hash)
   }
-  return Uint32Array.from(numbers, (number) => data.lives.hashOf(number)).sort()
+  return Uint32Array.from(hashes).sort()
 }
 
 const FEATURES_SHOWN = 8
