@@ -3,10 +3,14 @@ import type { ISocketFactory, Kafka, RetryOptions, SASLOptions } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import type { ConnectionOptions } from 'node:tls'
 
+import type { Output } from '../../core/bus.ts'
 import { registerCodecs } from './codecs.ts'
 import { mendKafkajs } from './mends.ts'
 
 export type BusLog = (message: string, detail: Readonly<Record<string, unknown>>) => void
+
+/** How far a commit is: its transaction begins, then holds the records, then the offsets, then is over. */
+export type CommitStep = 'begun' | 'sent' | 'offsets' | 'committed'
 
 export interface KafkaBusOptions {
   readonly brokers: readonly string[]
@@ -26,6 +30,12 @@ export interface KafkaBusOptions {
   readonly connectAttemptsMax?: number
   /** Opens the sockets; for tests that break connections at a chosen byte. */
   readonly socketFactory?: ISocketFactory
+  /** Told of each step of each commit as it is reached; for tests that end the process there. */
+  readonly onCommitStep?: (
+    transactionalId: string,
+    step: CommitStep,
+    outputs: readonly Output[],
+  ) => void
 }
 
 export const SESSION_TIMEOUT_MS = 6_000

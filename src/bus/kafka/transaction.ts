@@ -10,7 +10,7 @@ import kafkajs from 'kafkajs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CommitOutcome, Offsets, Output } from '../../core/bus.ts'
-import type { KafkaBusOptions } from './client.ts'
+import type { CommitStep, KafkaBusOptions } from './client.ts'
 import { QUICK_RETRY, TRANSACTION_TIMEOUT_MS, kafkaClient } from './client.ts'
 import { failureOf, isFenced } from './failure.ts'
 import type { Pulse } from './pulse.ts'
@@ -33,11 +33,13 @@ export class PartitionProducer {
   readonly #producer: Producer
   readonly #pulse: Pulse
   readonly #id: string
+  readonly #onStep: (step: CommitStep, outputs: readonly Output[]) => void
 
   constructor(options: KafkaBusOptions, pulse: Pulse, id: string) {
     const transactionTimeout = options.transactionTimeoutMs ?? TRANSACTION_TIMEOUT_MS
     this.#id = id
     this.#pulse = pulse
+    this.#onStep = (step, outputs) => options.onCommitStep?.(id, step, outputs)
     this.#producer = kafkaClient(options, {
       retry: QUICK_RETRY,
       // A commit without an answer for longer than this is `unknown`: the broker has aborted it by then.
@@ -83,11 +85,13 @@ export class PartitionProducer {
     let transaction: Transaction
     try {
       transaction = await this.#producer.transaction()
+      this.#onStep('begun', outputs)
       for (let rest = outputs; rest.length > 0;) {
         const count = fitting(rest)
         await transaction.sendBatch({ topicMessages: byTopic(rest.slice(0, count)) })
         rest = rest.slice(count)
       }
+      this.#onStep('sent', outputs)
     } catch (error) {
       // What was sent may have arrived, and its sequence numbers would be used again for other
       // records, which the broker takes for repeats and drops. So this producer is finished.
@@ -95,11 +99,13 @@ export class PartitionProducer {
     }
     try {
       await sendOffsets(transaction, next, target)
+      this.#onStep('offsets', outputs)
     } catch (error) {
       return this.#note(error, await abortAfter(error, transaction))
     }
     try {
       await transaction.commit()
+      this.#onStep('committed', outputs)
       return 'committed'
     } catch (error) {
       return this.#note(error, isFenced(failureOf(error)) ? 'fenced' : 'unknown')
