@@ -6,9 +6,9 @@
  */
 import { assert } from '../src/core/errors.ts'
 
-export const MISSING_BIN = 255
+const MISSING_BIN = 255
 /** Values take bins 0..254. */
-export const BINS_MAX = 255
+const BINS_MAX = 255
 /** The largest finite f32. */
 const F32_MAX = 3.4028234663852886e38
 
@@ -100,7 +100,7 @@ export function binOf(bounds: Float32Array, value: number): number {
 }
 
 /** Bins `rowCount` rows of `matrix` into `bins`, from row `at` on. */
-export function binRows(
+function binRows(
   matrix: Float32Array,
   rowCount: number,
   bounds: Bounds,

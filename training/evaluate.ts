@@ -6,7 +6,7 @@ import type { RowFacts } from './row-store.ts'
 import { averagePrecision, brierScore, calibrationError, rocArea } from './quality.ts'
 
 /** Rows of one node together, in time order, from rows in order of folding. */
-export function orderByNode(rows: Omit<RowFacts, 'rules'>): Uint32Array {
+function orderByNode(rows: Omit<RowFacts, 'rules'>): Uint32Array {
   const nodeCount = rows.node.reduce((most, node) => Math.max(most, node), 0) + 1
   const next = new Uint32Array(nodeCount + 1)
   for (const node of rows.node) next[node + 1]++
@@ -85,7 +85,7 @@ export function judgeBaselines(
 }
 
 /** Judges a baseline whose score is no probability: its probability is the base rate at each score. */
-export function judgeRule({ alerts }: Manifest, rows: ScoredRows): Quality {
+function judgeRule({ alerts }: Manifest, rows: ScoredRows): Quality {
   const threshold = thresholdFor(rows, alerts.acting)
   const seen = new Map<number, { rows: number; failures: number }>()
   for (let i = 0; i < rows.scores.length; i++) {

@@ -4,8 +4,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 
-export const MODEL_FILE = 'model.onnx'
-export const CARD_FILE = 'card.json'
+const MODEL_FILE = 'model.onnx'
+const CARD_FILE = 'card.json'
 export const TRAINED_NODES_FILE = 'trained-nodes.bin'
 
 export interface ModelFiles {

@@ -69,7 +69,7 @@ const SCHEMA = {
   },
 }
 
-export type OnnxMessage = 'ModelProto'
+type OnnxMessage = 'ModelProto'
 
 /** What does not fit the schema is our own bug, and throws. */
 export function encodeOnnx(
