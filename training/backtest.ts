@@ -44,7 +44,7 @@ export interface Backtest {
   readonly trainedNodeCount: number
 }
 
-/** ServiceError HISTORY_EMPTY when training has seen every node of the history, and as `openHistory`. */
+/** ServiceError HISTORY_EMPTY when training has seen every node, and those of `openHistory`. */
 export async function backtest(options: BacktestOptions): Promise<Backtest> {
   const { manifest, nodeClass, dataDir, modelDir, scorer } = options
   const trained = await readTrainedHashes(modelDir)

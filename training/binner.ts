@@ -1,4 +1,4 @@
-/** Bins rows in WASM, one at a time: most of the time of reading a history would go there otherwise. */
+/** Bins rows in WASM: most of the time of reading a history would go there otherwise. */
 import { strideOf, type Bounds } from './bins.ts'
 
 const PAGE_BYTES = 65_536

@@ -1,4 +1,4 @@
-/** Grows one tree: always splits the leaf that gains most, and gets a sibling's histogram by subtraction. */
+/** Grows one tree: splits the leaf that gains most; a sibling's histogram comes by subtraction. */
 import { binLimit } from './bins.ts'
 import type { BoostData, BoostParams } from './boost.ts'
 import { writeTree, type BoostMemory } from './boost-memory.ts'

@@ -1,4 +1,4 @@
-/** A trained ensemble of trees: plain arrays, and the reference prediction that kernels and ONNX must equal. */
+/** A trained ensemble of trees, and the reference prediction that kernels and ONNX must equal. */
 
 /** One tree, nodes by index, the root at 0. At a leaf `feature` is -1. */
 export interface Tree {

@@ -1,6 +1,6 @@
 /**
  * Platt scaling: probability = sigmoid(slope × margin + intercept), fitted by maximum likelihood on
- * rows that were not sampled, so that 0.01 means one in a hundred of the fleet, not of the training set.
+ * rows that were not sampled, so that 0.01 means one in a hundred of the fleet.
  */
 import { sigmoid } from './booster.ts'
 

@@ -34,7 +34,7 @@ export function scoredRows(
   }
 }
 
-/** `probabilities`, where the scores are none: a rule's counts rank, but have no Brier score of their own. */
+/** `probabilities`: where the scores are none, since a rule's counts rank but have no Brier score. */
 export function judge(
   rows: ScoredRows,
   threshold: number,
@@ -84,7 +84,7 @@ export function judgeBaselines(
   return judged
 }
 
-/** Judges a baseline whose score is no probability: its probability is the base rate at each score. */
+/** Judges a score that is no probability: the share of failures at each score stands for it. */
 function judgeRule({ alerts }: Manifest, rows: ScoredRows): Quality {
   const threshold = thresholdFor(rows, alerts.acting)
   const seen = new Map<number, { rows: number; failures: number }>()

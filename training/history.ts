@@ -1,6 +1,6 @@
 /**
- * A history, read with DuckDB in time order: events (the labels among them) as a whole, telemetry as a
- * stream of record batches. DuckDB sees only the data directory, cannot reach the network and, since
+ * A history, read with DuckDB in time order: events (the labels among them) as a whole, telemetry
+ * as a stream of record batches. DuckDB sees only the data directory, cannot reach the network and, since
  * the manifest's SQL is only ever a subquery, writes nothing.
  */
 import { resolve } from 'node:path'

@@ -50,7 +50,7 @@ export function averagePrecision(scores: Scores, labels: Uint8Array): number {
   return ranked.positives.length === 0 ? 0 : sum / ranked.positives.length
 }
 
-/** Probability that a positive outranks a negative, ties counting half; 0.5 where one kind is missing. */
+/** Probability that a positive outranks a negative, ties counting half; 0.5 without both kinds. */
 export function rocArea(scores: Scores, labels: Uint8Array): number {
   const ranked = rank(scores, labels)
   const pairs = ranked.positives.length * ranked.negatives.length
