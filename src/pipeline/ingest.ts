@@ -68,6 +68,8 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
 }
 
 interface HeldStep {
+  /** Of its record on the clock topic. */
+  readonly offset: number
   readonly step: number
   readonly atMs: number
   readonly until: Offsets
@@ -77,9 +79,12 @@ class IngestRun {
   readonly #options: IngestOptions
   readonly #lease: Lease
   readonly #router: Router
+  readonly #topics: { readonly telemetry: string; readonly events: string }
   readonly #clockTopic: string
   readonly #next: Record<string, number>
   readonly #steps: HeldStep[] = []
+  /** Driven: records whose step has not come. */
+  #held: LogRecord[] = []
   #pending: Output[] = []
   #nowMs = 0
   #lastCommitMs = Number.NEGATIVE_INFINITY
@@ -92,6 +97,10 @@ class IngestRun {
     this.#options = options
     this.#lease = lease
     this.#router = options.createRouter(lease.partition)
+    this.#topics = {
+      telemetry: topicName(options.topology, 'telemetry'),
+      events: topicName(options.topology, 'events'),
+    }
     this.#clockTopic = topicName(options.topology, 'clock')
     this.#next = { ...lease.committed }
   }
@@ -131,13 +140,39 @@ class IngestRun {
       this.#hold(record)
       return
     }
+    if (this.#driven()) {
+      this.#held.push(record)
+      return
+    }
     this.#touched = true
     if (record.appendedAtMs > this.#lastAppendedAtMs) this.#lastAppendedAtMs = record.appendedAtMs
-    if (this.#driven()) {
-      this.#router.take({ ...record, appendedAtMs: this.#nowMs }, this.#nowMs)
-    } else {
-      this.#router.take(record, record.appendedAtMs)
+    this.#router.take(record, record.appendedAtMs)
+  }
+
+  /**
+   * Routes what was published before a step. Topics are read side by side, so the order between
+   * them is chance; a step has its own: lives begin, samples come, lives end.
+   */
+  #routeHeld(until: Offsets): void {
+    const due: RankedRecord[] = []
+    const later: LogRecord[] = []
+    for (const record of this.#held) {
+      if (record.offset >= (until[record.topic] ?? Infinity)) later.push(record)
+      else due.push({ record, rank: rankInStep(record, this.#topics) })
     }
+    this.#held = later
+    for (const { record } of due.sort(byRank)) {
+      this.#router.take({ ...record, appendedAtMs: this.#nowMs }, this.#nowMs)
+    }
+  }
+
+  /** What is held is not committed past: after a crash it is read again. */
+  #commitOffsets(): Offsets {
+    const next = { ...this.#next }
+    for (const { topic, offset } of this.#held) next[topic] = Math.min(next[topic], offset)
+    const [step] = this.#steps
+    if (step !== undefined) next[this.#clockTopic] = step.offset
+    return next
   }
 
   /** A step waits until everything that was published before it has been read. */
@@ -147,7 +182,7 @@ class IngestRun {
     const until = Object.fromEntries(
       Object.entries(clock.until).map(([topic, ends]) => [topic, ends[this.#lease.partition] ?? 0]),
     )
-    this.#steps.push({ step: clock.step, atMs: clock.atMs, until })
+    this.#steps.push({ offset: record.offset, step: clock.step, atMs: clock.atMs, until })
   }
 
   #forwardSteps(): void {
@@ -157,6 +192,7 @@ class IngestRun {
       )
       if (waiting) return
       this.#steps.shift()
+      this.#routeHeld(held.until)
       this.#pending.push(...this.#router.flush())
       this.#nowMs = held.atMs
       const tick: Tick = { source: this.#lease.partition, atMs: held.atMs, step: held.step }
@@ -190,14 +226,13 @@ class IngestRun {
   async #commit(): Promise<void> {
     this.#touched = false
     this.#pending.push(...this.#router.flush())
-    // A held step is not committed past: after a crash it is read again.
-    if (this.#pending.length === 0 || this.#steps.length > 0) return
+    if (this.#pending.length === 0) return
     const outputs = this.#pending
     this.#pending = []
     const { bus, events } = this.#options
     for (let attempt = 1; attempt <= COMMIT_TRIES_MAX; attempt++) {
       const beganAtMs = bus.nowMs()
-      const outcome = await this.#lease.commit(outputs, { ...this.#next })
+      const outcome = await this.#lease.commit(outputs, this.#commitOffsets())
       this.#lastCommitMs = bus.nowMs()
       this.#commitMs = this.#lastCommitMs - beganAtMs
       events?.committed?.('ingest', outcome, outputs, this.#commitMs)
@@ -205,6 +240,32 @@ class IngestRun {
     }
     this.#lease.release()
   }
+}
+
+interface RankedRecord {
+  readonly record: LogRecord
+  readonly rank: number
+}
+
+function byRank(a: RankedRecord, b: RankedRecord): number {
+  if (a.rank !== b.rank) return a.rank - b.rank
+  if (a.record.topic !== b.record.topic) return a.record.topic < b.record.topic ? -1 : 1
+  return a.record.offset - b.record.offset
+}
+
+const RANK_BEGINS = 0
+const RANK_SAMPLES = 1
+const RANK_OTHERS = 2
+const RANK_ENDS = 3
+
+function rankInStep(
+  { topic, headers, value }: LogRecord,
+  topics: { readonly telemetry: string; readonly events: string },
+): number {
+  if (topic === topics.telemetry) return RANK_SAMPLES
+  if (topic !== topics.events) return RANK_OTHERS
+  const text = headers['ce_type'] ?? (value === null ? '' : toText(value))
+  return /leave|failure/.test(text) ? RANK_ENDS : RANK_BEGINS
 }
 
 /** `undefined` for anything that is not a clock record: it is ours to write, but the topic is public. */
