@@ -90,7 +90,7 @@ class HistoryFold {
       this.#foldEvents(atMs)
       const number = this.#lives.numberOf(rows.nodes[i])
       if (!this.#isWanted(number)) continue
-      this.#turnWindow(atMs)
+      this.#turnWindows(atMs)
       this.#nowMs = atMs
       if (this.#builder.full) this.#flush()
       const name = this.#encoder.encode(rows.nodes[i])
@@ -102,9 +102,10 @@ class HistoryFold {
 
   finish(): FoldedHistory {
     this.#foldEvents(Infinity)
+    const { endMs } = this.#options.history
+    this.#turnWindows(endMs)
     this.#flush()
-    while (!this.#table.advance(this.#options.history.endMs)) this.#drain()
-    this.#drain()
+    this.#advance(endMs)
     const { featureNames, featureHash } = this.#table
     return { lives: this.#lives, featureNames, featureHash }
   }
@@ -126,24 +127,34 @@ class HistoryFold {
   }
 
   /**
-   * At the end of each cohort window every row due is taken and the counts come back as the table, as
-   * they do through the log. Classes without peers need no such order between nodes.
+   * Before anything later than a grid time, every row due at it is taken, and the counts of the window
+   * that it ends come back as a table, as they do through the log. Where nobody reports for several
+   * windows they end one by one. Classes without peers need no such order between nodes.
    */
-  #turnWindow(atMs: number): void {
+  #turnWindows(atMs: number): void {
     const { metrics, predictionIntervalMs } = this.#options.nodeClass
     if (!metrics.some(({ peers }) => peers)) return
-    const window = Math.floor(atMs / predictionIntervalMs)
+    // Samples at a grid time itself still belong to its row.
+    const window = Math.ceil(atMs / predictionIntervalMs) - 1
     if (window <= this.#window) return
-    this.#window = window
     this.#flush()
-    while (!this.#table.advance(window * predictionIntervalMs)) this.#drain()
+    const from = Number.isFinite(this.#window) ? this.#window + 1 : window
+    for (let turned = from; turned <= window; turned++) {
+      this.#advance(turned * predictionIntervalMs)
+      for (const counts of this.#table.cohortCounts()) this.#table.setCohortTable(counts)
+    }
+    this.#window = window
+  }
+
+  #advance(nowMs: number): void {
+    while (!this.#table.advance(nowMs)) this.#drain()
     this.#drain()
-    for (const counts of this.#table.cohortCounts()) this.#table.setCohortTable(counts)
   }
 
   #foldEvent(event: NodeEvent): void {
     const number = this.#lives.numberOf(event.node)
     if (!this.#isWanted(number)) return
+    this.#turnWindows(event.atMs)
     if (this.#staged.has(number)) this.#flush()
     const ends = event.kind === 'leave' || event.kind === 'failure'
     const slot = this.#table.indexOf(event.node)
