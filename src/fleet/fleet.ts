@@ -164,7 +164,6 @@ export class Fleet {
     if (!this.begun) for (const member of this.members) events.push(joinEvent(member, nowMs))
     this.begun = true
     this.nowMs = nowMs
-    this.truthLedger.expire(nowMs)
     for (const member of this.members) {
       if (member.node.up && member.life.failure.atMs <= nowMs) this.fail(member)
       const { unconfirmed } = member
@@ -176,6 +175,7 @@ export class Fleet {
         events.push(this.repair(member, nowMs))
       }
     }
+    this.truthLedger.expire(nowMs)
     return events
   }
 

@@ -263,10 +263,10 @@ export const PASSING_KINDS: readonly TroubleKind[] = [
     ],
   }),
   passing('cache-growth', {
-    weight: 15,
+    weight: 10,
     course: 'released',
     durationMs: minutes(12, 45),
-    effects: [steady('memory', [0.35, 0.85], [0.8, 1.4])],
+    effects: [steady('memory', [0.25, 0.55], [0.8, 1.4])],
   }),
   passing('fan-hiccup', {
     weight: 10,

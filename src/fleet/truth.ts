@@ -5,6 +5,8 @@ import type { NodeId, PoolId } from '../core/ids.ts'
 const FAILURES_MAX = 100_000
 /** A node that was acted on and does not fail within this time was a false alarm. */
 const FALSE_ALARM_AFTER_MS = 3_600_000
+/** An alarm that was taken back still spoke of the time that the model looks ahead. */
+const HORIZON_MS = 1_800_000
 
 export interface FailureTruth {
   readonly node: NodeId
@@ -13,7 +15,10 @@ export interface FailureTruth {
   readonly atMs: number
   /** From the first sign to the failure; 0: nobody could foresee it. */
   readonly buildUpMs: number
-  /** A cordon or migration of this node began before it failed and was not taken back. */
+  /**
+   * A cordon or migration of this node began before it failed, and stood until then or began within
+   * the half hour before.
+   */
   readonly foreseen: boolean
   /** Failure minus that beginning; null when missed. */
   readonly leadTimeMs: number | null
@@ -29,7 +34,7 @@ export interface TruthCounts {
   missed: number
   /** Crashes without a sign. */
   unforeseeable: number
-  /** Acted on, then taken back or well for an hour. */
+  /** Acted on, and well for an hour after; half an hour where it was taken back. */
   falseAlarms: number
   wrongfulFences: number
   workloadsSaved: number
@@ -52,6 +57,7 @@ export interface Truth {
 
 interface Acted {
   readonly atMs: number
+  takenBack: boolean
   savedCount: number
 }
 
@@ -85,11 +91,14 @@ export class TruthLedger {
 
   /** A cordon or a migration begins on a node that is up. */
   act(node: NodeId, atMs: number): void {
-    if (!this.acted.has(node)) this.acted.set(node, { atMs, savedCount: 0 })
+    const acted = this.acted.get(node)
+    if (acted === undefined) this.acted.set(node, { atMs, takenBack: false, savedCount: 0 })
+    else acted.takenBack = false
   }
 
   takeBack(node: NodeId): void {
-    if (this.acted.delete(node)) this.counts.falseAlarms++
+    const acted = this.acted.get(node)
+    if (acted !== undefined) acted.takenBack = true
   }
 
   saved(node: NodeId): void {
@@ -101,7 +110,8 @@ export class TruthLedger {
   failed(facts: FailureFacts): void {
     const acted = this.acted.get(facts.node)
     this.acted.delete(facts.node)
-    const foreseen = acted !== undefined
+    const foreseen = acted !== undefined && facts.atMs - acted.atMs < validMs(acted)
+    if (acted !== undefined && !foreseen) this.counts.falseAlarms++
     const savedCount = acted?.savedCount ?? 0
     this.failures.push({
       ...facts,
@@ -118,10 +128,16 @@ export class TruthLedger {
     else this.counts.missed++
   }
 
-  /** Ends the waits that lasted too long. */
+  /** Ends the waits that lasted too long; after the failures up to `nowMs` are told. */
   expire(nowMs: number): void {
-    for (const [node, { atMs }] of this.acted) {
-      if (nowMs - atMs >= FALSE_ALARM_AFTER_MS) this.takeBack(node)
+    for (const [node, acted] of this.acted) {
+      if (nowMs - acted.atMs < validMs(acted)) continue
+      this.acted.delete(node)
+      this.counts.falseAlarms++
     }
   }
+}
+
+function validMs({ takenBack }: Acted): number {
+  return takenBack ? HORIZON_MS : FALSE_ALARM_AFTER_MS
 }

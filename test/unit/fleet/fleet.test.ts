@@ -205,11 +205,30 @@ describe('commands', () => {
     expect(foreseen.get(second.node)).toMatchObject({ foreseen: false, leadTimeMs: null })
   })
 
-  test('a cordon that is taken back was a false alarm', () => {
-    const world = new FleetWorld()
+  test.each([
+    { back: true, minutes: 30, because: 'half an hour where it was taken back' },
+    { back: false, minutes: 60, because: 'an hour where it stood' },
+  ])('an alarm is false after $because', ({ back, minutes }) => {
+    const world = new FleetWorld({ failureRateFactor: 1e-9 })
     const node = 'europe-0000' as NodeId
     world.send('cordon', { node })
-    world.send('uncordon', { node })
+    if (back) world.send('uncordon', { node })
+    world.steps(minutes * 12 - 1)
+    expect(world.fleet.truth().counts.falseAlarms).toBe(0)
+    world.steps(1)
     expect(world.fleet.truth().counts.falseAlarms).toBe(1)
+  })
+
+  test('an alarm taken back counts when the failure follows within half an hour', () => {
+    const probe = new FleetWorld()
+    probe.steps(3 * HOUR_STEPS)
+    const failure = probe.fleet.truth().failures.find(({ buildUpMs }) => buildUpMs > 0)!
+    const world = new FleetWorld()
+    while (world.nowMs < failure.atMs - 600_000) world.steps(1)
+    world.send('cordon', { node: failure.node })
+    world.send('uncordon', { node: failure.node })
+    while (world.nowMs < failure.atMs) world.steps(1)
+    const told = world.fleet.truth().failures.find(({ node }) => node === failure.node)
+    expect(told).toMatchObject({ foreseen: true })
   })
 })
