@@ -1,6 +1,7 @@
 /** Topics and offsets: small questions, each with a few tries, through one connection of their own. */
 import type { Admin as KafkaAdmin, Kafka } from 'kafkajs'
 import kafkajs from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { TopicDescription, TopicSpec } from '../../core/bus.ts'
 import { ServiceError, isServiceError } from '../../core/errors.ts'
@@ -11,6 +12,14 @@ import type { Pulse } from './pulse.ts'
 import { RECORD_BYTES_MAX } from './record.ts'
 
 const ADMIN_RETRY = { initialRetryTime: 20, maxRetryTime: 500, retries: 5 }
+const OFFSET_TRIES_MAX = 30
+const OFFSET_RETRY_MS = 5
+const OFFSET_RETRY_MS_MAX = 500
+const LEADERLESS: ReadonlySet<string> = new Set([
+  'NOT_LEADER_FOR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+])
 const PING_MS = 1_000
 /** What a topic takes beyond the largest record: its frame. */
 const FRAME_BYTES = 64 * 1024
@@ -96,7 +105,7 @@ export class Admin {
   /** Per partition the first offset appended at this time or later; the end where there is none. */
   async atTime(topic: string, timeMs: number): Promise<readonly number[]> {
     const found = await this.#ask(
-      (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs),
+      (admin) => patiently(() => admin.fetchTopicOffsetsByTimestamp(topic, timeMs)),
       topic,
     )
     return byPartition(found, ({ offset }) => offset)
@@ -135,7 +144,7 @@ export class Admin {
   }
 
   async #offsets(topic: string) {
-    return await this.#ask((admin) => admin.fetchTopicOffsets(topic), topic)
+    return await this.#ask((admin) => patiently(() => admin.fetchTopicOffsets(topic)), topic)
   }
 
   async #ask<Answer>(
@@ -190,6 +199,23 @@ function topicConfig({ name, partitions, cleanup, retentionMs }: TopicSpec) {
       entry('retention.bytes', -1),
       entry('retention.ms', retentionMs ?? -1),
     ],
+  }
+}
+
+/**
+ * Offsets are asked again where kafkajs gives up at once: a partition whose leader is only being found
+ * (a new topic, a broker that comes back), and a topic that is missing from metadata which was fetched
+ * for another one at the same moment; there it stumbles, and has noticed by the next try.
+ */
+async function patiently<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await question()
+    } catch (error) {
+      const passing = error instanceof TypeError || LEADERLESS.has(failureOf(error).type)
+      if (!passing || attempt === OFFSET_TRIES_MAX) throw error
+      await sleep(Math.min(OFFSET_RETRY_MS * 2 ** attempt, OFFSET_RETRY_MS_MAX))
+    }
   }
 }
 
