@@ -4,7 +4,7 @@
  * what the service did when it ends.
  */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Executor } from '../agent/executor.ts'
 import { lockDirectory } from '../bus/embedded/directory-lock.ts'
@@ -40,7 +40,7 @@ const PROGRESS_INTERVAL_MS = 5_000
  */
 export function demoConfig(config: Config): Config {
   const directory = join(config.state.directory, 'demo')
-  lockDirectory(join(directory, 'bus'))()
+  lockDirectory(resolve(directory, 'bus'))()
   rmSync(directory, { recursive: true, force: true })
   return {
     ...config,

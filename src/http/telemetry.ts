@@ -7,6 +7,7 @@
  */
 import { tableFromIPC } from 'apache-arrow'
 import { Hono } from 'hono'
+import { checkFrame } from '../core/arrow-frame.ts'
 import type { Output } from '../core/bus.ts'
 import { partitionOf } from '../core/partition.ts'
 import { partitionCount, topicName } from '../core/topics.ts'
@@ -117,6 +118,7 @@ function readArrow(bytes: Uint8Array, topology: Topology): Taken {
   let rowCount: number
   let firstNode: unknown
   try {
+    checkFrame(bytes)
     const rows = tableFromIPC(bytes)
     rowCount = rows.numRows
     firstNode = rows.getChild('node')?.get(0)

@@ -4,9 +4,9 @@
  */
 import { DataType, TimeUnit, Type, tableFromIPC } from 'apache-arrow'
 import type { Data, RecordBatch, Timestamp } from 'apache-arrow'
+import { checkFrame } from '../core/arrow-frame.ts'
 import { ID_BYTES_MAX } from '../core/ids.ts'
 import type { NodeClass } from '../core/node.ts'
-import { checkFrame } from './arrow-frame.ts'
 import { AT_MS_MAX, checkedTime, nodeName } from './field.ts'
 import type { Field } from './field.ts'
 import { classField } from './json.ts'
