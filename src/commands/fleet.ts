@@ -37,7 +37,7 @@ export const command: Command = {
     if (lengthMs !== undefined && lengthMs <= 0)
       throw new ServiceError('USAGE', '--for: the history must have a length')
     const progress = new Progress(io, 'fleet')
-    const summary = writeHistory({
+    const summary = await writeHistory({
       directory,
       seed: args.number('seed') ?? 1,
       nodeCount: args.number('nodes', 1) ?? HISTORY_NODES,

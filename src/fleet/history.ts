@@ -15,6 +15,7 @@
  */
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as breathe } from 'node:timers/promises'
 import { ServiceError } from '../core/errors.ts'
 import type { Topology } from '../core/topics.ts'
 import type { FleetEvent, Observation } from './fleet.ts'
@@ -66,12 +67,12 @@ export interface HistorySummary {
 }
 
 /** Writes the files under other names first: an interrupted run leaves nothing that looks whole. */
-export function writeHistory(options: HistoryOptions): HistorySummary {
+export async function writeHistory(options: HistoryOptions): Promise<HistorySummary> {
   mkdirSync(options.directory, { recursive: true })
   const telemetry = new CsvFile(join(options.directory, 'telemetry.csv'))
   const events = new CsvFile(join(options.directory, 'events.csv'))
   try {
-    const summary = generate(options, telemetry, events)
+    const summary = await generate(options, telemetry, events)
     telemetry.finish()
     events.finish()
     return summary
@@ -82,7 +83,11 @@ export function writeHistory(options: HistoryOptions): HistorySummary {
   }
 }
 
-function generate(options: HistoryOptions, telemetry: CsvFile, events: CsvFile): HistorySummary {
+async function generate(
+  options: HistoryOptions,
+  telemetry: CsvFile,
+  events: CsvFile,
+): Promise<HistorySummary> {
   const phases = options.phases ?? PHASES
   const totalHours = phases.reduce((sum, { hours }) => sum + hours, 0)
   telemetry.line(`node,at,${METRICS.join(',')}`)
@@ -93,6 +98,8 @@ function generate(options: HistoryOptions, telemetry: CsvFile, events: CsvFile):
     const endMs = startMs + Math.round(phase.hours * HOUR_MS)
     const fleet = createFleet(options, phase, options.seed + index, startMs)
     for (let nowMs = startMs; nowMs < endMs; nowMs += options.stepMs ?? SAMPLE_STEP_MS) {
+      // A signal reaches a process only between turns of its event loop.
+      await breathe()
       stopIfAborted(options.signal)
       for (const event of fleet.pass(nowMs)) {
         events.line(eventLine(event))

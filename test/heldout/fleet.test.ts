@@ -22,7 +22,7 @@ let result: Backtest
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'foreshock-fleet-'))
   const phases = [{ failures: 'training', hours: 3 }] as const
-  writeHistory({ seed: 4_711, directory, nodeCount: 500, phases, stepMs: 5_000 })
+  await writeHistory({ seed: 4_711, directory, nodeCount: 500, phases, stepMs: 5_000 })
   const scorer = await loadPredictor(MODEL)
   result = await backtest({
     manifest: readManifest('training/histories/fleet.toml'),

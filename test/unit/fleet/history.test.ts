@@ -17,13 +17,13 @@ function rows(file: string): readonly string[][] {
   return lines.map((line) => line.split(','))
 }
 
-test('a history holds each sample, failure and end once, in its columns', () => {
+test('a history holds each sample, failure and end once, in its columns', async () => {
   const phases = [
     { failures: 'training', hours: 1.5 },
     { failures: 'held-out', hours: 1.5 },
   ] as const
   const options = { seed: 1, nodeCount: 40, phases, directory }
-  const summary = writeHistory({ ...options, stepMs: 15_000, failureRateFactor: 4 })
+  const summary = await writeHistory({ ...options, stepMs: 15_000, failureRateFactor: 4 })
   const [header, ...samples] = rows('telemetry.csv')
   expect(header).toEqual(['node', 'at', ...METRICS])
   expect(samples).toHaveLength(summary.sampleCount)
@@ -38,10 +38,10 @@ test('a history holds each sample, failure and end once, in its columns', () => 
   expect(events.every((event) => event.length === 8)).toBe(true)
 })
 
-test('an interrupted run leaves no file behind', () => {
+test('an interrupted run leaves no file behind', async () => {
   const signal = AbortSignal.abort()
   const options = { seed: 3, nodeCount: 5, directory, signal }
-  expect(() => writeHistory(options)).toThrow('interrupted')
+  await expect(writeHistory(options)).rejects.toThrow('interrupted')
   expect(readdirSync(directory)).toEqual([])
 })
 
