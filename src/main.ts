@@ -4,6 +4,7 @@ import { runCli } from './commands/cli.ts'
 import type { Registry } from './commands/cli.ts'
 
 const registry: Registry = {
+  replay: async () => (await import('./commands/replay.ts')).command,
   serve: async () => (await import('./commands/serve.ts')).command,
   topics: async () => (await import('./commands/topics.ts')).command,
   train: async () => (await import('./commands/train.ts')).command,
