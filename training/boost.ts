@@ -50,19 +50,34 @@ export interface BoostData {
 export interface BoostProgress {
   readonly trees: number
   readonly treesMax: number
-  /** Average precision on the validation rows; null without. */
+  /** Average precision on the validation rows, when last ranked; null without. */
   readonly validation: number | null
 }
 
 /** How often the validation rows are ranked: sorting them costs about as much as a tree. */
 const TREES_PER_CHECK = 10
 
+/** `growBoost` at one go. */
 export function trainBoost(
   module: WebAssembly.Module,
   data: BoostData,
   params: BoostParams,
   onProgress: (progress: BoostProgress) => void = () => {},
 ): Booster {
+  const growing = growBoost(module, data, params)
+  for (;;) {
+    const step = growing.next()
+    if (step.done === true) return step.value
+    onProgress(step.value)
+  }
+}
+
+/** Yields after each tree, so that the caller can let others run, or stop. */
+export function* growBoost(
+  module: WebAssembly.Module,
+  data: BoostData,
+  params: BoostParams,
+): Generator<BoostProgress, Booster> {
   const { rows, validation } = data
   assert(rows.rowCount > 0 && params.leavesMax >= 2 && params.leavesMax <= 4_096)
   const memory = openBoostMemory(module, rows, validation, params.leavesMax)
@@ -73,14 +88,15 @@ export function trainBoost(
   const importance = new Float64Array(rows.featureCount)
   const trees: Tree[] = []
   let best = { trees: 0, quality: -1 }
+  let quality: number | null = null
   while (trees.length < params.treesMax) {
     const tree = growTree({ memory, data, params, random, importance })
     if (tree === null) break
     trees.push(tree)
-    if (trees.length % TREES_PER_CHECK !== 0 && trees.length !== params.treesMax) continue
-    const quality = rankValidation(memory, validation)
-    onProgress({ trees: trees.length, treesMax: params.treesMax, validation: quality })
-    if (quality === null) continue
+    const ranked = trees.length % TREES_PER_CHECK === 0 || trees.length === params.treesMax
+    if (ranked) quality = rankValidation(memory, validation)
+    yield { trees: trees.length, treesMax: params.treesMax, validation: quality }
+    if (!ranked || quality === null) continue
     if (quality > best.quality) best = { trees: trees.length, quality }
     else if (trees.length - best.trees >= params.patience) break
   }

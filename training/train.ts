@@ -3,11 +3,12 @@
  * nodes it learned from. The directory appears at once and whole, or not at all.
  */
 import { createHash } from 'node:crypto'
+import { setImmediate as breathe } from 'node:timers/promises'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { thresholdFor, type ScoredRows } from './alerts.ts'
-import { DEFAULT_BOOST, trainBoost } from './boost.ts'
+import { DEFAULT_BOOST, growBoost } from './boost.ts'
 import type { Booster } from './booster.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
 import { readDataset, type Dataset } from './dataset.ts'
@@ -54,7 +55,7 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
       onProgress: (step, doneRatio) => tell({ step, doneRatio, detail: '' }),
       ...(signal === undefined ? {} : { signal }),
     })
-    const booster = growTrees(options, data)
+    const booster = await growTrees(options, data)
     tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
     const calibration = calibrateOn(module, booster, data)
     const model = describe(options, data, booster, calibration)
@@ -73,19 +74,27 @@ function stopIfAborted(signal: AbortSignal | undefined): void {
   }
 }
 
-function growTrees({ manifest, module, seed, ...options }: TrainOptions, data: Dataset): Booster {
+async function growTrees(
+  { manifest, module, seed, signal, onProgress }: TrainOptions,
+  data: Dataset,
+): Promise<Booster> {
   const { trees, leaves, learningRate } = manifest.training
   const params = { ...DEFAULT_BOOST, treesMax: trees, leavesMax: leaves, learningRate, seed }
   const rows = data.slices.fit.rows()
   const validation = data.slices.validation.rows()
-  return trainBoost(module, { rows, bounds: data.bounds, validation }, params, (progress) => {
-    stopIfAborted(options.signal)
-    options.onProgress?.({
+  const growing = growBoost(module, { rows, bounds: data.bounds, validation }, params)
+  for (;;) {
+    const step = growing.next()
+    if (step.done === true) return step.value
+    // A signal reaches a process only between turns of its event loop.
+    await breathe()
+    stopIfAborted(signal)
+    onProgress?.({
       step: 'growing trees',
-      doneRatio: progress.trees / progress.treesMax,
-      detail: `${progress.trees} trees, PR-AUC on validation ${progress.validation?.toFixed(4) ?? '?'}`,
+      doneRatio: step.value.trees / step.value.treesMax,
+      detail: `${step.value.trees} trees, PR-AUC on validation ${step.value.validation?.toFixed(4) ?? '?'}`,
     })
-  })
+  }
 }
 
 function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset): Calibration {

@@ -63,7 +63,7 @@ test('the same seed writes the same model, and replaces the old one whole', asyn
   expect(readdirSync(join(outDir, '..'))).toEqual(['small'])
 })
 
-test('an interrupted training writes nothing', async () => {
+test('a training that is interrupted from outside while it works writes nothing', async () => {
   const target = join(mkdtempSync(join(tmpdir(), 'foreshock-models-')), 'small')
   const stop = new AbortController()
   const attempt = train({
@@ -71,7 +71,7 @@ test('an interrupted training writes nothing', async () => {
     outDir: target,
     signal: stop.signal,
     onProgress: ({ step }) => {
-      if (step === 'growing trees') stop.abort()
+      if (step === 'growing trees') setImmediate(() => stop.abort())
     },
   })
   await expect(attempt).rejects.toMatchObject({ code: 'INTERRUPTED' })
