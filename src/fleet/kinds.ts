@@ -3,7 +3,7 @@
  * that pass. Each acts on *drivers* (signals.ts turns drivers into metrics), not on metrics, so
  * that the side effects follow: a hot node slows down, a swapping one loads its disk.
  *
- * | kind | first sign to failure | what grows | after |
+ * | kind | first sign to failure | what grows | modelled after |
  * |---|---|---|---|
  * | thermal-runaway | 10–40 min | temperature towards 105 °C, throttling | Intel/AMD critical limits 95–105 °C |
  * | memory-leak | 15–40 min | memory towards full, then pressure and swap | Linux PSI, OOM |
@@ -12,7 +12,7 @@
  * | gpu-memory-errors | 10–40 min | ECC errors (Poisson), GPU heat | GPU is 114 of 424 faults of the trace |
  * | sudden-crash | none | nothing | Unknown Error is 105 of 424 |
  *
- * Lead times are chosen for the demonstration (documented servers show minutes to days); rates and
+ * Lead times and sizes are chosen for the demonstration and measured nowhere; rates and
  * repair times are the trace's (repair.ts). The troubles that pass start like the failures: a leak
  * and a cache that fills up look alike until the cache stops.
  *
