@@ -129,8 +129,10 @@ class IngestRun {
   #waitMs(): number {
     const nowMs = this.#options.bus.nowMs()
     const waits = [IDLE_WAIT_MS]
-    if (!this.#driven()) waits.push(this.#watermarkDueMs - nowMs)
-    if (this.#touched) waits.push(this.#lastCommitMs + this.#options.commitIntervalMs - nowMs)
+    // What is due before the next commit waits for it: looking again and again would only burn time.
+    const commitDueMs = this.#lastCommitMs + this.#options.commitIntervalMs
+    if (!this.#driven()) waits.push(Math.max(this.#watermarkDueMs, commitDueMs) - nowMs)
+    if (this.#touched) waits.push(commitDueMs - nowMs)
     return Math.max(0, Math.min(...waits))
   }
 
