@@ -23,6 +23,7 @@ import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import { NodeTable } from '../state/node-table.ts'
 import { ClassReport, poolLog, type Telling } from './class-report.ts'
+import { EndedNodes } from './ended-nodes.ts'
 import type { Fold } from './fold.ts'
 import { toEveryPartition } from './role.ts'
 
@@ -55,6 +56,7 @@ export class WatcherFold implements Fold {
   readonly #clock: FoldClock
   readonly #observed: ObservedClock
   readonly #classes: ReadonlyMap<string, ClassState>
+  readonly #ended = new EndedNodes()
   #late = false
 
   constructor(options: WatcherOptions) {
@@ -131,9 +133,11 @@ export class WatcherFold implements Fold {
     const state = this.#classes.get(record.headers['class'] ?? '')
     if (state === undefined || record.value === null) return
     const { table, report, predicts } = state
+    const countBefore = table.nodeCount
     table.load(record.value)
     while (!table.fold(this.#observedNow())) await report.score(telling)
     await report.score(telling)
+    if (table.nodeCount > countBefore) this.#ended.dropFrom(table)
     if (!predicts) return
     while (!table.emitChanged(this.#options.changeGapMs)) await report.score(telling)
     await report.score(telling)
@@ -154,6 +158,8 @@ export class WatcherFold implements Fold {
     await report.score(telling)
     const ends = event.kind === 'leave' || event.kind === 'failure'
     if (ends && known !== undefined) report.forget(known)
+    if (ends) this.#ended.end(event.node, appendedAtMs)
+    else this.#ended.begin(event.node)
     if (event.kind === 'heartbeat' || event.kind === 'error') return
     const index = table.indexOf(event.node)
     const after = index === undefined ? before : table.poolOf(index)
