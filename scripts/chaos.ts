@@ -1,6 +1,12 @@
 /** `npm run chaos [-- --kills 20] [--json]`: kill -9 at every step of every commit, then the books. */
 import { parseArgs } from 'node:util'
-import { atLeast, atMost, figure, printScoreboard, type ScoreRow } from '../src/commands/scoreboard.ts'
+import {
+  atLeast,
+  atMost,
+  figure,
+  printScoreboard,
+  type ScoreRow,
+} from '../src/commands/scoreboard.ts'
 import { type ChaosResult, runChaos } from '../test/support/chaos/chaos.ts'
 import { kafkaBrokers, kcat, uniquePrefix } from '../test/support/kafka.ts'
 
@@ -53,6 +59,7 @@ const result = await runChaos({
     process.stderr.write(`kill ${count} of ${total}: ${role} at ${step}\n`)
   },
 })
+for (const finding of result.findings) process.stderr.write(`${finding}\n`)
 process.exitCode = printScoreboard(
   {
     stdout: (text) => process.stdout.write(text),

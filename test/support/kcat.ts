@@ -44,7 +44,8 @@ async function output(program: string, words: readonly string[], input = ''): Pr
     child.once('close', resolve)
     child.once('error', reject)
   })
-  if (code !== 0) throw new Error(`kcat ended with ${String(code)}: ${String(Buffer.concat(errors))}`)
+  if (code !== 0)
+    throw new Error(`kcat ended with ${String(code)}: ${String(Buffer.concat(errors))}`)
   return Buffer.concat(chunks)
 }
 

@@ -28,6 +28,8 @@ export interface Ledger {
   readonly samples: number
   readonly samplesLost: number
   readonly samplesTwice: number
+  /** Everything that was said of a workload whose commands do not add up. */
+  readonly findings: readonly string[]
 }
 
 export async function readLedger(
@@ -48,6 +50,10 @@ export async function readLedger(
   )
   const fences = tally(once.flatMap(({ action, node }) => (action === 'fence' ? [node] : [])))
   const rows = tally((await read('node-log')).flatMap(rowsOf))
+  const journal = await read('journal')
+  const suspects = [...failed]
+    .filter(([node, workload]) => fences.get(node) !== 1 || recoveries.get(workload) !== 1)
+    .map(([, workload]) => workload)
   return {
     failures: failed.size,
     commands: commands.length,
@@ -57,11 +63,34 @@ export async function readLedger(
     fencesLost: [...failed.keys()].filter((node) => !fences.has(node)).length,
     fencesTwice: repeats(fences),
     uncalledFor: once.filter(({ node }) => !failed.has(node)).length,
-    expired: (await read('journal')).filter(({ value }) => value.includes(' expired: ')).length,
+    expired: journal.filter(({ value }) => value.includes(' expired: ')).length,
     samples: samples.size,
     samplesLost: [...samples].filter((sample) => !rows.has(sample)).length,
     samplesTwice: repeats(rows),
+    findings: findingsOf(suspects, [
+      ...journal,
+      ...records,
+      ...(await read('pool-log')),
+      ...(await read('results')),
+    ]),
   }
+}
+
+function findingsOf(
+  workloads: readonly WorkloadId[],
+  records: readonly CatRecord[],
+): readonly string[] {
+  return workloads.flatMap((workload) => {
+    const number = workload.replace('workload-', '')
+    const name = new RegExp(`(?:workload|mortal)-${number}\\b`)
+    const texts = records.map(({ partition, offset, headers, value }) => {
+      return `${partition}@${offset} ${headers[KIND] ?? headers['ce_type']} ${String(value)}`
+    })
+    const found = texts.filter((text) => name.test(text))
+    const ids = new Set(found.flatMap((text) => /"commandId":"([^"]+)"/.exec(text)?.[1] ?? []))
+    const more = texts.filter((text) => [...ids].some((id) => text.includes(`"${id}"`)))
+    return [...new Set([...found, ...more])]
+  })
 }
 
 function rowsOf({ headers, value }: CatRecord): readonly string[] {

@@ -5,7 +5,7 @@
 import type { Bus, LogRecord, Output, Reader } from '../../../src/core/bus.ts'
 import type { NodeId, PoolId, WorkloadId } from '../../../src/core/ids.ts'
 import { KIND, logBody } from '../../../src/core/log.ts'
-import type { NodeEvent } from '../../../src/core/node.ts'
+import type { Capacity, NodeEvent } from '../../../src/core/node.ts'
 import { partitionOf } from '../../../src/core/partition.ts'
 import { type InputTopic, topicName, type Topology } from '../../../src/core/topics.ts'
 import type { Placement } from '../../../src/core/workload.ts'
@@ -17,6 +17,9 @@ const BEAT_MS = 200
 const BEATS_PER_ROUND = 5
 const TARGETS_PER_POOL = 2
 const TAKE_WAIT_MS = 200
+const AMPLE = { cpu: 1_000_000, memoryBytes: 1_000_000 }
+/** What is about to fail must be no target, or a workload would be recovered again and again. */
+const NONE = { cpu: 0, memoryBytes: 0 }
 
 interface Mortal {
   readonly node: NodeId
@@ -57,7 +60,7 @@ export class Load {
         pool,
       })),
     )
-    await this.#bus.produce(targets.map(({ node, pool }) => this.#join(node, pool)))
+    await this.#bus.produce(targets.map(({ node, pool }) => this.#join(node, pool, AMPLE)))
     this.#alive.push(...targets.map(({ node }) => node))
     const topic = topicName(this.#topology, 'pool-log')
     const reader = await this.#bus.read({ topic, from: 'start' })
@@ -139,11 +142,10 @@ export class Load {
       dependsOn: [],
     }
     this.#fleet.place(placement)
-    return [this.#join(node, pool), this.#public('placements', workload, placement)]
+    return [this.#join(node, pool, NONE), this.#public('placements', workload, placement)]
   }
 
-  #join(node: NodeId, pool: PoolId): Output {
-    const capacity = { cpu: 1_000_000, memoryBytes: 1_000_000 }
+  #join(node: NodeId, pool: PoolId, capacity: Pick<Capacity, 'cpu' | 'memoryBytes'>): Output {
     return this.#public('events', node, { kind: 'join', node, pool, capacity })
   }
 
