@@ -16,7 +16,8 @@ import { topicSpecs, type Topology } from '../core/topics.ts'
 import { ClockDriver } from '../pipeline/clock-driver.ts'
 import { driveWorld } from '../pipeline/driven-world.ts'
 import { type Service, type ServiceOptions, startService, untilReady } from '../pipeline/service.ts'
-import { loadPredictor } from '../predict/session.ts'
+import { checkFeatures, loadPredictor } from '../predict/session.ts'
+import { featureHash, featureNames } from '../state/features.ts'
 import { backtest } from '../../training/backtest.ts'
 import { openHistory } from '../../training/history.ts'
 import { nodeHash } from '../../training/manifest.ts'
@@ -64,6 +65,10 @@ async function replay(args: Arguments, io: Io): Promise<ExitCode> {
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-replay-'))
   try {
     const { card } = scorer
+    checkFeatures(card, {
+      featureHash: featureHash(source.nodeClass),
+      featureNames: featureNames(source.nodeClass),
+    })
     const config = replayConfig(loadedConfig(args, io), args, directory, io)
     const run: ReplayRun = { args, io, source, modelDir, card, config, directory }
     const measured = await runReplay(run)

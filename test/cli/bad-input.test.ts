@@ -32,6 +32,7 @@ const smallService = (modelDirectory: string, classes: string) => ({
   'FORESHOCK_MODELS_SMALL-DRIVE': modelDirectory,
 })
 const history = ['--history', small.history, '--node-classes', small.nodeClasses]
+const otherClasses = ['--history', small.history, '--node-classes', small.changedClasses]
 
 beforeAll(async () => {
   mkdirSync(empty)
@@ -66,6 +67,12 @@ interface Row {
 const line = (...parts: readonly string[]): RegExp =>
   new RegExp(`^foreshock: ${parts.join('')}\\n$`)
 const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+const OTHER_FEATURES = line(
+  'model small was trained on other features than node class `small-drive` has now ',
+  '\\(feature hash [0-9a-f]{12}… against [0-9a-f]{12}…\\): .*',
+  '; train it again or restore the class it was trained with',
+)
 
 const ROWS: readonly Row[] = [
   {
@@ -105,11 +112,11 @@ const ROWS: readonly Row[] = [
       'the card is of another model: train again or restore both',
     ),
   },
-  {
-    item: 'corrupt model',
-    argv: ['backtest', ...history, '--data', small.data, '--model', damaged],
+  ...['backtest', 'replay'].map((command) => ({
+    item: 'corrupt model' as const,
+    argv: [command, ...history, '--data', small.data, '--model', damaged],
     stderr: line(literally(join(damaged, 'model.onnx')), ': its sha256 is .*restore both'),
-  },
+  })),
   {
     item: 'corrupt model',
     argv: ['serve', '--port', '0'],
@@ -123,21 +130,24 @@ const ROWS: readonly Row[] = [
     item: 'model of other features',
     argv: ['serve', '--port', '0'],
     env: smallService(model, small.changedClasses),
-    stderr: line(
-      'model small was trained on other features than node class `small-drive` has now ',
-      '\\(feature hash [0-9a-f]{12}… against [0-9a-f]{12}…\\): .*',
-      '; train it again or restore the class it was trained with',
-    ),
+    stderr: OTHER_FEATURES,
   },
-  ...['train --out never', `backtest --model ${model}`].map((command) => ({
-    item: 'empty data folder' as const,
-    argv: [...command.split(' '), ...history, '--data', empty],
-    stderr: line(
-      literally(join(empty, 'samples.csv')),
-      ': no such file; history `small` needs it: point --data at the directory that holds ',
-      'samples.csv, events.csv',
-    ),
+  ...['backtest', 'replay'].map((command) => ({
+    item: 'model of other features' as const,
+    argv: [command, ...otherClasses, '--data', small.data, '--model', model],
+    stderr: OTHER_FEATURES,
   })),
+  ...['train --out never', `backtest --model ${model}`, `replay --model ${model}`].map(
+    (command) => ({
+      item: 'empty data folder' as const,
+      argv: [...command.split(' '), ...history, '--data', empty],
+      stderr: line(
+        literally(join(empty, 'samples.csv')),
+        ': no such file; history `small` needs it: point --data at the directory that holds ',
+        'samples.csv, events.csv',
+      ),
+    }),
+  ),
 ]
 
 test.each(ROWS)('$item: $argv', async ({ argv, env = {}, stderr }) => {
