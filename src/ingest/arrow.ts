@@ -7,7 +7,7 @@ import type { Data, RecordBatch, Timestamp } from 'apache-arrow'
 import { checkFrame } from '../core/arrow-frame.ts'
 import { ID_BYTES_MAX } from '../core/ids.ts'
 import type { NodeClass } from '../core/node.ts'
-import { AT_MS_MAX, checkedTime, nodeName } from './field.ts'
+import { AT_MS_MAX, checkedTime, nodeName, sampleAgeProblem } from './field.ts'
 import type { Field } from './field.ts'
 import { classField } from './json.ts'
 import type { SampleContext } from './json.ts'
@@ -76,7 +76,7 @@ function decodeTable(bytes: Uint8Array, context: SampleContext): DecodedArrow {
   let refusedCount = 0
   let rowBase = 0
   const decoded = batches.map((batch) => {
-    const rows = decodeBatch(batch, names, positions, context.nowMs, (row, refusal) => {
+    const rows = decodeBatch(batch, names, positions, context, (row, refusal) => {
       refused ??= inRow(rowBase + row + 1, refusal)
       refusedCount += 1
     })
@@ -130,7 +130,7 @@ function decodeBatch(
   batch: RecordBatch,
   names: readonly string[],
   positions: readonly number[],
-  nowMs: number,
+  context: SampleContext,
   refusedRow: (row: number, refusal: Refusal) => void,
 ): ArrowRows {
   const count = batch.numRows
@@ -141,7 +141,7 @@ function decodeBatch(
   const ids = namesOf(nodes, count)
   const atMs = timesOf(times as Data<Timestamp>, count)
   for (let row = 0; row < count; row++) {
-    const refusal = rowRefusal(ids, atMs[row], row, nowMs)
+    const refusal = rowRefusal(ids, atMs[row], row, context)
     if (refusal === undefined) continue
     atMs[row] = NaN
     refusedRow(row, refusal)
@@ -150,7 +150,12 @@ function decodeBatch(
   return { count, ids, atMs, columns }
 }
 
-function rowRefusal(ids: Names, atMs: number, row: number, nowMs: number): Refusal | undefined {
+function rowRefusal(
+  ids: Names,
+  atMs: number,
+  row: number,
+  context: SampleContext,
+): Refusal | undefined {
   const [start, end] = [ids.starts[row], ids.ends[row]]
   if (Number.isNaN(start)) return refuse('node-missing', "`node` is null; expected the node's name")
   if (!isPlainName(ids.bytes, start, end)) {
@@ -163,8 +168,8 @@ function rowRefusal(ids: Names, atMs: number, row: number, nowMs: number): Refus
   if (atMs < 0 || atMs > AT_MS_MAX) {
     return refuse('at-invalid', `\`at\` is ${atMs} ms; expected a time since 1970`)
   }
-  const at = checkedTime(atMs, nowMs)
-  return at.ok ? undefined : at
+  const at = checkedTime(atMs, context.nowMs)
+  return at.ok ? sampleAgeProblem(atMs, context) : at
 }
 
 /** Nearly every name: printable ASCII of a fair length, which needs no closer look. */

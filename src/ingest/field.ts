@@ -1,6 +1,7 @@
 /** Fields that every record from outside shares: the node's name and the time. */
 import { ID_BYTES_MAX, idProblem } from '../core/ids.ts'
 import type { NodeId } from '../core/ids.ts'
+import { DAY_MS } from '../core/time.ts'
 import { quoted, refuse, typeName } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -64,6 +65,22 @@ export function checkedTime(atMs: number, nowMs: number): Field<number> {
   return refuse(
     'in-the-future',
     `\`at\` is ${Math.ceil(aheadMs / 1_000)} s ahead of the log, more than the ${FUTURE_MS_MAX / 1_000} s allowed; check the node's clock and that the unit is ms`,
+  )
+}
+
+/** Why a sample of this time cannot be taken live. */
+export function sampleAgeProblem(
+  atMs: number,
+  {
+    nowMs,
+    sampleAgeMsMax = Infinity,
+  }: { readonly nowMs: number; readonly sampleAgeMsMax?: number },
+): Refusal | undefined {
+  const ageMs = nowMs - atMs
+  if (!Number.isFinite(ageMs) || ageMs <= sampleAgeMsMax) return undefined
+  return refuse(
+    'too-old',
+    `\`at\` is ${Math.floor(ageMs / DAY_MS)} days old, more than the ${sampleAgeMsMax / DAY_MS} allowed; check that the unit is ms, and send history through foreshock replay`,
   )
 }
 

@@ -6,7 +6,7 @@ import type { NodeId } from '../core/ids.ts'
 import type { NodeClass } from '../core/node.ts'
 import { asObject, parseJson, parseText } from './body.ts'
 import type { JsonObject } from './body.ts'
-import { nodeField, timeField } from './field.ts'
+import { nodeField, sampleAgeProblem, timeField } from './field.ts'
 import type { Field } from './field.ts'
 import { inRow, quoted, refuse, typeName } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
@@ -24,6 +24,8 @@ export interface SampleContext {
   /** For rows that name no class. */
   readonly defaultClass: string
   readonly nowMs: number
+  /** Older samples are history and refused; absent: none are. */
+  readonly sampleAgeMsMax?: number
 }
 
 export type DecodedJson =
@@ -77,6 +79,8 @@ function decodeSample(
   if (!nodeClass.ok) return nodeClass
   const at = timeField(object.value['at'], context.nowMs)
   if (!at.ok) return at
+  const age = sampleAgeProblem(at.value, context)
+  if (age !== undefined) return age
   const values = metricsField(object.value['metrics'], nodeClass.value, unknown)
   if (!values.ok) return values
   return {

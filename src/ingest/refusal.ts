@@ -15,6 +15,7 @@ export type Reason =
   | 'at-missing'
   | 'at-invalid'
   | 'in-the-future'
+  | 'too-old'
   | 'metric-not-a-number'
   | 'kind-unknown'
   | 'field-invalid'

@@ -10,6 +10,7 @@ import { KIND, logOutput } from '../core/log.ts'
 import type { PoolLogKind } from '../core/log.ts'
 import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
+import { DAY_MS } from '../core/time.ts'
 import { topicName } from '../core/topics.ts'
 import type { Topology } from '../core/topics.ts'
 import { decodeArrowSamples } from './arrow.ts'
@@ -27,6 +28,8 @@ import { decodeResult } from './results.ts'
 import { SampleBuilder } from './samples.ts'
 
 export const RECORD_BYTES_MAX_DEFAULT = 4_194_304
+/** An older sample is history: its node would be owed a feature row for every interval since then. */
+export const SAMPLE_AGE_MS_MAX_DEFAULT = 30 * DAY_MS
 
 export interface IngestFoldOptions {
   readonly topology: Topology
@@ -38,6 +41,8 @@ export interface IngestFoldOptions {
   /** Format of telemetry whose content type says nothing. */
   readonly telemetryFormat?: 'json' | 'arrow'
   readonly recordBytesMax?: number
+  /** Of a sample under the arrival clock; a driven one takes any. */
+  readonly sampleAgeMsMax?: number
 }
 
 export class IngestFold {
@@ -117,7 +122,8 @@ export class IngestFold {
   #takeSamples(record: LogRecord, value: Uint8Array, nowMs: number): void {
     const { nodeClasses, telemetryFormat } = this.#options
     const defaultClass = record.headers['class'] ?? this.#options.defaultClass
-    const context: SampleContext = { nodeClasses, defaultClass, nowMs }
+    const sampleAgeMsMax = this.#options.sampleAgeMsMax ?? SAMPLE_AGE_MS_MAX_DEFAULT
+    const context: SampleContext = { nodeClasses, defaultClass, nowMs, sampleAgeMsMax }
     const format = formatOf(record.headers['content-type']) ?? telemetryFormat ?? 'json'
     if (format === 'arrow') {
       const decoded = decodeArrowSamples(value, context)

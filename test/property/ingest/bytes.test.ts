@@ -39,7 +39,13 @@ const values = fc.oneof(
 
 /** One record: either something of it goes on, or it is one dead letter that says why. */
 function take(value: Uint8Array, topic: (typeof INPUT_TOPICS)[number], header: object): void {
-  const fold = new IngestFold({ topology, nodeClasses, defaultClass: 'server', source: 1 })
+  const fold = new IngestFold({
+    topology,
+    nodeClasses,
+    defaultClass: 'server',
+    source: 1,
+    sampleAgeMsMax: Infinity,
+  })
   const record = recordOf(topic, value, { headers: header as Record<string, string> })
   fold.take(record, NOW_MS)
   const letters = fold.flush().filter((output) => output.topic === 'test.dead-letter')
@@ -109,7 +115,13 @@ const streams = fc.array(
 )
 
 test.prop([streams])('per node the order that was read is the order that is written', (steps) => {
-  const fold = new IngestFold({ topology, nodeClasses, defaultClass: 'server', source: 1 })
+  const fold = new IngestFold({
+    topology,
+    nodeClasses,
+    defaultClass: 'server',
+    source: 1,
+    sampleAgeMsMax: Infinity,
+  })
   const [given, seen] = [new Map<string, number[]>(), new Map<string, number[]>()]
   const note = (to: Map<string, number[]>, node: string, at: number) =>
     to.set(node, [...(to.get(node) ?? []), at])

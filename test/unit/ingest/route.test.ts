@@ -16,7 +16,14 @@ import type { IngestFoldOptions } from '../../../src/ingest/route.ts'
 import { NOW_MS, nodeClasses, recordOf, topology } from './case.ts'
 
 function createFold(more: Partial<IngestFoldOptions> = {}): IngestFold {
-  return new IngestFold({ topology, nodeClasses, defaultClass: 'server', source: 1, ...more })
+  return new IngestFold({
+    topology,
+    nodeClasses,
+    defaultClass: 'server',
+    source: 1,
+    sampleAgeMsMax: Infinity,
+    ...more,
+  })
 }
 
 function routed(records: readonly LogRecord[], fold = createFold()): readonly Output[] {
@@ -215,6 +222,24 @@ test('a message of 10 MB is refused unread, and only its beginning is kept', () 
       'the record has 10000000 bytes, more than the 4194304 of ingest.record_bytes_max; send smaller ones',
     'truncated-from': '10000000',
   })
+})
+
+test('a sample older than a month is history, and refused where time is the log’s', () => {
+  const day = 86_400_000
+  const records = [sample('a', NOW_MS - 29 * day), sample('b', NOW_MS - 31 * day)]
+  const limit = { sampleAgeMsMax: 30 * day }
+  const outputs = routed(records, createFold(limit))
+  expect(outputs.filter(({ topic }) => topic.endsWith('node-log')).flatMap(namesIn)).toEqual([
+    `a@${NOW_MS - 29 * day}`,
+  ])
+  const letter = outputs.find(({ topic }) => topic.endsWith('dead-letter'))
+  expect(letter?.headers).toMatchObject({
+    reason: 'too-old',
+    detail:
+      '`at` is 31 days old, more than the 30 allowed; check that the unit is ms, and send history through foreshock replay',
+  })
+  const driven = createFold({ ...limit, topology: { ...topology, clock: 'driven' } })
+  expect(routed(records, driven).filter(({ topic }) => topic.endsWith('dead-letter'))).toEqual([])
 })
 
 test('under a driven clock a sample may be ahead of the step that moves time to it', () => {
