@@ -122,6 +122,15 @@ const ROWS: readonly Row[] = [
     detail:
       /^`at` is 86\d\d\d s ahead of the log, more than the 300 s allowed; check the node's clock and that the unit is ms$/,
   },
+  {
+    item: 'time stamp in the past',
+    what: 'by a year',
+    type: JSON_TYPE,
+    body: json({ at: AT - 365 * 86_400_000 }),
+    reason: 'too-old',
+    detail:
+      /^`at` is 36\d days old, more than the \d+ allowed; check that the unit is ms, and send history through foreshock replay$/,
+  },
 ]
 
 const settings = {

@@ -15,6 +15,7 @@ export const BAD_INPUTS = {
   '10 MB message': 'test/integration/bad-input.test.ts',
   '64 KB node id': 'test/integration/bad-input.test.ts',
   'time stamp in the future': 'test/integration/bad-input.test.ts',
+  'time stamp in the past': 'test/integration/bad-input.test.ts',
 } as const
 
 export type BadInput = keyof typeof BAD_INPUTS
