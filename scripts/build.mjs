@@ -18,8 +18,14 @@ export function buildWasm() {
   mkdirSync(join(root, 'dist'), { recursive: true })
   run('assemblyscript/bin/asc.js', [
     'wasm/assembly/index.ts',
-    ...['--outFile', 'dist/foreshock.wasm', '--runtime', 'stub', '--noAssert', '-O3', '--converge'],
-    ...['--importMemory', '--enable', 'simd', '--bindings', 'raw'],
+    '--outFile=dist/foreshock.wasm',
+    '--runtime=stub',
+    '--bindings=raw',
+    '--enable=simd',
+    '--importMemory',
+    '--noAssert',
+    '--converge',
+    '-O3',
   ])
 }
 

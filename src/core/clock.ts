@@ -42,7 +42,7 @@ export class FoldClock {
   tick(source: number, atMs: number, step: number): boolean {
     if (this.#kind === 'arrival') return false
     assert(source >= 0 && source < this.#ticks.length, `tick of source ${source}`)
-    if (step <= this.#steps[source]!) return false
+    if (step <= this.#steps[source]) return false
     this.#ticks[source] = atMs
     this.#steps[source] = step
     const least = Math.min(...this.#ticks)
@@ -76,7 +76,7 @@ export class ObservedClock {
 
   take(source: number, atMs: number): void {
     assert(source >= 0 && source < this.#sources.length, `watermark of source ${source}`)
-    if (atMs <= this.#sources[source]!) return
+    if (atMs <= this.#sources[source]) return
     this.#sources[source] = atMs
     const least = Math.min(...this.#sources)
     if (least <= this.#watermarkMs) return

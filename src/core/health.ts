@@ -12,8 +12,6 @@ export interface HealthParts {
   readonly trust: number
 }
 
-export const HEALTH_WEIGHTS: HealthParts = { network: 0.4, uptime: 0.3, resources: 0.2, trust: 0.1 }
-
 export function healthScore({ network, uptime, resources, trust }: HealthParts): number {
   for (const part of [network, uptime, resources, trust]) {
     assert(part >= 0 && part <= 1, 'a part of health is 0..1')

@@ -14,7 +14,7 @@ export function murmur2(bytes: Uint8Array): number {
   const wordCount = length >> 2
   for (let i = 0; i < wordCount; i++) {
     const o = i << 2
-    let k = bytes[o]! | (bytes[o + 1]! << 8) | (bytes[o + 2]! << 16) | (bytes[o + 3]! << 24)
+    let k = bytes[o] | (bytes[o + 1] << 8) | (bytes[o + 2] << 16) | (bytes[o + 3] << 24)
     k = Math.imul(k, M)
     k ^= k >>> 24
     k = Math.imul(k, M)
@@ -22,9 +22,9 @@ export function murmur2(bytes: Uint8Array): number {
   }
   const tail = wordCount << 2
   const rest = length - tail
-  if (rest === 3) h ^= bytes[tail + 2]! << 16
-  if (rest >= 2) h ^= bytes[tail + 1]! << 8
-  if (rest >= 1) h = Math.imul(h ^ bytes[tail]!, M)
+  if (rest === 3) h ^= bytes[tail + 2] << 16
+  if (rest >= 2) h ^= bytes[tail + 1] << 8
+  if (rest >= 1) h = Math.imul(h ^ bytes[tail], M)
   h ^= h >>> 13
   h = Math.imul(h, M)
   return h ^ (h >>> 15)

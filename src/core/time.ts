@@ -18,13 +18,13 @@ export const MONTH_MS = 30.4375 * DAY_MS
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)$/.exec(text.trim())
   if (match === null) return undefined
-  return Number(match[1]) * UNIT_MS[match[2]!]!
+  return Number(match[1]) * UNIT_MS[match[2]]
 }
 
 /** The shortest exact text: 90000 → `90s`, 3600000 → `1h`. */
 export function formatDuration(ms: number): string {
   for (const unit of ['w', 'd', 'h', 'm', 's']) {
-    const size = UNIT_MS[unit]!
+    const size = UNIT_MS[unit]
     if (ms >= size && ms % size === 0) return `${ms / size}${unit}`
   }
   return `${ms}ms`

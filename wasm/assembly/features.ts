@@ -1,9 +1,34 @@
 // One row of the feature tensor: a node's state as of time t, decayed to t without changing it.
 // The order is that of src/state/features.ts. Missing is NaN.
 import {
-  AT, ATTRIBUTES, ATTRIBUTE_SINCE, CHANGED_AT, CHANGES, CODE, COHORT, FIRST_AT, HALF_LIFE_STEP, MAXIMUM, MEAN,
-  METRIC_BYTES, METRIC_KIND, METRIC_PEER, VALUE, VARIANCE, attributeCount, featureCount, field32, field64, matrix,
-  metricCount, metricsAt, rowNodes, rowTimes, rowTriggers, rowsMax, tileOf,
+  AT,
+  ATTRIBUTES,
+  ATTRIBUTE_SINCE,
+  CHANGED_AT,
+  CHANGES,
+  CODE,
+  COHORT,
+  FIRST_AT,
+  HALF_LIFE_STEP,
+  MAXIMUM,
+  MEAN,
+  METRIC_BYTES,
+  METRIC_KIND,
+  METRIC_PEER,
+  VALUE,
+  VARIANCE,
+  attributeCount,
+  featureCount,
+  field32,
+  field64,
+  matrix,
+  metricCount,
+  metricsAt,
+  rowNodes,
+  rowTimes,
+  rowTriggers,
+  rowsMax,
+  tileOf,
 } from './layout'
 import { decay0, decay1, decay2, decayOver, f32Of } from './decay'
 import { placeAmongPeers } from './cohort'
@@ -34,7 +59,8 @@ export function emitRow(node: u32, t: f64, trigger: u32): bool {
     const kind = load<u32>(METRIC_KIND + m * 4)
     emitMetric(block, node & 15, kind, t)
     const peer = load<i32>(METRIC_PEER + m * 4)
-    if (peer >= 0) put(placeAmongPeers(cohort, <u32>peer, t, load<f32>(block + VALUE + (node & 15) * 4)))
+    if (peer >= 0)
+      put(placeAmongPeers(cohort, <u32>peer, t, load<f32>(block + VALUE + (node & 15) * 4)))
   }
   for (let a: u32 = 0; a < attributeCount; a++) {
     const value = load<f64>(field64(node, ATTRIBUTES + a * 128))

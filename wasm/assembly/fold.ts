@@ -2,9 +2,30 @@
 // the older one's value, and means and variances are those of the signal, weighted by 2^(-age/half-life).
 // Reference: src/state/reference.ts.
 import {
-  AT, CHANGED_AT, CHANGES, CODE, COUNTER, FIRST_AT, HALF_LIFE_STEP, LAST_AT, MAXIMUM, MEAN, METRIC_BYTES,
-  METRIC_KIND, METRIC_MAX, METRIC_MIN, MISSING, NEXT_GRID, NO_NODE, RAW, VALUE, VARIANCE, field64, metricCount,
-  metricsAt, tileOf,
+  AT,
+  CHANGED_AT,
+  CHANGES,
+  CODE,
+  COUNTER,
+  FIRST_AT,
+  HALF_LIFE_STEP,
+  LAST_AT,
+  MAXIMUM,
+  MEAN,
+  METRIC_BYTES,
+  METRIC_KIND,
+  METRIC_MAX,
+  METRIC_MIN,
+  MISSING,
+  NEXT_GRID,
+  NO_NODE,
+  RAW,
+  VALUE,
+  VARIANCE,
+  field64,
+  metricCount,
+  metricsAt,
+  tileOf,
 } from './layout'
 import { decay0, decay1, decay2, decayOver, f32Of } from './decay'
 import { staged, stagedAppended, stagedAt, stagedNodes, stagedValues } from './staging'
@@ -116,8 +137,14 @@ function foldChanges(lane64: usize, lane32: usize, at: f64, changed: bool): void
   const one = changed ? 1.0 : 0.0
   const changes = lane32 + CHANGES
   store<f32>(changes, f32Of(<f64>load<f32>(changes) * decay0 + one))
-  store<f32>(changes + HALF_LIFE_STEP, f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP) * decay1 + one))
-  store<f32>(changes + HALF_LIFE_STEP * 2, f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP * 2) * decay2 + one))
+  store<f32>(
+    changes + HALF_LIFE_STEP,
+    f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP) * decay1 + one),
+  )
+  store<f32>(
+    changes + HALF_LIFE_STEP * 2,
+    f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP * 2) * decay2 + one),
+  )
   if (changed) store<f64>(lane64 + CHANGED_AT, at)
 }
 

@@ -1,7 +1,17 @@
 // When a row is due: at grid times before a later sample is folded or when time passes them, and at
 // once for nodes that changed. Every function here can stop at a full row buffer and be called again.
 import {
-  CHANGED, EMITTED_AT, FLAGS, LAST_AT, NEXT_GRID, QUEUED, USED, field32, field64, gridFromFirst, gridInterval,
+  CHANGED,
+  EMITTED_AT,
+  FLAGS,
+  LAST_AT,
+  NEXT_GRID,
+  QUEUED,
+  USED,
+  field32,
+  field64,
+  gridFromFirst,
+  gridInterval,
 } from './layout'
 import { emitRow } from './features'
 import { queue, queueCount, setQueueCount, slotCount } from './node-slot'

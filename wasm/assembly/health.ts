@@ -1,8 +1,20 @@
 // Health of every node: 0.40 network + 0.30 uptime + 0.20 resources + 0.10 trust, over whole tiles,
 // four lanes at a time. A part is as healthy as its worst metric. Reference: src/state/health.ts.
 import {
-  FLAGS, HEALTH_BAD, HEALTH_GOOD, LANES, LAST_AT, METRIC_BYTES, METRIC_HEALTH, USED, VALUE, field32, field64,
-  metricCount, metricsAt, tileOf,
+  FLAGS,
+  HEALTH_BAD,
+  HEALTH_GOOD,
+  LANES,
+  LAST_AT,
+  METRIC_BYTES,
+  METRIC_HEALTH,
+  USED,
+  VALUE,
+  field32,
+  field64,
+  metricCount,
+  metricsAt,
+  tileOf,
 } from './layout'
 import { healthAt, slotCount } from './node-slot'
 
@@ -25,10 +37,12 @@ export function healthOf(node: u32): f64 {
 
 function scoreTile(first: u32): void {
   const tile = tileOf(first)
-  for (let quad: u32 = 0; quad < 4; quad++) scoreQuad(tile, quad * 16, healthAt + (first + quad * 4) * 4)
+  for (let quad: u32 = 0; quad < 4; quad++)
+    scoreQuad(tile, quad * 16, healthAt + (first + quad * 4) * 4)
   for (let node = first; node < first + LANES; node++) {
     const used = (load<u32>(field32(node, FLAGS)) & USED) != 0
-    if (!used || load<f64>(field64(node, LAST_AT)) == -Infinity) store<f32>(healthAt + node * 4, <f32>NaN)
+    if (!used || load<f64>(field64(node, LAST_AT)) == -Infinity)
+      store<f32>(healthAt + node * 4, <f32>NaN)
   }
 }
 

@@ -114,7 +114,7 @@ function growSlots(): void {
 
 function sizeClass(length: u32): u32 {
   let size: u32 = 0
-  while ((<u32>16 << size) < length) size++
+  while ((<u32>16) << size < length) size++
   return size
 }
 
@@ -126,7 +126,7 @@ function takeBlock(length: u32): usize {
     store<u32>(list, load<u32>(free))
     return free
   }
-  const bytes: u32 = <u32>16 << size
+  const bytes: u32 = (<u32>16) << size
   if (arena + bytes > arenaEnd) {
     arena = allocate(ARENA_BYTES)
     arenaEnd = arena + ARENA_BYTES

@@ -146,7 +146,14 @@ export function configureAttribute(attribute: u32, since: u32): void {
   store<u32>(ATTRIBUTE_SINCE + attribute * 4, since)
 }
 
-export function configureTime(h0: f64, h1: f64, h2: f64, interval: f64, fromFirst: u32, heartbeat: f64): void {
+export function configureTime(
+  h0: f64,
+  h1: f64,
+  h2: f64,
+  interval: f64,
+  fromFirst: u32,
+  heartbeat: f64,
+): void {
   halfLife0 = h0
   halfLife1 = h1
   halfLife2 = h2
@@ -156,7 +163,14 @@ export function configureTime(h0: f64, h1: f64, h2: f64, interval: f64, fromFirs
 }
 
 /** Lays the table out. Call it once, first. */
-export function configureTable(metrics: u32, attributes: u32, features: u32, peers: u32, nodes: u32, rows: u32): void {
+export function configureTable(
+  metrics: u32,
+  attributes: u32,
+  features: u32,
+  peers: u32,
+  nodes: u32,
+  rows: u32,
+): void {
   metricCount = metrics
   attributeCount = attributes
   featureCount = features

@@ -1,7 +1,16 @@
 // Signs of life: when each node was last seen, how regularly, and who fell silent. Silence counts
 // observed time only, so that our own lag never looks like a dead node.
 import {
-  ARRIVAL_MEAN, ARRIVAL_VARIANCE, FLAGS, LAST_SEEN, LAST_SEEN_OBSERVED, SEEN, SILENT, USED, field32, field64,
+  ARRIVAL_MEAN,
+  ARRIVAL_VARIANCE,
+  FLAGS,
+  LAST_SEEN,
+  LAST_SEEN_OBSERVED,
+  SEEN,
+  SILENT,
+  USED,
+  field32,
+  field64,
 } from './layout'
 import { f32Of } from './decay'
 import { listed, slotCount } from './node-slot'

@@ -64,7 +64,14 @@ export function resolve(offsets: usize, bytes: usize, rows: u32, from: u32): u32
  * The same through a dictionary: `known` is u32 [entries], filled with NO_NODE - 1 for "not yet asked",
  * so that an entry no row uses adds no node.
  */
-export function resolveKeys(keys: usize, known: usize, offsets: usize, bytes: usize, rows: u32, from: u32): u32 {
+export function resolveKeys(
+  keys: usize,
+  known: usize,
+  offsets: usize,
+  bytes: usize,
+  rows: u32,
+  from: u32,
+): u32 {
   for (let r: u32 = 0; r < rows; r++) {
     const key = load<u32>(keys + r * 4)
     let node = load<u32>(known + key * 4)
