@@ -75,8 +75,8 @@ export function logOutput(
   return { topic, partition, key, value: toBytes(JSON.stringify(body)), headers: { [KIND]: kind } }
 }
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the kind says which body it is
 /** Parses the JSON body of a record that we wrote ourselves. Anything else in it is a bug. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the kind says which body it is
 export function logBody<Body>(record: LogRecord): Body {
   if (record.value === null) throw new Error(`bug: no value at ${where(record)}`)
   return JSON.parse(toText(record.value)) as Body
