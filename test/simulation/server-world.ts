@@ -38,7 +38,9 @@ export class ServerWorld {
   /** Every command as its topic shows it, in order; one that was sent twice is here twice. */
   readonly commands: Command[] = []
   readonly journal: JournalEntry[] = []
-  /** Outcomes of the service's commits that were not `committed`, and its troubles. */
+  /** Folds that gave up. */
+  readonly failures: string[] = []
+  /** How the service's commits ended. */
   readonly outcomes = new Map<string, number>()
   readonly #bus: Bus
   readonly #nodes: readonly NodeId[]
@@ -79,9 +81,8 @@ export class ServerWorld {
       policy: { ...DEFAULT_POLICY, mode: 'enforce' },
       events: {
         committed: (_, outcome) => this.#count(outcome),
-        trouble: (role, partition, error) => {
-          throw new Error(`${role} ${partition} has failed`, { cause: error })
-        },
+        trouble: (role, _, error) => void this.failures.push(`${role}: ${error.message}`),
+        bug: (role, _, error) => void this.failures.push(`${role}: ${String(error)}`),
       },
     })
   }

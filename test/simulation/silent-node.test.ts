@@ -37,6 +37,7 @@ test.each(Array.from({ length: 12 }, (_, index) => 101 + index))(
     expect(told(world.commands), `seed ${seed}`).toEqual(['fence n4', 'recover n4 w4'])
     expect(world.commands[1].target, `seed ${seed}`).not.toBe('n4')
     expect(world.outcomes.get('aborted'), `seed ${seed}`).toBeGreaterThan(0)
+    expect(world.failures, `seed ${seed}`).toEqual([])
   },
 )
 
@@ -68,6 +69,7 @@ test('one seed gives one course', async () => {
       await world.seconds(30)
       world.silence('n2')
       await world.seconds(60)
+      expect(world.commands).toHaveLength(2)
       return [world.commands, world.journal, [...world.outcomes]]
     }),
   )
