@@ -14,12 +14,10 @@ buildWhenStale()
 // Arguments without a command belong to `serve --fleet`; `npm start -- serve ...` says its own.
 const given = process.argv.slice(2)
 const own = given.length > 0 && !given[0].startsWith('-')
-// The demonstration needs no broker, unless the caller asks for one.
-const env = own ? process.env : { FORESHOCK_BUS_KIND: 'embedded', ...process.env }
 const service = spawn(
   process.execPath,
   [join(root, 'dist/src/main.js'), ...(own ? given : ['serve', '--fleet', ...given])],
-  { cwd: root, env, stdio: 'inherit' },
+  { cwd: root, stdio: 'inherit' },
 )
 // A terminal's Ctrl-C reaches the child by itself; a signal sent to this process alone does not.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -35,21 +35,28 @@ const FLEET_START_MS = Date.UTC(2026, 0, 5, 8)
 const PROGRESS_INTERVAL_MS = 5_000
 
 /**
- * The fleet's own store, topology and mode; everything else is as configured. STORE_LOCKED while
- * another demonstration runs on the store: it must not be emptied under its feet.
+ * The fleet's own store (or, on Kafka, topics), topology and mode; everything else is as configured.
+ * STORE_LOCKED while another demonstration runs on the store: it must not be emptied under its feet.
+ * `startId` names this run.
  */
-export function demoConfig(config: Config): Config {
+export function demoConfig(config: Config, startId: string): Config {
   const directory = join(config.state.directory, 'demo')
   lockDirectory(resolve(directory, 'bus'))()
   rmSync(directory, { recursive: true, force: true })
   return {
     ...config,
-    bus:
-      config.bus.kind === 'kafka'
-        ? config.bus
-        : { ...config.bus, directory: join(directory, 'bus') },
+    bus: { ...config.bus, directory: join(directory, 'bus') },
     state: { directory },
-    topology: { ...config.topology, clock: 'driven', nodePartitions: 4, poolPartitions: 2 },
+    topology: {
+      ...config.topology,
+      prefix:
+        config.bus.kind === 'kafka'
+          ? `${config.topology.prefix}demo-${startId}.`
+          : config.topology.prefix,
+      clock: 'driven',
+      nodePartitions: 4,
+      poolPartitions: 2,
+    },
     models: { server: packagedModel('fleet'), ...config.models },
     policy: { ...config.policy, mode: 'enforce', actingPoint: { kind: 'card' } },
   }

@@ -38,12 +38,18 @@ export const command: Command = {
     ...CONFIG_OPTIONS,
     roles: { kind: 'text', value: 'LIST', summary: 'roles to run here', fallback: ROLES.join(',') },
     port: { kind: 'text', value: 'N', summary: 'HTTP port; 0 takes a free one', fallback: '8080' },
+    bus: {
+      kind: 'text',
+      value: 'kafka|embedded',
+      summary: 'the bus, whatever is configured',
+      fallback: 'as configured; embedded with --fleet',
+    },
     for: { kind: 'text', value: 'TIME', summary: 'end by itself after this, e.g. 60s' },
     ...FLEET_OPTIONS,
   },
   async run(args, io) {
     const fleet = args.flag('fleet')
-    const config = fleet ? demoConfig(loadedConfig(args, io)) : loadedConfig(args, io)
+    const config = configOf(args, io)
     const roles = rolesOf(args)
     const ended = endOf(args, io)
     const bugs: unknown[] = []
@@ -52,7 +58,14 @@ export const command: Command = {
       ended.abort()
     }
     const port = args.number('port')
-    const running = await startServer({ config, roles, io, port, onBug })
+    const running = await startServer({
+      config,
+      roles,
+      io,
+      port,
+      onBug,
+      ownsTopics: fleet || config.bus.kind === 'embedded',
+    })
     try {
       io.stderr(`foreshock: console at ${running.url}\n`)
       if (fleet) {
@@ -73,6 +86,17 @@ export const command: Command = {
   },
 }
 
+function configOf(args: Arguments, io: Io): Config {
+  const config = loadedConfig(args, io)
+  const chosen = args.choice('bus', ['kafka', 'embedded'] as const)
+  if (!args.flag('fleet')) {
+    return { ...config, bus: { ...config.bus, kind: chosen ?? config.bus.kind } }
+  }
+  // A demonstration needs no broker, unless one is asked for.
+  const bus = { ...config.bus, kind: chosen ?? 'embedded' }
+  return demoConfig({ ...config, bus }, io.nowMs().toString(36))
+}
+
 export interface Running {
   readonly url: string
   readonly bus: Bus
@@ -89,6 +113,8 @@ export interface ServerOptions {
   readonly roles: readonly RoleName[]
   readonly io: Io
   readonly port: number | undefined
+  /** The topics belong to this run and are made at once; otherwise they are made on purpose. */
+  readonly ownsTopics: boolean
   /** A state can no longer be trusted: the process must end. */
   readonly onBug: (error: unknown) => void
 }
@@ -108,7 +134,7 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     closers.length = 0
   }
   try {
-    await requireTopics(bus, config)
+    await requireTopics(bus, options)
     const state: ConsoleState = {
       bus,
       log,
@@ -213,9 +239,10 @@ function listenFor(
   return listen(app, { host: config.http.host, port: port ?? config.http.port })
 }
 
-/** The embedded store belongs to us and is set up at once; on Kafka topics are made on purpose. */
-async function requireTopics(bus: Bus, { bus: { kind }, topology }: Config): Promise<void> {
-  if (kind === 'embedded') {
+/** TOPIC_MISSING or TOPIC_MISMATCH for the first topic that is not as it must be. */
+async function requireTopics(bus: Bus, options: ServerOptions): Promise<void> {
+  const { topology } = options.config
+  if (options.ownsTopics) {
     await bus.create(topicSpecs(topology))
     return
   }
