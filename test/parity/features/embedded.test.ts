@@ -7,7 +7,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { openEmbeddedBus } from '../../../src/bus/embedded/embedded-bus.ts'
 import { DAY_MS } from '../../../src/core/time.ts'
 import { topicSpecs } from '../../../src/core/topics.ts'
-import { feedSteps } from '../../support/history/feed.ts'
+import { ClockDriver } from '../../../src/pipeline/clock-driver.ts'
+import { driveWorld } from '../../../src/pipeline/driven-world.ts'
+import { feedSteps, HistoryWorld } from '../../support/history/feed.ts'
 import { differences, type RowHashes, trainingRows } from '../../support/history/history-rows.ts'
 import {
   driveSteps,
@@ -61,4 +63,33 @@ describe.each([
       await bus.close()
     }
   })
+})
+
+test('also as a world in even steps, whatever happens within one, with four partitions', async () => {
+  const bus = await openEmbeddedBus({
+    directory: mkdtempSync(join(tmpdir(), 'foreshock-parity-bus-')),
+  })
+  const topology = parityTopology('parity.', 4)
+  await bus.create(topicSpecs(topology))
+  const service = await startParityService(bus, topology)
+  const driver = new ClockDriver(bus, topology)
+  try {
+    await untilOwner(service, topology)
+    const feed = { topology, seed: SEED, rowsPerRecordMax: 3 }
+    for (const world of [
+      new HistoryWorld(feed, drives, 90 * DAY_MS, true),
+      new HistoryWorld(feed, servers, 5 * MINUTE_MS, false),
+    ]) {
+      const { startMs, stepMs, endMs } = world
+      const signal = AbortSignal.timeout(60_000)
+      expect(
+        await driveWorld({ bus, topology, driver, world, startMs, stepMs, endMs, signal }),
+      ).toBe(endMs)
+    }
+    expect(differences(wanted, await predictedRows(bus, topology))).toEqual([])
+  } finally {
+    await driver.close()
+    await service.stop()
+    await bus.close()
+  }
 })

@@ -6,6 +6,7 @@ import type { Output } from '../../../src/core/bus.ts'
 import type { NodeEvent } from '../../../src/core/node.ts'
 import { partitionOf } from '../../../src/core/partition.ts'
 import { topicName, type Topology } from '../../../src/core/topics.ts'
+import type { World } from '../../../src/pipeline/driven-world.ts'
 import { randomFrom } from '../../../training/boost.ts'
 import type { ParityHistory, ParitySample } from './parity-history.ts'
 
@@ -24,16 +25,48 @@ export interface FeedOptions {
   readonly rowsPerRecordMax: number
 }
 
+/** A history as a world of even steps, each with whatever happens in it; it obeys no commands. */
+export class HistoryWorld implements World {
+  readonly startMs: number
+  readonly stepMs: number
+  readonly endMs: number
+  readonly #steps: ReadonlyMap<number, readonly Output[]>
+
+  /** `whole`: to the end of the step in which the history ends, else to the last step before it. */
+  constructor(
+    options: Omit<FeedOptions, 'histories' | 'stepMs'>,
+    history: ParityHistory,
+    stepMs: number,
+    whole: boolean,
+  ) {
+    this.startMs = Math.floor(history.startMs / stepMs) * stepMs
+    this.stepMs = stepMs
+    this.endMs = (whole ? Math.ceil : Math.floor)(history.endMs / stepMs) * stepMs
+    const count = (this.endMs - this.startMs) / stepMs
+    const times = Array.from({ length: count }, (_, step) => this.startMs + (step + 1) * stepMs)
+    const steps = stepsAt(options, history, times)
+    this.#steps = new Map(steps.map(({ atMs, outputs }) => [atMs, outputs]))
+  }
+
+  step(nowMs: number): readonly Output[] {
+    return this.#steps.get(nowMs) ?? []
+  }
+
+  take(): readonly Output[] {
+    return []
+  }
+}
+
 export function feedSteps(options: FeedOptions): readonly FeedStep[] {
   return options.histories.flatMap((history, i) =>
-    historySteps(options, history, options.stepMs[i]),
+    stepsAt(options, history, stepTimes(history, options.stepMs[i])),
   )
 }
 
-function historySteps(
-  { topology, rowsPerRecordMax, seed }: FeedOptions,
+function stepsAt(
+  { topology, rowsPerRecordMax, seed }: Omit<FeedOptions, 'histories' | 'stepMs'>,
   history: ParityHistory,
-  stepMs: number,
+  times: readonly number[],
 ): readonly FeedStep[] {
   const random = randomFrom(seed)
   const class_ = history.nodeClass.name
@@ -42,7 +75,7 @@ function historySteps(
   const events = [...history.events].sort((a, b) => a.atMs - b.atMs)
   const steps: FeedStep[] = []
   let [nextSample, nextEvent] = [0, 0]
-  for (const atMs of stepTimes(history, stepMs)) {
+  for (const atMs of times) {
     const outputs: Output[] = []
     for (; (events[nextEvent]?.atMs ?? Infinity) <= atMs; nextEvent++) {
       outputs.push(eventOutput(topology, events[nextEvent]))
@@ -69,10 +102,7 @@ function historySteps(
   return steps
 }
 
-/**
- * Steps end just before and at each event: topics have no order between them, so within a step a
- * node either reports or its life changes.
- */
+/** Uneven: steps end also just before and at each event, so in no step a node reports and changes. */
 function stepTimes({ startMs, endMs, events }: ParityHistory, stepMs: number): readonly number[] {
   const times = new Set<number>([endMs])
   for (const { atMs } of events) {
