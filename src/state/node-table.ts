@@ -75,6 +75,8 @@ export class NodeTable {
   readonly #cohortOf: (Cohort | undefined)[] = []
   /** Dropped nodes that rows in the buffer may still name. */
   readonly #dropped: number[] = []
+  /** Rows of the buffer that are counted with their cohorts already. */
+  #counted = 0
   #pending = false
   /** Health is worked out for all nodes at once, and once per record that was folded. */
   #healthStale = true
@@ -176,6 +178,8 @@ export class NodeTable {
       this.#drop(index)
       return true
     }
+    // Rows that wait belong to the peers that the node had until now.
+    if (alters) this.#countCohorts()
     if (event.kind === 'join') this.#join(index, event.labels, event.pool)
     if (event.kind === 'labels') this.#relabel(index, event.labels)
     this.#kernel.signLife(index, appendedAtMs, observed.atMs, observed.watermarkMs)
@@ -216,6 +220,7 @@ export class NodeTable {
   /** Empties the row buffer. Rows of nodes that left lose their ids with this. */
   clearRows(): void {
     this.#countCohorts()
+    this.#counted = 0
     this.#kernel.clearRows()
     for (const index of this.#dropped) this.#release(index)
     this.#dropped.length = 0
@@ -367,7 +372,7 @@ export class NodeTable {
   #countCohorts(): void {
     if (this.#peers.length === 0) return
     const { count, node, atMs, trigger, matrix } = this.rows()
-    for (let row = 0; row < count; row++) {
+    for (let row = this.#counted; row < count; row++) {
       const cohort = this.#cohortOf[node[row]]
       if (cohort === undefined || trigger[row] !== 0) continue
       const window = Math.floor(atMs[row] / this.#class.predictionIntervalMs)
@@ -378,6 +383,7 @@ export class NodeTable {
         this.#peerColumns.map((column) => matrix[from + column]),
       )
     }
+    this.#counted = count
   }
 
   #drop(index: number): void {
