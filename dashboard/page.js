@@ -145,14 +145,14 @@ function commandText(command) {
   const what = workload === null ? node : `${workload} from ${node}`
   const where = target === null ? '' : ` to ${target}`
   const tone = { verified: 'good', failed: 'bad', rejected: 'bad' }[state] ?? ''
-  return { text: `${action} ${what}${where}: ${state}. ${(reasons ?? []).join('; ')}`, tone }
+  return { text: `${action} ${what}${where}: ${state}. ${(reasons ?? []).join(' ')}`, tone }
 }
 
 function decisionText(entry) {
   const { kind, rail, node, reasons } = entry
   const refused = rail === null || rail === undefined ? '' : ` (${rail})`
   const tone = { refusal: 'warn', outcome: 'good' }[kind] ?? ''
-  return { text: `${kind}${refused} ${node ?? ''}: ${(reasons ?? []).join('; ')}`, tone }
+  return { text: `${kind}${refused} ${node ?? ''}: ${(reasons ?? []).join(' ')}`, tone }
 }
 
 function feed(name, describe) {
