@@ -29,7 +29,7 @@ export interface FoldOptions {
   readonly history: History
   readonly nodeClass: NodeClass
   readonly module: WebAssembly.Module
-  /** Nodes (by hash) to fold; the others are skipped altogether. */
+  /** Nodes (by hash) whose rows are handed out; the others are folded only where nodes have peers. */
   readonly wanted?: (hash: number) => boolean
   readonly onRow: (row: FoldedRow) => void
   /** Awaited between record batches, so that rows can be worked off while the history is read. */
@@ -65,6 +65,7 @@ export interface FoldedHistory {
 class HistoryFold {
   readonly #options: FoldOptions
   readonly #lives: Lives
+  readonly #hasPeers: boolean
   readonly #table: NodeTable
   readonly #builder: SampleBuilder
   readonly #encoder = new TextEncoder()
@@ -80,6 +81,7 @@ class HistoryFold {
     const { history, module, nodeClass } = options
     this.#options = options
     this.#lives = new Lives(history.events, history.manifest.horizonMs, history.endMs)
+    this.#hasPeers = nodeClass.metrics.some(({ peers }) => peers)
     this.#table = new NodeTable(module, nodeClass, { nodesMax: NODES_MAX })
     this.#builder = new SampleBuilder(nodeClass)
   }
@@ -89,7 +91,7 @@ class HistoryFold {
       const atMs = rows.atMs[i]
       this.#foldEvents(atMs)
       const number = this.#lives.numberOf(rows.nodes[i])
-      if (!this.#isWanted(number)) continue
+      if (!this.#isFolded(number)) continue
       this.#turnWindows(atMs)
       this.#nowMs = atMs
       if (this.#builder.full) this.#flush()
@@ -108,6 +110,11 @@ class HistoryFold {
     this.#advance(endMs)
     const { featureNames, featureHash } = this.#table
     return { lives: this.#lives, featureNames, featureHash }
+  }
+
+  /** A node that is not wanted is still a peer of those that are. */
+  #isFolded(number: number): boolean {
+    return this.#hasPeers || this.#isWanted(number)
   }
 
   #isWanted(number: number): boolean {
@@ -132,8 +139,8 @@ class HistoryFold {
    * windows they end one by one. Classes without peers need no such order between nodes.
    */
   #turnWindows(atMs: number): void {
-    const { metrics, predictionIntervalMs } = this.#options.nodeClass
-    if (!metrics.some(({ peers }) => peers)) return
+    if (!this.#hasPeers) return
+    const { predictionIntervalMs } = this.#options.nodeClass
     // Samples at a grid time itself still belong to its row.
     const window = Math.ceil(atMs / predictionIntervalMs) - 1
     if (window <= this.#window) return
@@ -153,7 +160,7 @@ class HistoryFold {
 
   #foldEvent(event: NodeEvent): void {
     const number = this.#lives.numberOf(event.node)
-    if (!this.#isWanted(number)) return
+    if (!this.#isFolded(number)) return
     this.#turnWindows(event.atMs)
     if (this.#staged.has(number)) this.#flush()
     const ends = event.kind === 'leave' || event.kind === 'failure'
@@ -182,6 +189,7 @@ class HistoryFold {
     const width = this.#table.featureNames.length
     for (let i = 0; i < count; i++) {
       const number = this.#numberOf(node[i])
+      if (!this.#isWanted(number)) continue
       const label = this.#lives.labelOf(number, atMs[i])
       if (label.kind === 'unknown') continue
       const hash = this.#lives.hashOf(number)

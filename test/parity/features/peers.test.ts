@@ -1,8 +1,12 @@
-// Goal: a row counts among the peers that its node had at the row's time, whenever the row is taken.
+// Goal: a node's place among its peers is the one that serving would see: peers are those of the row's
+// time, and all of them, also those whose own rows nobody wants.
 import { expect, test } from 'vitest'
 import type { NodeId, PoolId } from '../../../src/core/ids.ts'
 import type { JoinEvent } from '../../../src/core/node.ts'
 import { NodeTable } from '../../../src/state/node-table.ts'
+import { nodeHash } from '../../../training/manifest.ts'
+import { trainingRows } from '../../support/history/history-rows.ts'
+import { serverHistory } from '../../support/history/parity-history.ts'
 import { foreshockWasm, PROBE, samplesIpc } from '../../support/node-class.ts'
 
 const OBSERVED = { atMs: 0, watermarkMs: 0 }
@@ -40,3 +44,14 @@ test.each([{ taken: 'before it moves' }, { taken: 'after it has moved' }])(
     expect(counted).toEqual(['old/probe/ 1', 'new/probe/ 2'])
   },
 )
+
+test('a backtest that wants a few nodes sees the rows that all of them give together', async () => {
+  const servers = serverHistory(20, 3)
+  const names = new Map(servers.events.map(({ node }) => [nodeHash(node), node]))
+  const wanted = (hash: number) => names.get(hash)!.endsWith('7')
+  const all = await trainingRows(servers)
+  const some = await trainingRows(servers, wanted)
+  const expected = [...all].filter(([key]) => key.split('@')[0].endsWith('7'))
+  expect(expected.length).toBeGreaterThan(20)
+  expect([...some].sort()).toEqual(expected.sort())
+})

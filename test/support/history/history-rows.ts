@@ -13,7 +13,10 @@ export function rowKey(node: string, atMs: number): string {
   return `${node}@${new Date(atMs).toISOString()}`
 }
 
-export async function trainingRows(parity: ParityHistory): Promise<RowHashes> {
+export async function trainingRows(
+  parity: ParityHistory,
+  wanted?: (hash: number) => boolean,
+): Promise<RowHashes> {
   const { manifest, directory } = writeParityHistory(parity)
   const history = await openHistory(manifest, parity.nodeClass, directory)
   const names = new Map(parity.events.map(({ node }) => [nodeHash(node), node]))
@@ -23,6 +26,7 @@ export async function trainingRows(parity: ParityHistory): Promise<RowHashes> {
       history,
       nodeClass: parity.nodeClass,
       module: foreshockWasm(),
+      ...(wanted === undefined ? {} : { wanted }),
       onRow: ({ hash, atMs, matrix, from, width }) => {
         const key = rowKey(names.get(hash)!, atMs)
         if (rows.has(key)) throw new Error(`training saw ${key} twice`)
