@@ -68,7 +68,7 @@ export interface Service {
   /** Dead letters by reason, of this process. */
   deadLetters(): ReadonlyMap<string, number>
   stopReason(): string | null
-  /** Hands every partition over and ends. The bus stays open. */
+  /** Hands every partition over and ends. The bus stays open. Safe to call twice. */
   stop(): Promise<void>
 }
 
@@ -80,12 +80,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const running = new Map<RoleName, Role>()
   let host: WatcherHost | null = null
   let ingest: Ingest | null = null
-  const stop = async () => {
+  const stopAll = async () => {
     await ingest?.stop()
     for (const role of [running.get('watcher'), running.get('coordinator')]) await role?.stop()
     await stopSwitch.close()
     await host?.close()
   }
+  let stopped: Promise<void> | null = null
+  const stop = () => (stopped ??= stopAll())
   try {
     // The host first: a model that does not fit is found before anything joins a group.
     if (roles.includes('watcher')) host = await startHost(options)

@@ -18,7 +18,7 @@ import { SERVER } from '../support/history/parity-classes.ts'
 import { startSimulatedRoles } from '../support/history/simulated-roles.ts'
 import { metric } from '../support/node-class.ts'
 
-export const START_MS = 1_763_600_000_000
+const START_MS = 1_763_600_000_000
 const SECOND_MS = 1_000
 const POOL = 'web' as PoolId
 const BEATING: NodeClass = { ...SERVER, metrics: [metric('load')], heartbeatIntervalMs: 5_000 }

@@ -10,7 +10,7 @@ import type { Booster } from '../../../training/booster.ts'
 import { toOnnx } from '../../../training/onnx.ts'
 
 /** Low at or below the threshold of the first feature, high above it and where it is missing. */
-export function tinyBooster(featureCount: number, threshold: number): Booster {
+function tinyBooster(featureCount: number, threshold: number): Booster {
   return {
     featureCount,
     base: -1,
