@@ -1,6 +1,6 @@
 /** Executors without a fleet: every command is carried out at once, and counted. */
 import { Executor } from '../../src/agent/executor.ts'
-import type { Bus, Output, Reader } from '../../src/core/bus.ts'
+import type { Bus, LogRecord, Output, Reader } from '../../src/core/bus.ts'
 import type { Command } from '../../src/core/command.ts'
 import type { ActionStart, ActionState } from '../../src/core/executor.ts'
 import type { NodeId, WorkloadId } from '../../src/core/ids.ts'
@@ -21,7 +21,6 @@ export class InstantFleet {
   readonly fenced = new Set<NodeId>()
   /** How often each workload was recovered. */
   readonly recovered = new Map<WorkloadId, number>()
-  readonly commands: Command[] = []
   readonly #options: InstantFleetOptions
   readonly #executor: Executor
   readonly #placements = new Map<WorkloadId, Placement>()
@@ -62,6 +61,12 @@ export class InstantFleet {
     this.#placements.set(placement.workload, placement)
   }
 
+  /** Hands over one record of a command topic; `start` does so by itself. */
+  take(record: LogRecord, nowMs: number): readonly Output[] {
+    return this.#executor.take(record, nowMs)
+  }
+
+  /** Follows the command topics until `close`. */
   async start(): Promise<void> {
     const { bus, topology } = this.#options
     this.#readers = await Promise.all(
@@ -83,7 +88,7 @@ export class InstantFleet {
     while (!this.#closed) {
       const outputs: Output[] = []
       for (const record of await reader.take(TAKE_WAIT_MS)) {
-        outputs.push(...this.#executor.take(record, nowMs()))
+        outputs.push(...this.take(record, nowMs()))
       }
       if (outputs.length > 0) await bus.produce(outputs)
     }
@@ -92,7 +97,6 @@ export class InstantFleet {
   #move(command: Command): ActionStart {
     const placement = command.workload === null ? undefined : this.#placements.get(command.workload)
     if (placement === undefined) return { ok: false, refused: 'nothing is known of the workload' }
-    this.commands.push(command)
     if (command.action === 'recover') {
       this.recovered.set(placement.workload, (this.recovered.get(placement.workload) ?? 0) + 1)
     }

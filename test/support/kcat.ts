@@ -1,5 +1,6 @@
 /** Records as kcat reads them: committed ones only, by a client that shares no code with ours. */
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Writable } from 'node:stream'
 
 export interface CatRecord {
   readonly partition: number
@@ -19,27 +20,34 @@ export async function readAll(
   return parse(await output(program, [...words, ...format]))
 }
 
-/** Produces one line as one record. */
-export async function produceLine(
-  program: string,
-  brokers: readonly string[],
-  topic: string,
-  key: string,
-  line: string,
-): Promise<void> {
-  // The same partitioner as Kafka's Java client, which ours agrees with.
-  const partitioner = ['-X', 'topic.partitioner=murmur2_random']
-  const words = ['-P', '-b', brokers.join(), '-t', topic, '-k', key, ...partitioner]
-  await output(program, words, `${line}\n`)
+/** Keyed JSON records from one kcat, which partitions as Kafka's Java client does. */
+export class CatProducer {
+  readonly #child: ChildProcessByStdio<Writable, null, null>
+  readonly #ended: Promise<unknown>
+
+  constructor(program: string, brokers: readonly string[], topic: string) {
+    const partitioner = ['-X', 'topic.partitioner=murmur2_random']
+    const words = ['-P', '-K', '\t', '-b', brokers.join(), '-t', topic, ...partitioner]
+    this.#child = spawn(program, words, { stdio: ['pipe', 'ignore', 'inherit'] })
+    this.#ended = new Promise((resolve) => this.#child.once('close', resolve))
+  }
+
+  send(key: string, body: unknown): void {
+    this.#child.stdin.write(`${key}\t${JSON.stringify(body)}\n`)
+  }
+
+  async close(): Promise<void> {
+    this.#child.stdin.end()
+    await this.#ended
+  }
 }
 
-async function output(program: string, words: readonly string[], input = ''): Promise<Buffer> {
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+async function output(program: string, words: readonly string[]): Promise<Buffer> {
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
   const chunks: Buffer[] = []
   const errors: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
-  child.stdin.end(input)
   const code = await new Promise((resolve, reject) => {
     child.once('close', resolve)
     child.once('error', reject)

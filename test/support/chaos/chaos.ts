@@ -19,7 +19,7 @@ import {
 import { groupName } from '../../../src/pipeline/role.ts'
 import { InstantFleet } from '../instant-fleet.ts'
 import { type Point, POINTS } from './child.ts'
-import { topologyOf } from './deployment.ts'
+import { topologyOf } from '../deployment.ts'
 import { type Ledger, readLedger } from './ledger.ts'
 import { Load } from './load.ts'
 import { ServiceProcess } from './process.ts'

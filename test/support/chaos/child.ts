@@ -5,7 +5,7 @@ import type { CommitStep } from '../../../src/bus/kafka/client.ts'
 import type { Output } from '../../../src/core/bus.ts'
 import { KIND } from '../../../src/core/log.ts'
 import { type RoleName, ROLES, startService } from '../../../src/pipeline/service.ts'
-import { serviceOptions, SESSION_TIMEOUT_MS, topologyOf } from './deployment.ts'
+import { serviceOptions, SESSION_TIMEOUT_MS, topologyOf } from '../deployment.ts'
 
 export interface Point {
   readonly role: RoleName

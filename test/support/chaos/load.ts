@@ -10,7 +10,7 @@ import { partitionOf } from '../../../src/core/partition.ts'
 import { type InputTopic, topicName, type Topology } from '../../../src/core/topics.ts'
 import type { Placement } from '../../../src/core/workload.ts'
 import type { InstantFleet } from '../instant-fleet.ts'
-import { poolsOf } from './deployment.ts'
+import { poolsOf } from '../deployment.ts'
 
 const BEAT_MS = 200
 /** Each node is sampled at every fifth beat: once a second. */

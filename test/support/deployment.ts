@@ -1,13 +1,13 @@
-/** The deployment that the chaos runs on, as both the service processes and their tormentor see it. */
-import { loadNodeClasses } from '../../../src/config/node-classes.ts'
-import { loadSigner } from '../../../src/config/keys.ts'
-import { loadKernel, packagedNodeClasses } from '../../../src/commands/package.ts'
-import type { Bus } from '../../../src/core/bus.ts'
-import type { PoolId } from '../../../src/core/ids.ts'
-import { partitionOf } from '../../../src/core/partition.ts'
-import { DEFAULT_POLICY, type Policy } from '../../../src/core/policy.ts'
-import type { Topology } from '../../../src/core/topics.ts'
-import { ROLES, type ServiceOptions } from '../../../src/pipeline/service.ts'
+/** A deployment for tests on real buses: topology, pools and what a service of it is started with. */
+import { loadNodeClasses } from '../../src/config/node-classes.ts'
+import { loadSigner } from '../../src/config/keys.ts'
+import { loadKernel, packagedNodeClasses } from '../../src/commands/package.ts'
+import type { Bus } from '../../src/core/bus.ts'
+import type { PoolId } from '../../src/core/ids.ts'
+import { partitionOf } from '../../src/core/partition.ts'
+import { DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
+import type { Topology } from '../../src/core/topics.ts'
+import { ROLES, type ServiceOptions } from '../../src/pipeline/service.ts'
 
 const HOUR_MS = 3_600_000
 
