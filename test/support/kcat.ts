@@ -1,6 +1,5 @@
 /** Records as kcat reads them: committed ones only, by a client that shares no code with ours. */
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import type { Writable } from 'node:stream'
+import { spawn } from 'node:child_process'
 
 export interface CatRecord {
   readonly partition: number
@@ -20,30 +19,25 @@ export async function readAll(
   return parse(await output(program, [...words, ...format]))
 }
 
-/** Keyed JSON records from one kcat, which partitions as Kafka's Java client does. */
-export class CatProducer {
-  readonly #child: ChildProcessByStdio<Writable, null, null>
-  readonly #ended: Promise<unknown>
-
-  constructor(program: string, brokers: readonly string[], topic: string) {
-    const partitioner = ['-X', 'topic.partitioner=murmur2_random']
-    const words = ['-P', '-K', '\t', '-b', brokers.join(), '-t', topic, ...partitioner]
-    this.#child = spawn(program, words, { stdio: ['pipe', 'ignore', 'inherit'] })
-    this.#ended = new Promise((resolve) => this.#child.once('close', resolve))
-  }
-
-  send(key: string, body: unknown): void {
-    this.#child.stdin.write(`${key}\t${JSON.stringify(body)}\n`)
-  }
-
-  async close(): Promise<void> {
-    this.#child.stdin.end()
-    await this.#ended
-  }
+/**
+ * Keyed JSON records, partitioned as Kafka's Java client does. One kcat for each call: it reads its
+ * input in blocks, so what is written to one that goes on would wait for more to come.
+ */
+export async function produceKeyed(
+  program: string,
+  brokers: readonly string[],
+  topic: string,
+  records: readonly (readonly [key: string, body: unknown])[],
+): Promise<void> {
+  const partitioner = ['-X', 'topic.partitioner=murmur2_random']
+  const words = ['-P', '-K', '\t', '-b', brokers.join(), '-t', topic, ...partitioner]
+  const lines = records.map(([key, body]) => `${key}\t${JSON.stringify(body)}\n`)
+  await output(program, words, lines.join(''))
 }
 
-async function output(program: string, words: readonly string[]): Promise<Buffer> {
-  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+async function output(program: string, words: readonly string[], input = ''): Promise<Buffer> {
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin.end(input)
   const chunks: Buffer[] = []
   const errors: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
