@@ -56,7 +56,8 @@ export class Executor implements CommandExecutor {
   private readonly commandsMax: number
   private readonly entries = new Map<CommandId, Entry>()
   private readonly running = new Set<Entry>()
-  private readonly newestEpochs = new Map<PoolId, number>()
+  /** Partition of a command topic → pool → newest epoch: only within a partition is there an order. */
+  private readonly newestEpochs = new Map<string, Map<PoolId, number>>()
   private readonly tally = {
     taken: 0,
     malformed: 0,
@@ -99,7 +100,7 @@ export class Executor implements CommandExecutor {
       this.tally.repeated++
       return [resultOutput(this.options, command, known.state, 'repeated: carried out once', nowMs)]
     }
-    const refusal = this.refusal(command, nowMs)
+    const refusal = this.refusal(record, command, nowMs)
     if (refusal !== undefined)
       return [resultOutput(this.options, command, 'rejected', refusal, nowMs)]
     return this.begin(command, nowMs)
@@ -111,13 +112,14 @@ export class Executor implements CommandExecutor {
     return outputs
   }
 
-  private refusal(command: Command, nowMs: number): string | undefined {
-    const newest = this.newestEpochs.get(command.pool) ?? -1
+  private refusal(record: LogRecord, command: Command, nowMs: number): string | undefined {
+    const epochs = this.epochsOf(record)
+    const newest = epochs.get(command.pool) ?? -1
     if (command.epoch < newest) {
       this.tally.stale++
       return `stale: epoch ${command.epoch}, the newest in pool ${command.pool} is ${newest}`
     }
-    this.newestEpochs.set(command.pool, command.epoch)
+    epochs.set(command.pool, command.epoch)
     if (nowMs >= command.expiresAtMs) {
       this.tally.expired++
       return `expired ${nowMs - command.expiresAtMs} ms ago`
@@ -127,6 +129,13 @@ export class Executor implements CommandExecutor {
       return `the executor remembers ${this.commandsMax} unexpired commands and takes no more`
     }
     return undefined
+  }
+
+  private epochsOf({ topic, partition }: LogRecord): Map<PoolId, number> {
+    const key = `${topic}/${partition}`
+    const epochs = this.newestEpochs.get(key) ?? new Map<PoolId, number>()
+    this.newestEpochs.set(key, epochs)
+    return epochs
   }
 
   /** Oldest first, and only what a repeat of could not be carried out: it would be expired. */

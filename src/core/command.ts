@@ -25,7 +25,7 @@ export interface Command {
   readonly planId: PlanId | null
   readonly stepId: string | null
   readonly pool: PoolId
-  /** Offset of the coordinator's claim: executors refuse a command older than the newest epoch seen. */
+  /** Offset of the coordinator's claim: executors refuse one older than its partition's newest. */
   readonly epoch: number
   readonly action: CommandAction
   readonly node: NodeId

@@ -139,6 +139,18 @@ describe('refusals', () => {
     expect(results(executor.take(commandRecord(other), NOW_MS))).toEqual(['accepted', 'started'])
   })
 
+  test('an epoch is judged within a partition: others may be read sooner or later', () => {
+    const hooks = new ScriptedHooks()
+    const executor = createExecutor(hooks)
+    executor.take(commandRecord(createCommand('cordon', 'c0', { epoch: 7 })), NOW_MS)
+    const former = commandRecord(createCommand('cordon', 'c1', { epoch: 6 }))
+    expect(results(executor.take({ ...former, partition: 1 }, NOW_MS))).toEqual([
+      'accepted',
+      'started',
+    ])
+    expect(executor.counts()).toMatchObject({ taken: 2, stale: 0 })
+  })
+
   test('an unsigned command of a new epoch makes no signed one stale', () => {
     const hooks = new ScriptedHooks()
     const executor = createExecutor(hooks)
