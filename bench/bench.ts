@@ -1,0 +1,86 @@
+/**
+ * The frame of every benchmark: candidates are run in turns within one process or one run, so that
+ * a noisy machine slows them alike, and what is reported and judged is their ratio.
+ */
+import { median } from '../training/alerts.ts'
+
+/** One line of the table, as every scoreboard of the project has it, with the spread of the ratio. */
+export interface BenchRow {
+  readonly what: string
+  readonly against: string | null
+  /** Median ratio rival time ÷ our time (how many times faster), or a plain figure. */
+  readonly value: number | string | null
+  readonly reach: number | string | null
+  readonly ok: boolean
+  /** Smallest and largest ratio over the rounds. */
+  readonly spread?: readonly [number, number]
+  /** Absolute figures for the record, e.g. `{ ours: 2.4e6, rival: 3.1e5, unit: 'rows/s' }`; never judged. */
+  readonly figures?: Readonly<Record<string, number | string>>
+}
+
+export interface BenchContext {
+  /** Fewer rounds and smaller sizes: for the gate in the test run. */
+  readonly quick: boolean
+  readonly log: (text: string) => void
+}
+
+export interface Bench {
+  readonly name: string
+  /** A rival that is not installed gives a row that says so, with `value: null` and `ok: true`. */
+  run(context: BenchContext): Promise<readonly BenchRow[]>
+}
+
+/** Times of each round, ms per call of the candidate. */
+export type Times = Readonly<Record<string, readonly number[]>>
+
+/**
+ * Runs each candidate once to warm up and check it, then `rounds` times in turns, in an order that
+ * changes from round to round. A candidate does its whole work once per call.
+ */
+export async function alternate(
+  rounds: number,
+  candidates: Readonly<Record<string, () => unknown>>,
+): Promise<Times> {
+  const names = Object.keys(candidates)
+  const times: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]))
+  for (const name of names) await candidates[name]()
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[(i + round) % names.length]
+      const beganAtMs = performance.now()
+      await candidates[name]()
+      times[name].push(performance.now() - beganAtMs)
+    }
+  }
+  return times
+}
+
+/** How many times faster `ours` is than `rival`: median over rounds of the ratio within each round. */
+export function ratioRow(
+  what: string,
+  against: string,
+  times: Times,
+  { ours, rival, reach }: { readonly ours: string; readonly rival: string; readonly reach: number },
+  figures: BenchRow['figures'] = {},
+): BenchRow {
+  const ratios = times[ours].map((ms, round) => times[rival][round] / ms)
+  const value = median(ratios)
+  return {
+    what,
+    against,
+    value,
+    reach,
+    ok: value !== null && value >= reach,
+    spread: [Math.min(...ratios), Math.max(...ratios)],
+    figures: {
+      oursMsMedian: median(times[ours]) ?? 0,
+      rivalMsMedian: median(times[rival]) ?? 0,
+      ...figures,
+    },
+  }
+}
+
+/** A rival that this machine does not have. */
+export function missingRow(what: string, against: string, reach: number, why: string): BenchRow {
+  return { what, against: `${against} (not here: ${why})`, value: null, reach, ok: true }
+}
