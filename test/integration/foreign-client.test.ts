@@ -116,9 +116,9 @@ async function world(models: Readonly<Record<string, string>> = {}) {
     produceKeyed(program, brokers, topicName(topology, name), records)
   const alive = new Set(NODES)
   let beatCount = 0
-  let stopped = false
+  const stopping = new AbortController()
   const beat = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const at = new Date().toISOString()
       const metrics = { cpu_utilization: 0.4, cpu_temperature: 55 }
       const samples = [...alive].map((node) => {
@@ -131,7 +131,7 @@ async function world(models: Readonly<Record<string, string>> = {}) {
   }
   const beating = beat()
   closers.push(() => {
-    stopped = true
+    stopping.abort()
     return beating
   })
   return {

@@ -9,7 +9,7 @@ import { newTable, OBSERVED } from '../../support/node-program.ts'
 const ENDED_AT_MS = 50_000
 
 function sample(table: NodeTable, node: string, appendedAt: number): void {
-  table.load(samplesIpc(PROBE, [{ node, at: appendedAt, appendedAt }]))
+  table.load(samplesIpc(PROBE, [{ node, at: appendedAt, appendedAt, metrics: {} }]))
   table.fold(OBSERVED)
 }
 
