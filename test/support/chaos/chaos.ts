@@ -86,7 +86,8 @@ async function torment(
       for (const each of processes) await each.untilReady(READY_MS_MAX)
       await processes[turn].dieAt(point, DEATH_MS_MAX)
       processes[turn] = start()
-      options.onKill?.(point, ++killed, kills * POINTS.length)
+      killed++
+      options.onKill?.(point, killed, kills * POINTS.length)
     }
     await load.stop()
     const behind = await settle(bus, topology, load)
