@@ -7,6 +7,7 @@
  */
 import type { Bus, Lease, LogRecord, Membership, Offsets, Output } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
+import { ServiceError } from '../core/errors.ts'
 import { type ClockRecord, logOutput, type Tick, type Watermark } from '../core/log.ts'
 import { INPUT_TOPICS, topicName, type Topology } from '../core/topics.ts'
 import { giveUp, groupName, type RoleEvents, toEveryPartition } from './role.ts'
@@ -106,7 +107,7 @@ class IngestRun {
   }
 
   async run(): Promise<void> {
-    this.#lease.start({})
+    this.#lease.start(await this.#startOffsets())
     while (!this.#lease.lost) {
       const records = await this.#lease.take(this.#waitMs())
       for (const record of records) this.#take(record)
@@ -116,6 +117,21 @@ class IngestRun {
         await this.#commit()
       }
     }
+  }
+
+  /** Where it was, or the oldest record still kept: what retention took meanwhile is told, once. */
+  async #startOffsets(): Promise<Offsets> {
+    const { bus, events } = this.#options
+    const { partition, committed } = this.#lease
+    for (const [topic, next] of Object.entries(committed)) {
+      const oldest = (await bus.starts(topic))[partition] ?? 0
+      if (next >= oldest) continue
+      this.#next[topic] = oldest
+      if (next === 0) continue
+      const lost = `${topic}[${partition}]: records ${next} to ${oldest - 1} were dropped by retention before they were read; raise topology.retention, and do not leave the service off for longer`
+      events?.trouble?.('ingest', partition, new ServiceError('OFFSET_OUT_OF_RANGE', lost))
+    }
+    return { ...this.#next }
   }
 
   #driven(): boolean {

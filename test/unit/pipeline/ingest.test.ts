@@ -38,14 +38,16 @@ async function createWorld(clock: Topology['clock']) {
   const bus = broker.open('test')
   await bus.create(topicSpecs(topology))
   onTestFinished(() => bus.close())
+  const troubles: string[] = []
   const start = (name: string) =>
     startIngest({
+      events: { trouble: (_role, _partition, error) => troubles.push(error.message) },
       bus: broker.open(name),
       topology: { ...topology, clock },
       createRouter: () => new Passing(),
       commitIntervalMs: 50,
     })
-  return { broker, bus, start }
+  return { broker, bus, start, troubles }
 }
 
 async function send(bus: Bus, partition: number, value: string): Promise<void> {
@@ -221,4 +223,30 @@ test('the clock topic is public: what is no step in it is passed over', async ()
   await broker.clock.advance(1_000)
   const ticks = story(await nodeLog(bus)).filter((text) => text.startsWith('tick'))
   expect([...ticks].sort()).toEqual(['tick 1 of 0 at 5000', 'tick 1 of 1 at 5000'])
+})
+
+test('what retention took while it was away is told, and the rest is read', async () => {
+  const { broker, bus, start, troubles } = await createWorld('arrival')
+  const first = await start('a')
+  for (const value of ['read', 'lost-1', 'lost-2']) {
+    await send(bus, 0, value)
+    await broker.clock.advance(1_000)
+    if (value === 'read') {
+      const stopped = first.stop()
+      await broker.clock.advance(1_000)
+      await stopped
+    }
+  }
+  await broker.clock.advance(2 * topology.retentionMs)
+  await send(bus, 0, 'kept')
+  broker.clean()
+  await start('b')
+  await broker.clock.advance(5_000)
+  expect(troubles).toEqual([
+    'i.telemetry[0]: records 1 to 2 were dropped by retention before they were read; raise topology.retention, and do not leave the service off for longer',
+  ])
+  const texts = (await nodeLog(bus))
+    .filter((record) => kindOf(record) === undefined)
+    .map(({ value }) => toText(value!).split('@')[0])
+  expect(texts).toEqual(['kept'])
 })
