@@ -13,6 +13,8 @@ export interface ScoreRow {
   /** What it has to reach, e.g. 0.18 or `≤ 500 ms`; null where nothing is asked. */
   readonly reach: number | string | null
   readonly ok: boolean
+  /** Smallest and largest of what the value is the median of. */
+  readonly spread?: readonly [number, number]
 }
 
 /** At least `reach`. A value that could not be measured falls short. */
@@ -51,12 +53,15 @@ export function printScoreboard(io: Io, rows: readonly ScoreRow[], json: boolean
   return rows.every((row) => row.ok) ? 0 : 1
 }
 
+/** The column of spreads is there when a row has one. */
 export function renderScoreboard(rows: readonly ScoreRow[]): string {
+  const spreads = rows.some(({ spread }) => spread !== undefined)
   return table(
     [
       { title: 'what' },
       { title: 'against' },
       { title: 'value', align: 'right' },
+      ...(spreads ? [{ title: 'spread', align: 'right' } as const] : []),
       { title: 'reach', align: 'right' },
       { title: 'ok' },
     ],
@@ -64,6 +69,7 @@ export function renderScoreboard(rows: readonly ScoreRow[]): string {
       row.what,
       row.against ?? '',
       cell(row.value, 'not measured'),
+      ...(spreads ? [row.spread?.map(formatNumber).join(' to ') ?? ''] : []),
       cell(row.reach, ''),
       row.ok ? 'yes' : 'NO',
     ]),
