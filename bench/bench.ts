@@ -2,16 +2,14 @@
  * The frame of every benchmark: candidates are run in turns within one process or one run, so that
  * a noisy machine slows them alike, and what is reported and judged is their ratio.
  */
+import type { ScoreRow } from '../src/commands/scoreboard.ts'
 import { median } from '../training/alerts.ts'
 
-/** One line of the table, as every scoreboard of the project has it, with the spread of the ratio. */
-export interface BenchRow {
-  readonly what: string
-  readonly against: string | null
-  /** Median ratio rival time ÷ our time (how many times faster), or a plain figure. */
-  readonly value: number | string | null
-  readonly reach: number | string | null
-  readonly ok: boolean
+/**
+ * One line of the table. `value` is the median ratio rival time ÷ our time (how many times faster), or
+ * a plain figure.
+ */
+export interface BenchRow extends ScoreRow {
   /** Smallest and largest ratio over the rounds. */
   readonly spread?: readonly [number, number]
   /** Absolute figures for the record, e.g. `{ ours: 2.4e6, rival: 3.1e5, unit: 'rows/s' }`; never judged. */

@@ -18,7 +18,7 @@ import { driveWorld, type World } from '../pipeline/driven-world.ts'
 import { untilReady } from '../pipeline/service.ts'
 import type { Arguments, Io, OptionSpecs } from './command.ts'
 import { packagedModel } from './package.ts'
-import type { Running } from './serve.ts'
+import type { Running } from './server.ts'
 
 export const FLEET_OPTIONS = {
   fleet: {

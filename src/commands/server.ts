@@ -1,0 +1,221 @@
+/** A running service of one process: the bus, its roles and the console, started and stopped as one. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import pino from 'pino'
+import { type Config, policyFor } from '../config/config.ts'
+import { loadSigner, type Signer } from '../config/keys.ts'
+import { loadNodeClasses } from '../config/node-classes.ts'
+import type { Bus, Output } from '../core/bus.ts'
+import { ServiceError } from '../core/errors.ts'
+import { createApp, type Readiness } from '../http/app.ts'
+import { Metrics } from '../http/metrics.ts'
+import { loadPage } from '../http/page.ts'
+import { type HttpServer, listen } from '../http/server.ts'
+import { partitionCount, topicSpecs } from '../core/topics.ts'
+import {
+  type RoleName,
+  type Service,
+  type ServiceOptions,
+  startService,
+} from '../pipeline/service.ts'
+import { ConsoleViews } from '../store/views.ts'
+import { openBus } from './bus.ts'
+import type { Io } from './command.ts'
+import { feedConsole } from './console.ts'
+import { loadKernel, packagedNodeClasses, packageRoot, packageVersion } from './package.ts'
+import { runTopicsCheck } from './topics.ts'
+
+/** What a bus takes; ingest may be set to take less, and longer bodies would end as dead letters. */
+const BODY_BYTES_MAX = 8 * 1024 * 1024
+
+export interface Running {
+  readonly url: string
+  readonly bus: Bus
+  readonly service: Service
+  readonly serviceOptions: ServiceOptions
+  readonly views: ConsoleViews
+  /** The key that commands are signed with. */
+  readonly publicKey: string
+  stop(): Promise<void>
+}
+
+export interface ServerOptions {
+  readonly config: Config
+  readonly roles: readonly RoleName[]
+  readonly io: Io
+  readonly port: number | undefined
+  /** The topics belong to this run and are made at once; otherwise they are made on purpose. */
+  readonly ownsTopics: boolean
+  /** A state can no longer be trusted: the process must end. */
+  readonly onBug: (error: unknown) => void
+}
+
+/** Everything that can be wrong, a port in use too, is found before the first record is read. */
+export async function startServer(options: ServerOptions): Promise<Running> {
+  const { config, io } = options
+  const log = pino({ level: io.env['FORESHOCK_LOG'] ?? 'warn' }, pino.destination(2))
+  const kernel = await loadKernel()
+  const nodeClasses = loadNodeClasses(config.nodeClasses.directory ?? packagedNodeClasses())
+  mkdirSync(config.state.directory, { recursive: true })
+  const signer = loadSigner(config.state.directory)
+  const bus = await openBus(config, io, (message, detail) => log.warn(detail, message))
+  const closers: (() => Promise<void>)[] = [() => bus.close()]
+  const stop = async () => {
+    for (const close of closers.toReversed()) await close()
+    closers.length = 0
+  }
+  try {
+    await requireTopics(bus, options)
+    const state: ConsoleState = {
+      bus,
+      log,
+      views: new ConsoleViews(config.topology),
+      metrics: new Metrics({
+        topology: config.topology,
+        roles: () => state.service?.figures() ?? [],
+        bus: () => bus.health(),
+      }),
+      service: null,
+    }
+    const server = await listenFor(state, options)
+    closers.push(() => server.close())
+    const { views, metrics } = state
+    const serviceOptions = serviceOptionsOf(options, state, { kernel, nodeClasses, signer })
+    const service = await startService(serviceOptions)
+    state.service = service
+    closers.push(() => service.stop())
+    const feed = await feedConsole(bus, config.topology, views, metrics)
+    closers.push(() => feed.close())
+    const { url } = server
+    return { url, bus, service, serviceOptions, views, publicKey: signer.publicKey, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** What the console shows. It listens before the service has started, and is not ready until then. */
+interface ConsoleState {
+  readonly bus: Bus
+  readonly log: pino.Logger
+  readonly views: ConsoleViews
+  readonly metrics: Metrics
+  service: Service | null
+}
+
+function serviceOptionsOf(
+  { config, roles, onBug }: ServerOptions,
+  { bus, log, metrics }: ConsoleState,
+  {
+    kernel,
+    nodeClasses,
+    signer,
+  }: Pick<ServiceOptions, 'kernel' | 'nodeClasses'> & {
+    readonly signer: Signer
+  },
+): ServiceOptions {
+  return {
+    bus,
+    topology: config.topology,
+    roles,
+    kernel,
+    nodeClasses,
+    models: config.watcher.prediction ? config.models : {},
+    defaultClass: config.ingest.defaultClass,
+    telemetryFormat: config.ingest.telemetryFormat,
+    recordBytesMax: config.ingest.recordBytesMax,
+    commitIntervalMs: config.watcher.commitIntervalMs,
+    changeGapMs: config.watcher.changeGapMs,
+    nodesMax: config.watcher.nodesMax,
+    policyFor: (pool) => policyFor(config, pool),
+    sign: (bytes) => signer.sign(bytes),
+    source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
+    stateDirectory: config.state.directory,
+    host: 'thread',
+    events: {
+      committed: (role, outcome, _outputs, elapsedMs) =>
+        metrics.transaction(role, outcome, elapsedMs),
+      trouble: (role, partition, error) => log.error({ role, partition, err: error }, 'trouble'),
+      bug: (_role, _partition, error) => onBug(error),
+      restored: (role, partition, records, elapsedMs) =>
+        log.info({ role, partition, records, elapsedMs }, 'restored'),
+    },
+  }
+}
+
+function listenFor(
+  state: ConsoleState,
+  { config, roles, io, port }: ServerOptions,
+): Promise<HttpServer> {
+  const { bus, log, views, metrics } = state
+  const app = createApp({
+    views,
+    topology: config.topology,
+    produce: (outputs) => produceNow(bus, outputs),
+    readiness: () => readiness(state, config, roles),
+    metrics: () => metrics.text(),
+    about: () => ({
+      version: packageVersion(),
+      bus: bus.name,
+      mode: config.policy.mode,
+      provider: state.service?.models[0]?.provider ?? null,
+      models: state.service?.models.map(({ card }) => card.version) ?? [],
+      stopped: state.service?.stopReason() ?? null,
+    }),
+    page: loadPage(join(packageRoot(), 'dashboard')),
+    bodyBytesMax: Math.min(BODY_BYTES_MAX, config.ingest.recordBytesMax),
+    startId: io.nowMs().toString(36),
+    report: (error) => log.error({ err: error }, 'bug'),
+  })
+  return listen(app, { host: config.http.host, port: port ?? config.http.port })
+}
+
+/** TOPIC_MISSING or TOPIC_MISMATCH for the first topic that is not as it must be. */
+async function requireTopics(bus: Bus, options: ServerOptions): Promise<void> {
+  const { topology } = options.config
+  if (options.ownsTopics) {
+    await bus.create(topicSpecs(topology))
+    return
+  }
+  const [finding, ...more] = await runTopicsCheck(bus, topology)
+  if (finding === undefined) return
+  const others = more.length === 0 ? '' : ` (and ${more.length} more: foreshock topics check)`
+  throw new ServiceError(
+    finding.problem === 'missing' ? 'TOPIC_MISSING' : 'TOPIC_MISMATCH',
+    `topic ${finding.topic}: ${finding.found}, expected ${finding.expected}; ${finding.mend}${others}`,
+  )
+}
+
+/** The bus waits an outage out; whoever asks over HTTP is told of it instead. */
+async function produceNow(bus: Bus, outputs: readonly Output[]): Promise<unknown> {
+  const { connected, lastError } = bus.health()
+  if (connected) return bus.produce(outputs)
+  throw new ServiceError(
+    'BUS_UNREACHABLE',
+    `the bus is not connected: ${lastError ?? 'no answer yet'}; nothing was taken, send it again later`,
+  )
+}
+
+function readiness(
+  { bus, service }: ConsoleState,
+  { topology }: Config,
+  roles: readonly RoleName[],
+): Readiness {
+  const problems: string[] = []
+  const health = bus.health()
+  const lastError = health.lastError === null ? '' : ` (last error: ${health.lastError})`
+  if (!health.connected) problems.push(`the bus is not connected${lastError}`)
+  if (health.stuckLeaseCount > 0) {
+    problems.push(`${health.stuckLeaseCount} partitions make no progress${lastError}`)
+  }
+  if (service === null) return { ready: false, problems: [...problems, 'the service is starting'] }
+  const ready = service.ready()
+  for (const role of roles) {
+    const log = role === 'coordinator' ? 'pool-log' : 'node-log'
+    const wanted = partitionCount(topology, log)
+    // Other processes may own the rest; owning none is only a problem when this one is alone.
+    if (ready[role] > 0) continue
+    problems.push(`${role}: no partition of ${wanted} is restored here yet${lastError}`)
+  }
+  return { ready: problems.length === 0, problems }
+}
