@@ -1,13 +1,14 @@
 /** Topics and offsets: small questions, each with a few tries, through one connection of their own. */
 import type { Admin as KafkaAdmin, Kafka } from 'kafkajs'
-import kafkajs from 'kafkajs'
+
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { TopicDescription, TopicSpec } from '../../core/bus.ts'
 import { ServiceError, isServiceError } from '../../core/errors.ts'
+import { kafkajs } from './library.ts'
 import type { KafkaBusOptions } from './client.ts'
 import { kafkaClient } from './client.ts'
-import { busClosed, failureOf, isTopicMissing, topicMissing, unreachable } from './failure.ts'
+import { busClosed, denied, failureOf, isTopicMissing, topicMissing, unreachable } from './failure.ts'
 import type { Pulse } from './pulse.ts'
 import { RECORD_BYTES_MAX } from './record.ts'
 
@@ -21,6 +22,8 @@ const LEADERLESS: ReadonlySet<string> = new Set([
   'REPLICA_NOT_AVAILABLE',
 ])
 const PING_MS = 1_000
+/** Copies of each partition, where there are brokers for so many. */
+const REPLICATION_MAX = 3
 /** What a topic takes beyond the largest record: its frame. */
 const FRAME_BYTES = 64 * 1024
 
@@ -135,8 +138,11 @@ export class Admin {
 
   async #create(specs: readonly TopicSpec[]): Promise<void> {
     await this.#ask(async (admin) => {
+      const { brokers } = await admin.describeCluster()
+      const replication = Math.min(REPLICATION_MAX, brokers.length)
+      const topics = specs.map((spec) => topicConfig(spec, replication))
       try {
-        await admin.createTopics({ waitForLeaders: true, topics: specs.map(topicConfig) })
+        await admin.createTopics({ waitForLeaders: true, topics })
       } catch (error) {
         if (failureOf(error).type !== 'TOPIC_ALREADY_EXISTS' && !alreadyExists(error)) throw error
       }
@@ -159,8 +165,8 @@ export class Admin {
       if (this.#closed) throw busClosed()
       const failure = failureOf(error)
       if (topic !== undefined && isTopicMissing(failure)) throw topicMissing(topic)
-      if (failure.type === '') throw unreachable(this.#options.brokers, error)
-      throw error
+      if (failure.type === '') throw unreachable(this.#options, error)
+      throw denied(this.#options, error) ?? error
     }
   }
 
@@ -186,14 +192,20 @@ export class Admin {
   }
 }
 
-function topicConfig({ name, partitions, cleanup, retentionMs }: TopicSpec) {
+function topicConfig(
+  { name, partitions, cleanup, retentionMs }: TopicSpec,
+  replication: number,
+) {
   const entry = (key: string, value: string | number) => ({ name: key, value: String(value) })
   return {
     topic: name,
     numPartitions: partitions,
+    replicationFactor: replication,
     configEntries: [
       entry('cleanup.policy', cleanup),
       entry('message.timestamp.type', 'LogAppendTime'),
+      // With three copies one broker may die without a record lost, or a writer held up.
+      entry('min.insync.replicas', Math.max(1, replication - 1)),
       entry('max.message.bytes', RECORD_BYTES_MAX + FRAME_BYTES),
       // A broker's own limit on bytes would cut what must outlive the longest time without a checkpoint.
       entry('retention.bytes', -1),

@@ -4,13 +4,13 @@
  * kafkajs gives the sequence numbers back, and records sent under used numbers are silently dropped.
  */
 import type { Producer, RecordMetadata } from 'kafkajs'
-import kafkajs from 'kafkajs'
 
 import type { Output, Position } from '../../core/bus.ts'
+import { kafkajs } from './library.ts'
 import type { Admin } from './admin.ts'
 import type { KafkaBusOptions } from './client.ts'
 import { kafkaClient } from './client.ts'
-import { busClosed, failureOf, topicMissing, unreachable } from './failure.ts'
+import { busClosed, denied, failureOf, topicMissing, unreachable } from './failure.ts'
 import type { Pulse } from './pulse.ts'
 import { byTopic, fitting, refuseTooLarge } from './record.ts'
 import { ServiceError } from '../../core/errors.ts'
@@ -133,7 +133,8 @@ export class Appender {
     const tickets = new Set(sent.map(({ ticket }) => ticket))
     this.#queue = this.#queue.filter(({ ticket }) => !tickets.has(ticket))
     this.#partitions.clear()
-    const reason = failure.type === '' ? unreachable(this.#options.brokers, error) : error
+    const known = denied(this.#options, error) ?? error
+    const reason = failure.type === '' ? unreachable(this.#options, error) : known
     for (const ticket of tickets) ticket.reject(reason)
   }
 }

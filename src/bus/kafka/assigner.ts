@@ -7,9 +7,9 @@
  * highest among those that still have room (Thaler, Ravishankar 1998, with bounded loads).
  */
 import type { Assigner, Cluster, GroupMember, GroupMemberAssignment } from 'kafkajs'
-import kafkajs from 'kafkajs'
 
 import { toBytes } from '../../core/bytes.ts'
+import { kafkajs } from './library.ts'
 import { murmur2 } from '../../core/partition.ts'
 
 const NAME = 'foreshock-aligned'

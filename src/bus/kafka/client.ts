@@ -1,9 +1,10 @@
 /** kafkajs instances with our settings. Each kind of client has an instance, and a log, of its own. */
 import type { ISocketFactory, Kafka, RetryOptions, SASLOptions } from 'kafkajs'
-import kafkajs from 'kafkajs'
+
 import type { ConnectionOptions } from 'node:tls'
 
 import type { Output } from '../../core/bus.ts'
+import { kafkajs } from './library.ts'
 import { registerCodecs } from './codecs.ts'
 import { mendKafkajs } from './mends.ts'
 

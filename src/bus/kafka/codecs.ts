@@ -5,8 +5,7 @@
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 
-import kafkajs from 'kafkajs'
-
+import { kafkajs } from './library.ts'
 import { unpackLz4 } from './lz4.ts'
 import { zstdBytesMax } from './zstd.ts'
 

@@ -6,10 +6,11 @@
  * still busy with the last transaction more often than not.
  */
 import type { Producer, Transaction } from 'kafkajs'
-import kafkajs from 'kafkajs'
+
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CommitOutcome, Offsets, Output } from '../../core/bus.ts'
+import { kafkajs } from './library.ts'
 import type { CommitStep, KafkaBusOptions } from './client.ts'
 import { QUICK_RETRY, TRANSACTION_TIMEOUT_MS, kafkaClient } from './client.ts'
 import { failureOf, isFenced } from './failure.ts'
