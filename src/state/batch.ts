@@ -1,15 +1,17 @@
 /**
  * Lays the Arrow IPC stream of one `samples` record into the kernel's staging area: buffers are
- * copied as they are, and ids are resolved inside WASM.
+ * copied as they are, and ids are resolved inside WASM. The Arrow library reads the first record of
+ * each schema, and all that are not plain; the others are read from their frame alone.
  */
 import { DataType, Precision, TimeUnit, Type, tableFromIPC } from 'apache-arrow'
 import { ServiceError } from '../core/errors.ts'
 import type { Data, Dictionary, Table, Utf8, Vector } from 'apache-arrow'
 import type { NodeClass } from '../core/node.ts'
+import { StreamReader } from './stream-layout.ts'
+import { keyOutOfRange, stageLayout, stageNulls, tableFull, UNASKED } from './stream-staging.ts'
 import type { Kernel } from './kernel.ts'
 
 const TIMES = ['at', 'appended_at'] as const
-const UNASKED = 0xffff_fffe
 
 /** What was staged: rows, and columns that the class does not know. */
 export interface Staged {
@@ -17,9 +19,33 @@ export interface Staged {
   readonly unknownColumns: number
 }
 
-/** ServiceError INPUT_INVALID when it is no samples record, TABLE_FULL when a node finds no room. */
-export function stageBatch(kernel: Kernel, nodeClass: NodeClass, ipc: Uint8Array): Staged {
-  const table = decode(ipc)
+export class BatchStager {
+  readonly #kernel: Kernel
+  readonly #class: NodeClass
+  readonly #reader: StreamReader
+
+  constructor(kernel: Kernel, nodeClass: NodeClass) {
+    this.#kernel = kernel
+    this.#class = nodeClass
+    this.#reader = new StreamReader(nodeClass)
+  }
+
+  /** ServiceError INPUT_INVALID when it is no samples record, TABLE_FULL when a node finds no room. */
+  stage(ipc: Uint8Array): Staged {
+    const layout = this.#reader.read(ipc)
+    if (layout === undefined) return this.#stageTable(ipc)
+    stageLayout(this.#kernel, layout)
+    return layout
+  }
+
+  #stageTable(ipc: Uint8Array): Staged {
+    const table = decode(ipc)
+    this.#reader.learn(ipc, table.schema)
+    return stageTable(this.#kernel, this.#class, table)
+  }
+}
+
+function stageTable(kernel: Kernel, nodeClass: NodeClass, table: Table): Staged {
   const rows = table.numRows
   const node = column(table, 'node')
   kernel.stage(rows)
@@ -77,16 +103,12 @@ function stageValues(kernel: Kernel, at: number, vector: Vector, name: string): 
   for (const part of vector.data) {
     const values = part.values as Float64Array | Float32Array
     new Float64Array(kernel.memory.buffer, to, part.length).set(values.subarray(0, part.length))
-    if (part.nullCount > 0) stageNulls(kernel, to, part)
+    if (part.nullCount > 0) {
+      const bitmap = part.nullBitmap.subarray(0, (part.length + 7) >> 3)
+      stageNulls(kernel, to, bitmap, part.length)
+    }
     to += part.length * 8
   }
-}
-
-function stageNulls(kernel: Kernel, values: number, part: Data): void {
-  const bitmap = part.nullBitmap.subarray(0, (part.length + 7) >> 3)
-  const at = kernel.stageText(bitmap.length) >>> 0
-  new Uint8Array(kernel.memory.buffer, at, bitmap.length).set(bitmap)
-  kernel.applyNulls(values, at, part.length)
 }
 
 function stageNodes(kernel: Kernel, vector: Vector): void {
@@ -95,20 +117,15 @@ function stageNodes(kernel: Kernel, vector: Vector): void {
     const done = DataType.isUtf8(part.type)
       ? resolveTexts(kernel, part as Data<Utf8>, from)
       : resolveKeys(kernel, part, from)
-    if (done < part.length) {
-      throw new ServiceError(
-        'TABLE_FULL',
-        `the node table is full at ${kernel.nodes()} nodes: raise nodesMax or add partitions`,
-      )
-    }
+    if (done < part.length) throw tableFull(kernel)
     from += part.length
   }
 }
 
 function resolveTexts(kernel: Kernel, part: Data<Utf8>, from: number): number {
   if (part.length === 0) return 0
-  const [offsets, bytes] = stageTexts(kernel, [part], 0)
-  return kernel.resolve(offsets, bytes, part.length, from)
+  const [offsets, bytes, byteCount] = stageTexts(kernel, [part], 0)
+  return kernel.resolve(offsets, bytes, byteCount, part.length, from)
 }
 
 function resolveKeys(kernel: Kernel, part: Data, from: number): number {
@@ -121,22 +138,21 @@ function resolveKeys(kernel: Kernel, part: Data, from: number): number {
   const entries = texts.reduce((sum, { length }) => sum + length, 0)
   const keys = part.values as Int32Array
   const keyBytes = (part.length + entries) * 4
-  const [offsets, bytes, at] = stageTexts(kernel, texts, keyBytes)
+  const [offsets, bytes, byteCount, at] = stageTexts(kernel, texts, keyBytes)
   const staged = new Uint32Array(kernel.memory.buffer, at, part.length + entries)
   staged.set(keys.subarray(0, part.length))
-  for (let i = 0; i < part.length; i++) {
-    if (staged[i] >= entries) throw invalid(`has a dictionary key out of range in column node`)
-  }
+  if (kernel.keysWithin(at, part.length, entries) === 0) throw keyOutOfRange()
   staged.fill(UNASKED, part.length)
-  return kernel.resolveKeys(at, at + part.length * 4, offsets, bytes, part.length, from)
+  const known = at + part.length * 4
+  return kernel.resolveKeys(at, known, offsets, bytes, byteCount, part.length, from)
 }
 
-/** Copies Arrow utf8 chunks as one; `before` bytes stay free in front. Returns the three addresses. */
+/** Copies Arrow utf8 chunks as one; `before` bytes stay free in front. Returns the addresses and the bytes' count. */
 function stageTexts(
   kernel: Kernel,
   texts: readonly Data<Utf8>[],
   before: number,
-): readonly [number, number, number] {
+): readonly [number, number, number, number] {
   const rows = texts.reduce((sum, { length }) => sum + length, 0)
   const parts = texts.map(({ valueOffsets, values, length }) =>
     values.subarray(valueOffsets[0] ?? 0, valueOffsets[length] ?? 0),
@@ -155,7 +171,7 @@ function stageTexts(
     end += parts[index].length
   })
   offsets[row] = end
-  return [offsetsAt, bytesAt, at]
+  return [offsetsAt, bytesAt, byteCount, at]
 }
 
 function invalid(what: string): ServiceError {

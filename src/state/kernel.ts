@@ -45,6 +45,7 @@ const CALLS = [
   'stagedValuesPointer',
   'stageText',
   'resolve',
+  'keysWithin',
   'resolveKeys',
   'applyNulls',
   'beginFold',

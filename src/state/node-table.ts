@@ -10,7 +10,7 @@ import { assert, ServiceError } from '../core/errors.ts'
 import { DEFAULT_POOL } from '../core/ids.ts'
 import { MISSED_HEARTBEATS } from '../core/node.ts'
 import { toBytes, toText } from '../core/bytes.ts'
-import { stageBatch } from './batch.ts'
+import { BatchStager } from './batch.ts'
 import { CohortCounter, percentiles } from './cohorts.ts'
 import { attributeValue, featureHash, featureNames, peerMetrics } from './features.ts'
 import { COHORTS_MAX, configure, instantiate, NO_NODE } from './kernel.ts'
@@ -65,6 +65,7 @@ export class NodeTable {
   readonly featureHash: string
   readonly #class: NodeClass
   readonly #kernel: Kernel
+  readonly #stager: BatchStager
   readonly #peers: readonly Metric[]
   readonly #peerColumns: readonly number[]
   readonly #counter: CohortCounter
@@ -94,6 +95,7 @@ export class NodeTable {
     this.#peerColumns = this.#peers.map(({ name }) => this.featureNames.indexOf(`${name}.value`))
     this.#counter = new CohortCounter(this.#peers)
     this.#kernel = instantiate(module)
+    this.#stager = new BatchStager(this.#kernel, nodeClass)
     configure(this.#kernel, nodeClass, {
       featureCount: this.featureNames.length,
       nodesMax,
@@ -151,7 +153,7 @@ export class NodeTable {
   load(ipc: Uint8Array): void {
     assert(!this.#pending, 'the samples loaded before are not folded yet')
     this.#healthStale = true
-    const staged = stageBatch(this.#kernel, this.#class, ipc)
+    const staged = this.#stager.stage(ipc)
     this.#unknownColumns += staged.unknownColumns
     this.#kernel.beginFold()
     this.#pending = true

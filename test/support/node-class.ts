@@ -75,7 +75,7 @@ export function samplesIpc(
 ): Uint8Array {
   const names = [...nodeClass.metrics.map(({ name }) => name), ...extra]
   const ids = rows.map(({ node }) => node)
-  const texts = dictionary ? new Dictionary(new Utf8(), new Int32()) : new Utf8()
+  const texts = dictionary ? new Dictionary(new Utf8(), new Int32(), 1) : new Utf8()
   const node = vectorFromArray(ids, texts)
   const times = (values: readonly number[]) => vectorFromArray(values, new TimestampMillisecond())
   const columns = [

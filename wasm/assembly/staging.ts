@@ -4,6 +4,9 @@ import { NO_NODE, allocate, metricCount } from './layout'
 import { ID_BYTES_MAX } from './id-table'
 import { intern } from './node-slot'
 
+const UNASKED: u32 = NO_NODE - 1
+const FULL: u32 = NO_NODE - 2
+
 export let staged: u32 = 0
 export let stagedNodes: usize = 0
 export let stagedAt: usize = 0
@@ -50,35 +53,40 @@ export function stageText(bytes: u32): u32 {
  * Ids (Arrow utf8: i32 offsets [rows + 1], bytes) to slots in the staged nodes from `from` on. Returns
  * the rows done: fewer than `rows` when the table is full. What is no id becomes NO_NODE.
  */
-export function resolve(offsets: usize, bytes: usize, rows: u32, from: u32): u32 {
+export function resolve(offsets: usize, bytes: usize, byteCount: u32, rows: u32, from: u32): u32 {
   for (let r: u32 = 0; r < rows; r++) {
-    const start = load<i32>(offsets + r * 4)
-    const node = intern(bytes + start, <u32>(load<i32>(offsets + r * 4 + 4) - start))
-    if (node == NO_NODE && isFull(offsets, r)) return r
+    const node = internAt(offsets + r * 4, bytes, byteCount)
+    if (node == FULL) return r
     store<u32>(stagedNodes + (from + r) * 4, node)
   }
   return rows
 }
 
+/** 1 when every key names one of the `entries`. */
+export function keysWithin(keys: usize, rows: u32, entries: u32): u32 {
+  for (let r: u32 = 0; r < rows; r++) if (load<u32>(keys + r * 4) >= entries) return 0
+  return 1
+}
+
 /**
- * The same through a dictionary: `known` is u32 [entries], filled with NO_NODE - 1 for "not yet asked",
- * so that an entry no row uses adds no node.
+ * The same through a dictionary: `known` is u32 [entries], filled with UNASKED, so that an entry no
+ * row uses adds no node. Keys must be within it.
  */
 export function resolveKeys(
   keys: usize,
   known: usize,
   offsets: usize,
   bytes: usize,
+  byteCount: u32,
   rows: u32,
   from: u32,
 ): u32 {
   for (let r: u32 = 0; r < rows; r++) {
     const key = load<u32>(keys + r * 4)
     let node = load<u32>(known + key * 4)
-    if (node == NO_NODE - 1) {
-      const start = load<i32>(offsets + key * 4)
-      node = intern(bytes + start, <u32>(load<i32>(offsets + key * 4 + 4) - start))
-      if (node == NO_NODE && isFull(offsets, key)) return r
+    if (node == UNASKED) {
+      node = internAt(offsets + key * 4, bytes, byteCount)
+      if (node == FULL) return r
       store<u32>(known + key * 4, node)
     }
     store<u32>(stagedNodes + (from + r) * 4, node)
@@ -86,9 +94,13 @@ export function resolveKeys(
   return rows
 }
 
-function isFull(offsets: usize, row: u32): bool {
-  const length = <u32>(load<i32>(offsets + row * 4 + 4) - load<i32>(offsets + row * 4))
-  return length > 0 && length <= ID_BYTES_MAX
+/** Offsets that lead out of the bytes name no node, as do names that are too long. */
+function internAt(offset: usize, bytes: usize, byteCount: u32): u32 {
+  const start = load<u32>(offset)
+  const end = load<u32>(offset, 4)
+  if (start >= end || end > byteCount || end - start > ID_BYTES_MAX) return NO_NODE
+  const node = intern(bytes + start, end - start)
+  return node == NO_NODE ? FULL : node
 }
 
 /** Arrow nulls become NaN: bit 0 of the bitmap says that a value is missing. */
