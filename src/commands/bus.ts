@@ -26,14 +26,10 @@ export async function openBus(config: Config, io: Io, log?: KafkaLog): Promise<B
     return openEmbeddedBus({ directory: config.bus.directory })
   }
   const { openKafkaBus } = await import('../bus/kafka/bus.ts')
-  const { brokers, clientId, ssl, sasl } = config.kafka
+  const { brokers } = config.kafka
   let opened = false
   const bus = await openKafkaBus({
-    brokers,
-    clientId,
-    ssl,
-    prefix: config.topology.prefix,
-    ...(sasl === null ? {} : { sasl }),
+    ...kafkaOptions(config),
     log: (message, detail) => {
       if (opened) log?.(message, detail)
       else io.stderr(`foreshock: ${message}: ${brokers.join(', ')}${tries(detail)}\n`)
@@ -41,6 +37,17 @@ export async function openBus(config: Config, io: Io, log?: KafkaLog): Promise<B
   })
   opened = true
   return bus
+}
+
+export function kafkaOptions({ kafka, topology }: Config): KafkaBusOptions {
+  const { brokers, clientId, ssl, ca, sasl } = kafka
+  return {
+    brokers,
+    clientId,
+    ssl: ca === null ? ssl : { ca: [ca] },
+    prefix: topology.prefix,
+    ...(sasl === null ? {} : { sasl }),
+  }
 }
 
 function tries({ attempt, attemptsMax }: Readonly<Record<string, unknown>>): string {

@@ -1,11 +1,11 @@
-/** `foreshock topics create|check`: topics are made on purpose, never by a first write. */
+/** `foreshock topics create|check|grant`: topics are made on purpose, never by a first write. */
 import type { Bus, TopicDescription, TopicSpec } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
 import { topicSpecs } from '../core/topics.ts'
 import type { Topology } from '../core/topics.ts'
-import { loadedConfig, openBus } from './bus.ts'
+import { kafkaOptions, loadedConfig, openBus } from './bus.ts'
 import { CONFIG_OPTIONS } from './command.ts'
-import type { Command, Io } from './command.ts'
+import type { Arguments, Command, Io } from './command.ts'
 import { printJson, table } from './output.ts'
 
 export interface TopicFinding {
@@ -84,13 +84,17 @@ function findings(spec: TopicSpec, found: TopicDescription | undefined): TopicFi
 
 export const command: Command = {
   name: 'topics',
-  summary: 'create the topics of a deployment, or check that they are as they must be',
-  operands: 'create|check',
+  summary: 'create or check the topics of a deployment, or grant users their roles on them',
+  operands: 'create | check | grant ROLE=USER ...',
   options: CONFIG_OPTIONS,
   async run(args, io) {
     const [operation, ...rest] = args.operands
+    if (operation === 'grant') return await grant(rest, args, io)
     if ((operation !== 'create' && operation !== 'check') || rest.length > 0) {
-      throw new ServiceError('USAGE', 'topics: say create or check (foreshock topics --help)')
+      throw new ServiceError(
+        'USAGE',
+        'topics: say create, check or grant (foreshock topics --help)',
+      )
     }
     const config = loadedConfig(args, io)
     const bus = await openBus(config, io)
@@ -104,6 +108,31 @@ export const command: Command = {
       await bus.close()
     }
   },
+}
+
+/** One user may have several roles: each is granted in turn, and what a user has stays. */
+async function grant(words: readonly string[], args: Arguments, io: Io): Promise<0> {
+  const { ACCESS_ROLES, grantAccess } = await import('../bus/kafka/access.ts')
+  const users = words.map((word) => {
+    const [name, user = ''] = word.split('=', 2)
+    const role = ACCESS_ROLES.find((known) => known === name)
+    if (role !== undefined && user !== '') return { role, user }
+    const roles = ACCESS_ROLES.join(', ')
+    throw new ServiceError('USAGE', `topics grant: "${word}" is no ROLE=USER; roles: ${roles}`)
+  })
+  if (users.length === 0) {
+    throw new ServiceError('USAGE', 'topics grant: name at least one ROLE=USER')
+  }
+  const config = loadedConfig(args, io)
+  if (config.bus.kind !== 'kafka') {
+    throw new ServiceError('USAGE', 'topics grant: only Kafka knows users; set bus.kind to kafka')
+  }
+  for (const { role, user } of users) {
+    await grantAccess(kafkaOptions(config), config.topology, { [role]: user })
+  }
+  if (args.flag('json')) printJson(io, { operation: 'grant', users })
+  else for (const { role, user } of users) io.stdout(`${user} may do the work of ${role}\n`)
+  return 0
 }
 
 async function create(bus: Bus, topology: Topology, json: boolean, io: Io): Promise<void> {

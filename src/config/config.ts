@@ -21,6 +21,8 @@ export interface Config {
     readonly brokers: readonly string[]
     readonly clientId: string
     readonly ssl: boolean
+    /** PEM of the authorities to trust instead of the public ones; it switches `ssl` on. */
+    readonly ca: string | null
     readonly sasl: {
       readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
       readonly username: string
@@ -83,6 +85,14 @@ function readConfig(file: string): string {
   }
 }
 
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw invalid(`${file}: cannot read the certificates; check \`kafka.ssl_ca\``, cause)
+  }
+}
+
 function toConfig(settings: Settings): Config {
   const { bus, kafka, topology, state, http, ingest, watcher } = settings
   return {
@@ -90,7 +100,8 @@ function toConfig(settings: Settings): Config {
     kafka: {
       brokers: kafka.brokers,
       clientId: kafka.client_id,
-      ssl: kafka.ssl,
+      ssl: kafka.ssl || kafka.ssl_ca !== undefined,
+      ca: kafka.ssl_ca === undefined ? null : readAuthority(kafka.ssl_ca),
       sasl: kafka.sasl ?? null,
     },
     topology: {

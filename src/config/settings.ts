@@ -32,6 +32,7 @@ export const Settings = z.strictObject({
       brokers: z.array(broker).min(1).default(['127.0.0.1:19092']),
       client_id: z.string().min(1).default('foreshock'),
       ssl: z.boolean().default(false),
+      ssl_ca: z.string().min(1).optional(),
       sasl: z
         .strictObject({
           mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),

@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'USAGE'
   | 'BUS_UNREACHABLE'
   | 'BUS_CLOSED'
+  | 'ACCESS_DENIED'
   | 'STORE_LOCKED'
   | 'STORE_FULL'
   | 'TOPIC_MISSING'

@@ -8,7 +8,14 @@ import { ServiceError, isServiceError } from '../../core/errors.ts'
 import { kafkajs } from './library.ts'
 import type { KafkaBusOptions } from './client.ts'
 import { kafkaClient } from './client.ts'
-import { busClosed, denied, failureOf, isTopicMissing, topicMissing, unreachable } from './failure.ts'
+import {
+  busClosed,
+  denied,
+  failureOf,
+  isTopicMissing,
+  topicMissing,
+  unreachable,
+} from './failure.ts'
 import type { Pulse } from './pulse.ts'
 import { RECORD_BYTES_MAX } from './record.ts'
 
@@ -192,10 +199,7 @@ export class Admin {
   }
 }
 
-function topicConfig(
-  { name, partitions, cleanup, retentionMs }: TopicSpec,
-  replication: number,
-) {
+function topicConfig({ name, partitions, cleanup, retentionMs }: TopicSpec, replication: number) {
   const entry = (key: string, value: string | number) => ({ name: key, value: String(value) })
   return {
     topic: name,

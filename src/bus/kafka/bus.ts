@@ -18,7 +18,7 @@ import { Admin } from './admin.ts'
 import { Appender } from './appender.ts'
 import type { KafkaBusOptions } from './client.ts'
 import { CONNECT_ATTEMPTS_MAX } from './client.ts'
-import { busClosed, topicMissing, unreachable } from './failure.ts'
+import { busClosed, isLoginRefused, topicMissing, unreachable } from './failure.ts'
 import { KafkaMembership } from './membership.ts'
 import { Pulse } from './pulse.ts'
 import { KafkaReader, readFrom } from './reader.ts'
@@ -34,7 +34,7 @@ export async function openKafkaBus(options: KafkaBusOptions): Promise<Bus> {
       return new KafkaBus(options, pulse, admin)
     } catch (error) {
       await admin.close()
-      if (attempt >= attemptsMax) throw unreachable(options.brokers, error)
+      if (attempt >= attemptsMax || isLoginRefused(error)) throw unreachable(options, error)
       options.log?.('kafka does not answer, trying again', { attempt, attemptsMax })
     }
   }

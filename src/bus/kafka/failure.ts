@@ -1,5 +1,6 @@
 /** What an error of kafkajs means for us. It nests the broker's answer under its own retries. */
 import { ServiceError } from '../../core/errors.ts'
+import type { KafkaBusOptions } from './client.ts'
 
 export interface Failure {
   /** The broker's name for it, e.g. INVALID_PRODUCER_EPOCH; empty where no broker answered. */
@@ -9,6 +10,7 @@ export interface Failure {
 }
 
 interface Nested {
+  readonly name?: unknown
   readonly type?: unknown
   readonly code?: unknown
   readonly cause?: unknown
@@ -49,12 +51,61 @@ export function isTopicMissing(failure: Failure): boolean {
   return failure.type === 'UNKNOWN_TOPIC_OR_PARTITION'
 }
 
-export function unreachable(brokers: readonly string[], cause: unknown): ServiceError {
+/** Also where the brokers answer, but not to us: the message then says whom they refuse, and why. */
+export function unreachable(
+  { brokers, sasl }: Pick<KafkaBusOptions, 'brokers' | 'sasl'>,
+  cause: unknown,
+): ServiceError {
   const { message } = failureOf(cause)
+  const at = brokers.join(', ')
+  if (isLoginRefused(cause)) {
+    const user = sasl !== undefined && 'username' in sasl ? `user "${sasl.username}"` : 'us'
+    return new ServiceError(
+      'BUS_UNREACHABLE',
+      `Kafka at ${at} refuses ${user} (${message}). Mend kafka.sasl.username, password or ` +
+        'mechanism (FORESHOCK_KAFKA_SASL_…), or have the user created.',
+      { cause },
+    )
+  }
+  if (/certificate|self.signed/i.test(message)) {
+    return new ServiceError(
+      'BUS_UNREACHABLE',
+      `the certificate of Kafka at ${at} is not trusted (${message}). Name the file of its ` +
+        'authority in kafka.ssl_ca.',
+      { cause },
+    )
+  }
   return new ServiceError(
     'BUS_UNREACHABLE',
-    `no Kafka broker answers at ${brokers.join(', ')} (${message}). Start one there ` +
+    `no Kafka broker answers at ${at} (${message}). Start one there ` +
       '(`npm run kafka:up` for a local one) or name the right brokers in the configuration.',
+    { cause },
+  )
+}
+
+/** True when the brokers do not take the user's word for who it is; trying again changes nothing. */
+export function isLoginRefused(error: unknown): boolean {
+  let current: unknown = error
+  for (let depth = 0; depth < DEPTH_MAX && typeof current === 'object' && current; depth++) {
+    const { name, cause, originalError } = current as Nested
+    if (name === 'KafkaJSSASLAuthenticationError') return true
+    current = cause ?? originalError
+  }
+  return false
+}
+
+/** An error of ours where the brokers know the user and do not let it; else undefined. */
+export function denied(
+  { sasl }: Pick<KafkaBusOptions, 'sasl'>,
+  cause: unknown,
+): ServiceError | undefined {
+  const { type, message } = failureOf(cause)
+  if (!type.endsWith('_AUTHORIZATION_FAILED')) return undefined
+  const user = sasl !== undefined && 'username' in sasl ? `user "${sasl.username}"` : 'this client'
+  return new ServiceError(
+    'ACCESS_DENIED',
+    `Kafka does not let ${user} do this (${message}): give it the role that may, with ` +
+      '`foreshock topics grant ROLE=USER`',
     { cause },
   )
 }

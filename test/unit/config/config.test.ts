@@ -5,7 +5,7 @@ import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 test('an empty file has every default filled in', () => {
   expect(loadConfig({ text: '', env: {} })).toEqual({
     bus: { kind: 'kafka', directory: '.foreshock/bus' },
-    kafka: { brokers: ['127.0.0.1:19092'], clientId: 'foreshock', ssl: false, sasl: null },
+    kafka: { brokers: ['127.0.0.1:19092'], clientId: 'foreshock', ssl: false, ca: null, sasl: null },
     topology: {
       prefix: 'foreshock.',
       nodePartitions: 8,
