@@ -18,7 +18,7 @@ export const command: Command = {
   async run(args, io) {
     const modelDir = args.required('model')
     const source = await historySource(args)
-    const scorer = await loadPredictor(modelDir)
+    const scorer = await loadPredictor(modelDir, { kernel: source.module })
     try {
       const { nodeClass } = source
       checkFeatures(scorer.card, {

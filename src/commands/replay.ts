@@ -61,7 +61,7 @@ export const command: Command = {
 async function replay(args: Arguments, io: Io): Promise<ExitCode> {
   const source = await historySource(args)
   const modelDir = args.text('model') ?? packagedModel(source.manifest.name)
-  const scorer = await loadPredictor(modelDir)
+  const scorer = await loadPredictor(modelDir, { kernel: source.module })
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-replay-'))
   try {
     const { card } = scorer

@@ -48,7 +48,7 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
         `models.${name}: there is no node class \`${name}\`; known: ${[...nodeClasses.keys()].join(', ')}`,
       )
     }
-    const predictor = await loadPredictor(directory)
+    const predictor = await loadPredictor(directory, { kernel: setup.kernel })
     checkFeatures(predictor.card, new NodeTable(setup.kernel, nodeClass, { nodesMax: 16 }))
     predictors.set(name, predictor)
   }

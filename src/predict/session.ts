@@ -1,6 +1,7 @@
 /**
- * One model, loaded and checked, on ONNX Runtime. `run` blocks its thread, so it lives in the
- * worker whose WASM memory it reads: the feature matrix goes in without a copy.
+ * One model, loaded and checked: on the tree kernel where it is one of ours, else on ONNX Runtime.
+ * Both block their thread, so a predictor lives in the worker whose feature matrix it reads. The tree
+ * kernel copies the rows once into its own memory; ONNX Runtime reads them where they are.
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -8,6 +9,7 @@ import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { assert, ServiceError } from '../core/errors.ts'
 import type { ModelCard } from '../core/model.ts'
+import { createTreePredictor } from './tree-predictor.ts'
 
 /** Rows per run: beyond it the time per row no longer falls. */
 const ROWS_PER_RUN_MAX = 4_096
@@ -21,6 +23,7 @@ export interface Scores {
 
 export interface Predictor {
   readonly card: ModelCard
+  /** `wasm`: the tree kernel; `cpu`: ONNX Runtime. */
   readonly provider: string
   /**
    * @param matrix float32 [rows, features], row-major; may be a view on (unshared) WASM memory.
@@ -36,11 +39,19 @@ export interface FeatureSpace {
   readonly featureNames: readonly string[]
 }
 
+export interface PredictorOptions {
+  /** foreshock.wasm. Without it, or for a foreign model, ONNX Runtime serves. */
+  readonly kernel?: WebAssembly.Module
+}
+
 /**
  * Loads `directory`/card.json and model.onnx.
  * ServiceError MODEL_INVALID: a file is missing, damaged or not what the card says.
  */
-export async function loadPredictor(directory: string): Promise<Predictor> {
+export async function loadPredictor(
+  directory: string,
+  { kernel }: PredictorOptions = {},
+): Promise<Predictor> {
   const card = await readCard(directory)
   const file = join(directory, 'model.onnx')
   const bytes = await readModelFile(file)
@@ -51,8 +62,12 @@ export async function loadPredictor(directory: string): Promise<Predictor> {
       `${file}: its sha256 is ${hash.slice(0, 12)}… but card.json says ${card.modelHash.slice(0, 12)}…; the file is damaged or the card is of another model: train again or restore both`,
     )
   }
-  const session = await createSession(file, bytes)
-  return new OnnxPredictor(card, session)
+  const oracle = new OnnxPredictor(card, await createSession(file, bytes))
+  if (kernel === undefined) return oracle
+  const predictor = await createTreePredictor(kernel, bytes, oracle)
+  if (predictor === null) return oracle
+  await oracle.dispose()
+  return predictor
 }
 
 /** ServiceError MODEL_MISMATCH, naming the features that differ, unless the model fits the table. */
