@@ -9,7 +9,6 @@ import {
   CODE,
   COHORT,
   FIRST_AT,
-  HALF_LIFE_STEP,
   MAXIMUM,
   MEAN,
   METRIC_BYTES,
@@ -18,6 +17,7 @@ import {
   VALUE,
   VARIANCE,
   attributeCount,
+  entryOf,
   featureCount,
   field32,
   field64,
@@ -57,10 +57,10 @@ export function emitRow(node: u32, t: f64, trigger: u32): bool {
   let block = tileOf(node) + metricsAt
   for (let m: u32 = 0; m < metricCount; m++, block += METRIC_BYTES) {
     const kind = load<u32>(METRIC_KIND + m * 4)
-    emitMetric(block, node & 15, kind, t)
+    const value = load<f32>(block + VALUE + (node & 15) * 4)
+    emitMetric(entryOf(block, node), value, kind, t)
     const peer = load<i32>(METRIC_PEER + m * 4)
-    if (peer >= 0)
-      put(placeAmongPeers(cohort, <u32>peer, t, load<f32>(block + VALUE + (node & 15) * 4)))
+    if (peer >= 0) put(placeAmongPeers(cohort, <u32>peer, t, value))
   }
   for (let a: u32 = 0; a < attributeCount; a++) {
     const value = load<f64>(field64(node, ATTRIBUTES + a * 128))
@@ -71,39 +71,34 @@ export function emitRow(node: u32, t: f64, trigger: u32): bool {
   return true
 }
 
-function emitMetric(block: usize, lane: u32, kind: u32, t: f64): void {
-  const at = load<f64>(block + AT + lane * 8)
-  const lane32 = block + lane * 4
+function emitMetric(entry: usize, value: f32, kind: u32, t: f64): void {
+  const at = load<f64>(entry + AT)
   if (at == -Infinity) {
     for (let i: u32 = kind == CODE ? 6 : 14; i > 0; i--) put(<f32>NaN)
     return
   }
   decayOver(t > at ? t - at : 0)
-  put(load<f32>(lane32 + VALUE))
-  if (kind != CODE) emitMoments(lane32)
-  const changes = lane32 + CHANGES
-  put(f32Of(<f64>load<f32>(changes) * decay0))
-  put(f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP) * decay1))
-  put(f32Of(<f64>load<f32>(changes + HALF_LIFE_STEP * 2) * decay2))
-  put(hours(t - load<f64>(block + CHANGED_AT + lane * 8)))
+  put(value)
+  if (kind != CODE) emitMoments(entry, <f64>value)
+  put(f32Of(<f64>load<f32>(entry + CHANGES) * decay0))
+  put(f32Of(<f64>load<f32>(entry + CHANGES, 4) * decay1))
+  put(f32Of(<f64>load<f32>(entry + CHANGES, 8) * decay2))
+  put(hours(t - load<f64>(entry + CHANGED_AT)))
   put(hours(t - at))
-  if (kind != CODE) put(load<f32>(lane32 + MAXIMUM))
+  if (kind != CODE) put(load<f32>(entry + MAXIMUM))
 }
 
 /** Residual and standard deviation at each half-life, and the trend: short mean minus long mean. */
-function emitMoments(lane32: usize): void {
-  const held = <f64>load<f32>(lane32 + VALUE)
-  const mean = lane32 + MEAN
-  const variance = lane32 + VARIANCE
-  const d0 = <f64>load<f32>(mean) - held
-  const d1 = <f64>load<f32>(mean + HALF_LIFE_STEP) - held
-  const d2 = <f64>load<f32>(mean + HALF_LIFE_STEP * 2) - held
+function emitMoments(entry: usize, held: f64): void {
+  const d0 = <f64>load<f32>(entry + MEAN) - held
+  const d1 = <f64>load<f32>(entry + MEAN, 4) - held
+  const d2 = <f64>load<f32>(entry + MEAN, 8) - held
   put(f32Of(-(d0 * decay0)))
   put(f32Of(-(d1 * decay1)))
   put(f32Of(-(d2 * decay2)))
-  putDeviation(variance, d0, decay0)
-  putDeviation(variance + HALF_LIFE_STEP, d1, decay1)
-  putDeviation(variance + HALF_LIFE_STEP * 2, d2, decay2)
+  putDeviation(entry + VARIANCE, d0, decay0)
+  putDeviation(entry + VARIANCE + 4, d1, decay1)
+  putDeviation(entry + VARIANCE + 8, d2, decay2)
   put(f32Of(d0 * decay0 - d2 * decay2))
 }
 

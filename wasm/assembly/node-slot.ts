@@ -10,7 +10,6 @@ import {
   EMITTED_AT,
   FIRST_AT,
   FLAGS,
-  HALF_LIFE_STEP,
   ID_LENGTH,
   ID_POINTER,
   LAST_AT,
@@ -18,7 +17,6 @@ import {
   LAST_SEEN_OBSERVED,
   MAXIMUM,
   MEAN,
-  MISSING,
   NEXT_GRID,
   NO_COHORT,
   NO_NODE,
@@ -29,12 +27,14 @@ import {
   VARIANCE,
   allocate,
   attributeCount,
+  entryOf,
   field32,
   field64,
   growTo,
   heartbeatInterval,
   metricBlock,
   metricCount,
+  missingRatios,
   nodesMax,
 } from './layout'
 import { ID_BYTES_MAX, findId, freeId, hashOf, insertId, removeId } from './id-table'
@@ -131,22 +131,23 @@ function clearNode(node: u32): void {
   const flags = field32(node, FLAGS)
   store<u32>(flags, (load<u32>(flags) & QUEUED) | USED)
   for (let a: u32 = 0; a < attributeCount; a++) store<f64>(field64(node, ATTRIBUTES + a * 128), NaN)
-  for (let m: u32 = 0; m < metricCount; m++) clearMetric(metricBlock(node, m), node & 15)
+  for (let m: u32 = 0; m < metricCount; m++) clearMetric(node, m)
 }
 
-function clearMetric(block: usize, lane: u32): void {
-  store<f64>(block + RAW + lane * 8, NaN)
-  store<f64>(block + AT + lane * 8, -Infinity)
-  store<f64>(block + CHANGED_AT + lane * 8, NaN)
-  const lane32 = block + lane * 4
-  store<f32>(lane32 + VALUE, <f32>NaN)
-  store<f32>(lane32 + MAXIMUM, <f32>NaN)
-  store<f32>(lane32 + MISSING, 0)
+function clearMetric(node: u32, metric: u32): void {
+  const block = metricBlock(node, metric)
+  const entry = entryOf(block, node)
+  store<f32>(block + VALUE + (node & 15) * 4, <f32>NaN)
+  store<f32>(missingRatios(node) + metric * 4, 0)
+  store<f64>(entry + RAW, NaN)
+  store<f64>(entry + AT, -Infinity)
+  store<f64>(entry + CHANGED_AT, NaN)
   for (let h: u32 = 0; h < 3; h++) {
-    store<f32>(lane32 + MEAN + h * HALF_LIFE_STEP, <f32>NaN)
-    store<f32>(lane32 + VARIANCE + h * HALF_LIFE_STEP, 0)
-    store<f32>(lane32 + CHANGES + h * HALF_LIFE_STEP, 0)
+    store<f32>(entry + MEAN + h * 4, <f32>NaN)
+    store<f32>(entry + VARIANCE + h * 4, 0)
+    store<f32>(entry + CHANGES + h * 4, 0)
   }
+  store<f32>(entry + MAXIMUM, <f32>NaN)
 }
 
 /** Takes the node out of the table. Its id stays readable, for rows not yet taken, until `release`. */
@@ -175,5 +176,5 @@ export function setCohort(node: u32, cohort: u32): void {
 
 /** Share of recent samples without this metric, 0..1. */
 export function missingRatioOf(node: u32, metric: u32): f64 {
-  return <f64>load<f32>(metricBlock(node, metric) + MISSING + (node & 15) * 4)
+  return <f64>load<f32>(missingRatios(node) + metric * 4)
 }
