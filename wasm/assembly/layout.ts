@@ -3,14 +3,16 @@
 //   fixed      configuration of the metrics and attributes (static data)
 //   allocated  chunk directory, id slots, row buffer, staging, tile chunks, ids: in order of need
 //
-// A tile holds 16 nodes as arrays of structures of arrays: each field is 16 lanes side by side, so
-// that a kernel over all nodes reads whole cache lines and one node stays within one kilobyte or so:
+// A tile holds 16 nodes. What is asked of all nodes at once (liveness, health) lies as 16 lanes side by
+// side, so that a kernel over all nodes reads whole cache lines; what one sample of one node changes
+// lies together, so that folding a metric touches two lines and not fifteen:
 //
 //   f64 x 6            lastSeen, lastSeenObserved, firstAt, lastAt, nextGrid, emittedAt
 //   u32/f32 x 8        arrival mean, arrival variance, cohort, id pointer, id length, id hash, flags, spare
 //   f64 x attributes   attribute values (an epoch in ms does not fit a float32)
-//   metric x metrics   f64 raw, at, changedAt; f32 value, mean x 3, variance x 3, changes x 3,
-//                      maximum, missing ratio
+//   metric x metrics   f32 value, 16 lanes; then per node one line of 64 bytes, the entry:
+//                      f64 raw, at, changedAt; f32 mean x 3, variance x 3, changes x 3, maximum
+//   missing ratio      f32 x metrics per node
 //
 // One WebAssembly instance is one node table, one trainer or one model, never two: each owns its whole
 // memory.
@@ -43,19 +45,20 @@ export const ID_HASH: u32 = NODE32 + LANE32 * 5
 export const FLAGS: u32 = NODE32 + LANE32 * 6
 export const ATTRIBUTES: u32 = NODE32 + LANE32 * 8
 
-// Fields of a metric within its block.
+// A metric's block: lanes of the last value, then the entries of the 16 nodes.
+export const VALUE: u32 = 0
+const ENTRIES: u32 = LANE32
+const ENTRY_BYTES: u32 = 64
+export const METRIC_BYTES: u32 = ENTRIES + LANES * ENTRY_BYTES
+
+// Fields of an entry; those with one float32 per half-life have them side by side.
 export const RAW: u32 = 0
-export const AT: u32 = LANE64
-export const CHANGED_AT: u32 = LANE64 * 2
-export const VALUE: u32 = LANE64 * 3
-export const MEAN: u32 = VALUE + LANE32
-export const VARIANCE: u32 = VALUE + LANE32 * 4
-export const CHANGES: u32 = VALUE + LANE32 * 7
-export const MAXIMUM: u32 = VALUE + LANE32 * 10
-export const MISSING: u32 = VALUE + LANE32 * 11
-export const METRIC_BYTES: u32 = VALUE + LANE32 * 12
-/** From one half-life's field to the next. */
-export const HALF_LIFE_STEP: u32 = LANE32
+export const AT: u32 = 8
+export const CHANGED_AT: u32 = 16
+export const MEAN: u32 = 24
+export const VARIANCE: u32 = 36
+export const CHANGES: u32 = 48
+export const MAXIMUM: u32 = 60
 
 // Bits of FLAGS.
 export const USED: u32 = 1
@@ -88,6 +91,7 @@ export let featureCount: u32 = 0
 export let peerCount: u32 = 0
 export let tileBytes: u32 = 0
 export let metricsAt: u32 = 0
+let missingAt: u32 = 0
 export let nodesMax: u32 = 0
 export let halfLife0: f64 = 0
 export let halfLife1: f64 = 0
@@ -179,7 +183,8 @@ export function configureTable(
   nodesMax = nodes
   rowsMax = rows
   metricsAt = ATTRIBUTES + attributes * LANE64
-  tileBytes = metricsAt + metrics * METRIC_BYTES
+  missingAt = metricsAt + metrics * METRIC_BYTES
+  tileBytes = missingAt + metrics * LANE32
   chunks = allocate((nodes / CHUNK_NODES + 1) * 4)
   rowNodes = allocate(rows * 4)
   rowTimes = allocate(rows * 8)
@@ -217,6 +222,16 @@ export function field32(node: u32, field: u32): usize {
 
 export function metricBlock(node: u32, metric: u32): usize {
   return tileOf(node) + metricsAt + metric * METRIC_BYTES
+}
+
+/** The node's entry in a metric's block. */
+export function entryOf(block: usize, node: u32): usize {
+  return block + ENTRIES + (node & 15) * ENTRY_BYTES
+}
+
+/** f32 per metric. */
+export function missingRatios(node: u32): usize {
+  return tileOf(node) + missingAt + (node & 15) * metricCount * 4
 }
 
 export function rowNodesPointer(): u32 {
