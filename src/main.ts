@@ -7,7 +7,9 @@ const registry: Registry = {
   replay: async () => (await import('./commands/replay.ts')).command,
   serve: async () => (await import('./commands/serve.ts')).command,
   topics: async () => (await import('./commands/topics.ts')).command,
+  ring: async () => (await import('./commands/ring.ts')).command,
   train: async () => (await import('./commands/train.ts')).command,
+  bench: async () => (await import('./commands/bench.ts')).command,
   backtest: async () => (await import('./commands/backtest.ts')).command,
   fleet: async () => (await import('./commands/fleet.ts')).command,
 }

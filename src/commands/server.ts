@@ -18,6 +18,7 @@ import {
   type ServiceOptions,
   startService,
 } from '../pipeline/service.ts'
+import { Ring } from '../state/ring.ts'
 import { ConsoleViews } from '../store/views.ts'
 import { openBus } from './bus.ts'
 import type { Io } from './command.ts'
@@ -67,6 +68,7 @@ export async function startServer(options: ServerOptions): Promise<Running> {
   try {
     await requireTopics(bus, options)
     const state: ConsoleState = {
+      kernel,
       bus,
       log,
       views: new ConsoleViews(config.topology),
@@ -96,6 +98,7 @@ export async function startServer(options: ServerOptions): Promise<Running> {
 
 /** What the console shows. It listens before the service has started, and is not ready until then. */
 interface ConsoleState {
+  readonly kernel: WebAssembly.Module
   readonly bus: Bus
   readonly log: pino.Logger
   readonly views: ConsoleViews
@@ -151,6 +154,7 @@ function listenFor(
   const app = createApp({
     views,
     topology: config.topology,
+    makeRing: () => new Ring(state.kernel),
     produce: (outputs) => produceNow(bus, outputs),
     readiness: () => readiness(state, config, roles),
     metrics: () => metrics.text(),

@@ -11,6 +11,8 @@ import { pageRoutes } from './page.ts'
 import type { PageFile } from './page.ts'
 import { answerError, answerProblem } from './problem.ts'
 import { STREAM_LIMITS, streamRoutes } from './stream.ts'
+import { routeRoutes } from './route.ts'
+import type { MakeRing } from './route.ts'
 import type { StreamOptions } from './stream.ts'
 import { telemetryRoutes } from './telemetry.ts'
 
@@ -34,6 +36,8 @@ export interface About {
 export interface AppPorts {
   readonly views: ConsoleViews
   readonly topology: Topology
+  /** An empty ring of its own, for the keys of `/v1/route`. */
+  readonly makeRing: MakeRing
   /** Rejects with a ServiceError when the bus cannot take it now. */
   readonly produce: (outputs: readonly Output[]) => Promise<unknown>
   readonly readiness: () => Readiness
@@ -89,6 +93,7 @@ export function createApp(ports: AppPorts): Hono {
   )
   app.get('/v1/about', (c) => c.json({ ...ports.about(), counts: views.counts() }))
   app.route('/v1/nodes', nodeRoutes(views))
+  app.route('/v1/route', routeRoutes(views, ports.makeRing))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
   app.route('/v1/controls', controlRoutes({ topology, produce }))
   app.route('/v1/stream', streamRoutes(views, { ...STREAM_LIMITS, ...ports.stream, startId }))

@@ -8,6 +8,7 @@ import type { RingKeys, RingMember } from '../core/ring.ts'
 import { BOUND_DEFAULT, checkMember, NOBODY, REPLICAS_MAX, virtualNodes } from '../core/ring.ts'
 import type { RingMove } from '../core/ring-plan.ts'
 import { ringCapacities } from '../core/ring-plan.ts'
+import type { KeyRing } from '../core/router.ts'
 import { RingMemory } from './ring-memory.ts'
 import type { RegionName } from './ring-memory.ts'
 
@@ -52,7 +53,7 @@ export interface RingPlan {
   readonly excessCount: number
 }
 
-export class Ring {
+export class Ring implements KeyRing {
   readonly #memory: RingMemory
   readonly #members: RingMember[] = []
   readonly #indices = new Map<string, number>()
@@ -66,6 +67,10 @@ export class Ring {
 
   get memberCount(): number {
     return this.#indices.size
+  }
+
+  get leftCount(): number {
+    return this.#members.length - this.#indices.size
   }
 
   /** In no particular order. */

@@ -107,6 +107,7 @@ export class ConsoleViews {
   #commandCount = 0
   #unreadable = 0
   #nodesLeftOut = 0
+  #membersVersion = 0
 
   constructor(topology: Pick<Topology, 'prefix'>, limits: Partial<ViewLimits> = {}) {
     this.#limits = { ...VIEW_LIMITS, ...limits }
@@ -132,6 +133,11 @@ export class ConsoleViews {
   nodeIds(): readonly string[] {
     this.#nodeIds ??= [...this.#nodes.keys()].sort()
     return this.#nodeIds
+  }
+
+  /** Another number whenever a node has come, gone or changed its pool. */
+  get membersVersion(): number {
+    return this.#membersVersion
   }
 
   node(id: string): NodeView | undefined {
@@ -208,6 +214,8 @@ export class ConsoleViews {
       }
       this.#nodeIds = undefined
     }
+    const before = this.#nodes.get(node.node)
+    if (before === undefined || before.pool !== node.pool) this.#membersVersion++
     this.#nodes.set(node.node, node)
     this.#publish('node', node)
     return true
@@ -217,6 +225,7 @@ export class ConsoleViews {
     if (!this.#nodes.delete(id)) return
     this.#lastPredictions.delete(id)
     this.#nodeIds = undefined
+    this.#membersVersion++
     this.#publish('node', { node: id, left: true })
   }
 

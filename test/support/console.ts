@@ -6,6 +6,7 @@ import { createApp } from '../../src/http/app.ts'
 import type { AppPorts } from '../../src/http/app.ts'
 import { ConsoleViews } from '../../src/store/views.ts'
 import type { ViewLimits } from '../../src/store/views.ts'
+import { newRing } from './ring.ts'
 
 export const TOPOLOGY: Topology = {
   prefix: 'test.',
@@ -40,6 +41,7 @@ export function createConsole(ports: Partial<AppPorts> = {}, limits: Partial<Vie
   const app = createApp({
     views,
     topology: TOPOLOGY,
+    makeRing: newRing,
     produce: async (outputs) => void produced.push(...outputs),
     readiness: () => ({ ready: true, problems: [] }),
     metrics: async () => '',
