@@ -77,8 +77,8 @@ export type Kernel = Readonly<Record<(typeof CALLS)[number], Call>> & {
 
 /** Of the 4 GiB that a module can address, what tiles and ids may take; the rest is for buffers. */
 const TABLE_BYTES_MAX = 3.2e9
-/** The longest id, its entry in the growing id table, and the lists of one word per node. */
-const ID_AND_LISTS_BYTES = 256 + 64
+/** The block of the longest id, its entry in the growing id table, and the lists of one word per node. */
+const ID_AND_LISTS_BYTES = 512 + 96
 /** More than the module's static data needs; the kernel grows it by itself. */
 const PAGES_INITIAL = 32
 const KINDS = { gauge: 0, counter: 1, code: 2 } as const
