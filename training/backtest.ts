@@ -1,6 +1,6 @@
 /**
  * `foreshock backtest`: a model, judged on the nodes of a history that its training never saw. The
- * float rows of the serving table go through ONNX Runtime, as in service.
+ * float rows of the serving table go through the predictor that serves.
  */
 import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard, Quality } from '../src/core/model.ts'

@@ -4,9 +4,6 @@
  */
 import type { EnsembleTree, TreeEnsemble } from './onnx-trees.ts'
 
-export const SLOT_BYTES = 8
-export const SPLIT_BYTES = 12
-export const GROUP_BYTES = 8
 /** 32 leaves, and one value that is read and never used. */
 export const LEAVES_PER_GROUP = 33
 export const LEAVES_PER_TREE_MAX = 256

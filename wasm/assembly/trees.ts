@@ -77,13 +77,11 @@ export function treeLeavesPointer(): u32 {
 export function scoreTrees(count: u32): void {
   for (let row: u32 = 0; row < count; row += ROWS) {
     spread(rowsAt + <usize>row * rowBytes)
-    scoreBlock(scoresAt + (<usize>row << 2))
+    scoreBlock(scoresAt + ((<usize>row) << 2))
   }
 }
 
 /** Four lanes of keys from one feature of four rows. */
-// @ts-ignore: decorator
-@inline
 function keys(at: usize, missing: v128): v128 {
   const stride = rowBytes
   let x = v128.load32_zero(at)
@@ -114,19 +112,15 @@ function spread(rows: usize): void {
 }
 
 /** The value of the first leaf alive in each lane. */
-// @ts-ignore: decorator
-@inline
 function leafValues(dead: v128, leaves: usize): v128 {
   const alive = v128.not(dead)
-  let x = v128.load32_zero(leaves + (<usize>ctz(i32x4.extract_lane(alive, 0)) << 2))
-  x = v128.load32_lane(leaves + (<usize>ctz(i32x4.extract_lane(alive, 1)) << 2), x, 1)
-  x = v128.load32_lane(leaves + (<usize>ctz(i32x4.extract_lane(alive, 2)) << 2), x, 2)
-  return v128.load32_lane(leaves + (<usize>ctz(i32x4.extract_lane(alive, 3)) << 2), x, 3)
+  let x = v128.load32_zero(leaves + ((<usize>ctz(i32x4.extract_lane(alive, 0))) << 2))
+  x = v128.load32_lane(leaves + ((<usize>ctz(i32x4.extract_lane(alive, 1))) << 2), x, 1)
+  x = v128.load32_lane(leaves + ((<usize>ctz(i32x4.extract_lane(alive, 2))) << 2), x, 2)
+  return v128.load32_lane(leaves + ((<usize>ctz(i32x4.extract_lane(alive, 3))) << 2), x, 3)
 }
 
 /** `later` where no leaf of this word is alive. */
-// @ts-ignore: decorator
-@inline
 function orLater(values: v128, later: v128, dead: v128): v128 {
   return v128.bitselect(later, values, i32x4.eq(dead, i32x4.splat(-1)))
 }
@@ -136,10 +130,19 @@ function scoreBlock(out: usize): void {
   const end = groupsAt + groupCount * GROUP_BYTES
   let split = splitsAt
   let leaves = leavesAt
-  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0
-  let v0 = s0, v1 = s0, v2 = s0, v3 = s0
+  let s0 = f32x4.splat(0),
+    s1 = s0,
+    s2 = s0,
+    s3 = s0
+  let v0 = s0,
+    v1 = s0,
+    v2 = s0,
+    v3 = s0
   for (let group = groupsAt; group < end; group += GROUP_BYTES) {
-    let d0 = i32x4.splat(0), d1 = d0, d2 = d0, d3 = d0
+    let d0 = i32x4.splat(0),
+      d1 = d0,
+      d2 = d0,
+      d3 = d0
     const splitsEnd = split + <usize>load<u32>(group) * SPLIT_BYTES
     for (; split < splitsEnd; split += SPLIT_BYTES) {
       const at = lanes + <usize>load<u32>(split)
@@ -151,17 +154,19 @@ function scoreBlock(out: usize): void {
       d3 = v128.or(d3, v128.and(i32x4.gt_s(v128.load(at, 48), threshold), left))
     }
     const flags = load<u32>(group, 4)
-    const w0 = leafValues(d0, leaves), w1 = leafValues(d1, leaves)
-    const w2 = leafValues(d2, leaves), w3 = leafValues(d3, leaves)
+    const w0 = leafValues(d0, leaves),
+      w1 = leafValues(d1, leaves)
+    const w2 = leafValues(d2, leaves),
+      w3 = leafValues(d3, leaves)
     if (flags & FIRST) {
-      v0 = w0, v1 = w1, v2 = w2, v3 = w3
+      ;((v0 = w0), (v1 = w1), (v2 = w2), (v3 = w3))
     } else {
-      v0 = orLater(w0, v0, d0), v1 = orLater(w1, v1, d1)
-      v2 = orLater(w2, v2, d2), v3 = orLater(w3, v3, d3)
+      ;((v0 = orLater(w0, v0, d0)), (v1 = orLater(w1, v1, d1)))
+      ;((v2 = orLater(w2, v2, d2)), (v3 = orLater(w3, v3, d3)))
     }
     if (flags & LAST) {
-      s0 = f32x4.add(s0, v0), s1 = f32x4.add(s1, v1)
-      s2 = f32x4.add(s2, v2), s3 = f32x4.add(s3, v3)
+      ;((s0 = f32x4.add(s0, v0)), (s1 = f32x4.add(s1, v1)))
+      ;((s2 = f32x4.add(s2, v2)), (s3 = f32x4.add(s3, v3)))
     }
     leaves += LEAVES_BYTES
   }
