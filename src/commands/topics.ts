@@ -1,4 +1,4 @@
-/** `foreshock topics create|check|grant`: topics are made on purpose, never by a first write. */
+/** `foreshock topics create|check|grant|copy`: topics are made on purpose, never by a first write. */
 import type { Bus, TopicDescription, TopicSpec } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
 import { topicSpecs } from '../core/topics.ts'
@@ -7,6 +7,7 @@ import { kafkaOptions, loadedConfig, openBus } from './bus.ts'
 import { CONFIG_OPTIONS } from './command.ts'
 import type { Arguments, Command, Io } from './command.ts'
 import { printJson, table } from './output.ts'
+import { runTopicsCopy } from './topics-copy.ts'
 
 export interface TopicFinding {
   readonly topic: string
@@ -85,15 +86,23 @@ function findings(spec: TopicSpec, found: TopicDescription | undefined): TopicFi
 export const command: Command = {
   name: 'topics',
   summary: 'create or check the topics of a deployment, or grant users their roles on them',
-  operands: 'create | check | grant ROLE=USER ...',
-  options: CONFIG_OPTIONS,
+  operands: 'create | check | grant ROLE=USER ... | copy --from PREFIX',
+  options: {
+    ...CONFIG_OPTIONS,
+    from: {
+      kind: 'text',
+      value: 'PREFIX',
+      summary: 'copy: the deployment, drained and stopped, that nodes and placements come from',
+    },
+  },
   async run(args, io) {
     const [operation, ...rest] = args.operands
     if (operation === 'grant') return await grant(rest, args, io)
+    if (operation === 'copy') return await copy(args, io)
     if ((operation !== 'create' && operation !== 'check') || rest.length > 0) {
       throw new ServiceError(
         'USAGE',
-        'topics: say create, check or grant (foreshock topics --help)',
+        'topics: say create, check, grant or copy (foreshock topics --help)',
       )
     }
     const config = loadedConfig(args, io)
@@ -132,6 +141,23 @@ async function grant(words: readonly string[], args: Arguments, io: Io): Promise
   }
   if (args.flag('json')) printJson(io, { operation: 'grant', users })
   else for (const { role, user } of users) io.stdout(`${user} may do the work of ${role}\n`)
+  return 0
+}
+
+async function copy(args: Arguments, io: Io): Promise<0> {
+  const from = args.text('from')
+  const config = loadedConfig(args, io)
+  if (from === undefined || from === config.topology.prefix) {
+    throw new ServiceError('USAGE', 'topics copy: name another deployment with --from PREFIX')
+  }
+  const bus = await openBus(config, io)
+  try {
+    const copied = await runTopicsCopy(bus, from, config.topology)
+    if (args.flag('json')) printJson(io, { operation: 'copy', ...copied })
+    else io.stdout(`${copied.nodes} nodes and ${copied.placements} placements copied\n`)
+  } finally {
+    await bus.close()
+  }
   return 0
 }
 

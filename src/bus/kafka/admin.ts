@@ -151,7 +151,9 @@ export class Admin {
       try {
         await admin.createTopics({ waitForLeaders: true, topics })
       } catch (error) {
-        if (failureOf(error).type !== 'TOPIC_ALREADY_EXISTS' && !alreadyExists(error)) throw error
+        if (failureOf(error).type === 'TOPIC_ALREADY_EXISTS' || alreadyExists(error)) return
+        const [first = error] = (error as Aggregate).errors ?? []
+        throw first
       }
     })
   }
@@ -235,8 +237,13 @@ async function patiently<Answer>(question: () => Promise<Answer>): Promise<Answe
   }
 }
 
+/** As kafkajs tells that several topics were refused. */
+interface Aggregate {
+  readonly errors?: readonly unknown[]
+}
+
 function alreadyExists(error: unknown): boolean {
-  const errors = (error as { readonly errors?: readonly unknown[] }).errors ?? []
+  const errors = (error as Aggregate).errors ?? []
   return (
     errors.length > 0 && errors.every((each) => failureOf(each).type === 'TOPIC_ALREADY_EXISTS')
   )
