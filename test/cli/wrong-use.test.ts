@@ -26,7 +26,13 @@ function foreshock(argv: readonly string[], env: Record<string, string> = {}) {
 
 test.each([
   { argv: ['topic', 'check'], message: 'unknown command topic; did you mean topics?' },
-  { argv: ['topics'], message: 'topics: say create or check' },
+  { argv: ['topics'], message: 'topics: say create, check, grant or copy' },
+  { argv: ['topics', 'grant'], message: 'topics grant: name at least one ROLE=USER' },
+  {
+    argv: ['topics', 'grant', 'boss=eve'],
+    message: 'topics grant: "boss=eve" is no ROLE=USER; roles: ingest, watcher, coordinator',
+  },
+  { argv: ['topics', 'copy'], message: 'topics copy: name another deployment with --from' },
   {
     argv: ['topics', 'check', '--jsn'],
     message: 'topics: unknown option --jsn; did you mean --json?',
@@ -50,6 +56,8 @@ test('a mistake in the configuration names file and key, without a stack', () =>
 
 test('help is on standard output and fine', () => {
   const { status, stdout, stderr } = foreshock(['topics', '--help'])
-  expect(stdout).toContain('usage: foreshock topics create|check [options]')
+  expect(stdout).toContain(
+    'usage: foreshock topics create | check | grant ROLE=USER ... | copy --from PREFIX [options]',
+  )
   expect([status, stderr]).toEqual([0, ''])
 })

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
@@ -5,7 +8,13 @@ import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 test('an empty file has every default filled in', () => {
   expect(loadConfig({ text: '', env: {} })).toEqual({
     bus: { kind: 'kafka', directory: '.foreshock/bus' },
-    kafka: { brokers: ['127.0.0.1:19092'], clientId: 'foreshock', ssl: false, ca: null, sasl: null },
+    kafka: {
+      brokers: ['127.0.0.1:19092'],
+      clientId: 'foreshock',
+      ssl: false,
+      ca: null,
+      sasl: null,
+    },
     topology: {
       prefix: 'foreshock.',
       nodePartitions: 8,
@@ -181,5 +190,17 @@ test.each(['localhost', '::1', '127.8.9.10'])('%s is loopback', (host) => {
 test('a file that is not there is named', () => {
   expect(() => loadConfig({ file: 'no/such.toml', env: {} })).toThrow(
     'no/such.toml: cannot read the file; check the path given with --config',
+  )
+})
+
+test('certificates of an own authority are read at once, and switch TLS on', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'foreshock-config-'))
+  const file = join(directory, 'ca.pem')
+  writeFileSync(file, 'certificates')
+  const env = { FORESHOCK_KAFKA_SSL_CA: file }
+  expect(loadConfig({ text: '', env }).kafka).toMatchObject({ ssl: true, ca: 'certificates' })
+  rmSync(directory, { recursive: true })
+  expect(() => loadConfig({ text: '', env })).toThrow(
+    `${file}: cannot read the certificates; check \`kafka.ssl_ca\``,
   )
 })
