@@ -53,7 +53,7 @@ function lookUp(map: ReadonlyMap<string, number>, column: NameColumn, found: Uin
   const { offsets, bytes } = column
   const names = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   for (let row = 0; row < ROWS; row++) {
-    found[row] = map.get(names.latin1Slice(offsets[row], offsets[row + 1])) ?? 0xffff_ffff
+    found[row] = map.get(names.toString('latin1', offsets[row], offsets[row + 1])) ?? 0xffff_ffff
   }
 }
 

@@ -10,15 +10,15 @@ import {
   METRIC_HEALTH,
   USED,
   VALUE,
-  field32,
-  field64,
   metricCount,
   metricsAt,
   tileOf,
 } from './layout'
 import { healthAt, slotCount } from './node-slot'
 
-const WORST: usize = memory.data(4 * 16, 16)
+/** f32 of each part for 16 nodes. */
+const WORST_BYTES: usize = 4 * 64
+const WORST: usize = memory.data(4 * 64, 16)
 
 export function healthPointer(): u32 {
   return <u32>healthAt
@@ -37,31 +37,36 @@ export function healthOf(node: u32): f64 {
 
 function scoreTile(first: u32): void {
   const tile = tileOf(first)
-  for (let quad: u32 = 0; quad < 4; quad++)
-    scoreQuad(tile, quad * 16, healthAt + (first + quad * 4) * 4)
-  for (let node = first; node < first + LANES; node++) {
-    const used = (load<u32>(field32(node, FLAGS)) & USED) != 0
-    if (!used || load<f64>(field64(node, LAST_AT)) == -Infinity)
-      store<f32>(healthAt + node * 4, <f32>NaN)
+  for (let part: usize = 0; part < WORST_BYTES; part += 16) {
+    v128.store(WORST + part, f32x4.splat(1))
+  }
+  for (let m: u32 = 0; m < metricCount; m++) {
+    const part = load<i32>(METRIC_HEALTH + m * 4)
+    if (part >= 0) worsen(WORST + part * 64, tile + metricsAt + m * METRIC_BYTES + VALUE, m)
+  }
+  const to = healthAt + first * 4
+  for (let quad: usize = 0; quad < 64; quad += 16) {
+    let score = f32x4.mul(v128.load(WORST + quad), f32x4.splat(0.4))
+    score = f32x4.add(score, f32x4.mul(v128.load(WORST + quad, 64), f32x4.splat(0.3)))
+    score = f32x4.add(score, f32x4.mul(v128.load(WORST + quad, 128), f32x4.splat(0.2)))
+    score = f32x4.add(score, f32x4.mul(v128.load(WORST + quad, 192), f32x4.splat(0.1)))
+    v128.store(to + quad, score)
+  }
+  for (let lane: u32 = 0; lane < LANES; lane++) {
+    const used = (load<u32>(tile + FLAGS + lane * 4) & USED) != 0
+    const sampled = load<f64>(tile + LAST_AT + lane * 8) != -Infinity
+    if (!(used && sampled)) store<f32>(to + lane * 4, <f32>NaN)
   }
 }
 
-function scoreQuad(tile: usize, offset: u32, to: usize): void {
-  for (let part: u32 = 0; part < 4; part++) v128.store(WORST + part * 16, f32x4.splat(1))
-  for (let m: u32 = 0; m < metricCount; m++) {
-    const part = load<i32>(METRIC_HEALTH + m * 4)
-    if (part < 0) continue
-    const value = v128.load(tile + metricsAt + m * METRIC_BYTES + VALUE + offset)
-    const bad = load<f32>(HEALTH_BAD + m * 4)
-    const range = load<f32>(HEALTH_GOOD + m * 4) - bad
-    const ratio = f32x4.div(f32x4.sub(value, f32x4.splat(bad)), f32x4.splat(range))
+/** Takes one metric of 16 nodes into the worst of its part. */
+function worsen(worst: usize, values: usize, metric: u32): void {
+  const bad = load<f32>(HEALTH_BAD + metric * 4)
+  const range = f32x4.splat(load<f32>(HEALTH_GOOD + metric * 4) - bad)
+  for (let quad: usize = 0; quad < 64; quad += 16) {
+    const ratio = f32x4.div(f32x4.sub(v128.load(values + quad), f32x4.splat(bad)), range)
     // pmin and pmax keep the first operand where the other is NaN: a missing value says nothing.
-    const worst = v128.load(WORST + part * 16)
-    v128.store(WORST + part * 16, f32x4.pmax(f32x4.pmin(worst, ratio), f32x4.splat(0)))
+    const least = f32x4.pmin(v128.load(worst + quad), ratio)
+    v128.store(worst + quad, f32x4.pmax(least, f32x4.splat(0)))
   }
-  let score = f32x4.mul(v128.load(WORST), f32x4.splat(0.4))
-  score = f32x4.add(score, f32x4.mul(v128.load(WORST, 16), f32x4.splat(0.3)))
-  score = f32x4.add(score, f32x4.mul(v128.load(WORST, 32), f32x4.splat(0.2)))
-  score = f32x4.add(score, f32x4.mul(v128.load(WORST, 48), f32x4.splat(0.1)))
-  v128.store(to, score)
 }

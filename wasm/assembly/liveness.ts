@@ -4,6 +4,7 @@ import {
   ARRIVAL_MEAN,
   ARRIVAL_VARIANCE,
   FLAGS,
+  LANES,
   LAST_SEEN,
   LAST_SEEN_OBSERVED,
   SEEN,
@@ -11,6 +12,7 @@ import {
   USED,
   field32,
   field64,
+  tileOf,
 } from './layout'
 import { f32Of } from './decay'
 import { listed, slotCount } from './node-slot'
@@ -49,15 +51,20 @@ function foldArrival(node: u32, gap: f64): void {
  */
 export function sweep(observedNow: f64, silence: f64): u32 {
   let count: u32 = 0
-  for (let node: u32 = 0; node < slotCount; node++) {
-    const flags = field32(node, FLAGS)
-    const before = load<u32>(flags)
-    if ((before & (USED | SEEN)) != (USED | SEEN)) continue
-    const silent = observedNow - load<f64>(field64(node, LAST_SEEN_OBSERVED)) > silence
-    if (silent == ((before & SILENT) != 0)) continue
-    store<u32>(flags, before ^ SILENT)
-    store<u32>(listed + count * 4, silent ? node | 0x80000000 : node)
-    count++
+  for (let first: u32 = 0; first < slotCount; first += LANES) {
+    const tile = tileOf(first)
+    const lanes = min<u32>(LANES, slotCount - first)
+    for (let lane: u32 = 0; lane < lanes; lane++) {
+      const flags = tile + FLAGS + lane * 4
+      const before = load<u32>(flags)
+      if ((before & (USED | SEEN)) != (USED | SEEN)) continue
+      const silent = observedNow - load<f64>(tile + LAST_SEEN_OBSERVED + lane * 8) > silence
+      if (silent == ((before & SILENT) != 0)) continue
+      store<u32>(flags, before ^ SILENT)
+      const node = first + lane
+      store<u32>(listed + count * 4, silent ? node | 0x80000000 : node)
+      count++
+    }
   }
   return count
 }
