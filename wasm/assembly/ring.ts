@@ -64,13 +64,29 @@ export function ringHash(bytes: usize, length: u32, out: usize): void {
   store<u64>(out, hashBytes(bytes, length))
 }
 
-/** Positions (u32) of `count` keys; key i is bytes `offsets[i]` to `offsets[i + 1]` of `keys`. */
+/**
+ * Positions (u32) of `count` keys; key i is bytes `offsets[i]` to `offsets[i + 1]` of `keys`. The hash
+ * is written out again here: a call per key would cost as much as the hash itself.
+ */
 export function ringPositions(keys: usize, offsets: usize, count: u32, out: usize): void {
-  let from = load<u32>(offsets)
-  for (let i: usize = 0; i < <usize>count; i++) {
-    const to = load<u32>(offsets + (i << 2), 4)
-    store<u32>(out + (i << 2), <u32>(hashBytes(keys + from, to - from) >> 32))
-    from = to
+  let at = keys + load<u32>(offsets)
+  for (let o: usize = 0, end = (<usize>count) << 2; o < end; o += 4) {
+    const next = keys + load<u32>(offsets + o, 4)
+    let h: u64 = <u64>(next - at) * K1
+    if (next - at >= 8) {
+      const last = next - 8
+      for (; at < last; at += 8) h = rotl<u64>(h ^ (load<u64>(at) * K1), 29) * K2
+      h = rotl<u64>(h ^ (load<u64>(last) * K1), 29) * K2
+      h ^= h >> 32
+      h *= K3
+      h ^= h >> 29
+      h *= K2
+      // The last step of `mix` leaves the upper half as it is.
+      store<u32>(out + o, <u32>(h >> 32))
+    } else {
+      store<u32>(out + o, <u32>(hashBytes(at, <u32>(next - at)) >> 32))
+    }
+    at = next
   }
 }
 
@@ -195,8 +211,8 @@ export function ringIndex(at: usize, count: u32, bucketsAt: usize, bits: u32): v
   buckets = bucketsAt
   shift = 32 - bits
   let point: u32 = 0
-  for (let b: u32 = 0; b < <u32>1 << bits; b++) {
-    const limit = <u64>b << (64 - <u64>bits)
+  for (let b: u32 = 0; b < (<u32>1) << bits; b++) {
+    const limit = (<u64>b) << (64 - <u64>bits)
     while (point < count && load<u64>(at + ((<usize>point) << 3)) < limit) point++
     store<u32>(bucketsAt + ((<usize>b) << 2), point)
   }
@@ -212,14 +228,37 @@ function firstPoint(position: u32): usize {
   return at
 }
 
-/** Owners (u32) of `count` keys, straight from their bytes. */
+/** Positions, and then first points, of the keys that `ringOwners` works on together. */
+const BLOCK: u32 = 256
+const BLOCK_POSITIONS: usize = memory.data(256 * 4, 16)
+const BLOCK_POINTS: usize = memory.data(256 * 4, 16)
+
+/**
+ * Owners (u32) of `count` keys, straight from their bytes. Three short loops over a block, because a
+ * short loop keeps more reads of buckets and points under way than one long one.
+ */
 export function ringOwners(keys: usize, offsets: usize, count: u32, out: usize): void {
-  let from = load<u32>(offsets)
-  for (let i: usize = 0; i < <usize>count; i++) {
-    const to = load<u32>(offsets + (i << 2), 4)
-    const position = <u32>(hashBytes(keys + from, to - from) >> 32)
-    store<u32>(out + (i << 2), load<u32>(firstPoint(position)))
-    from = to
+  // Locals: a global would be read anew for every key.
+  const points = ring
+  const firsts = buckets
+  const bits = shift
+  for (let first: u32 = 0; first < count; first += BLOCK) {
+    const size = min(BLOCK, count - first)
+    ringPositions(keys, offsets + ((<usize>first) << 2), size, BLOCK_POSITIONS)
+    const bytes = (<usize>size) << 2
+    for (let o: usize = 0; o < bytes; o += 4) {
+      const position = load<u32>(BLOCK_POSITIONS + o)
+      store<u32>(BLOCK_POINTS + o, load<u32>(firsts + ((<usize>(position >> bits)) << 2)))
+    }
+    const owners = out + ((<usize>first) << 2)
+    for (let o: usize = 0; o < bytes; o += 4) {
+      const position = load<u32>(BLOCK_POSITIONS + o)
+      let at = points + ((<usize>load<u32>(BLOCK_POINTS + o)) << 3)
+      at += (<usize>(load<u32>(at, 4) < position)) << 3
+      at += (<usize>(load<u32>(at, 4) < position)) << 3
+      while (load<u32>(at, 4) < position) at += 8
+      store<u32>(owners + o, load<u32>(at))
+    }
   }
 }
 
@@ -287,7 +326,7 @@ export function ringReplicas(
   const spread = min(size, zoneCount)
   const filled = min(size, nodeCount)
   for (let i: u32 = 0; i < count; i++) {
-    const set = out + (((<usize>i) * <usize>size) << 2)
+    const set = out + ((<usize>i * <usize>size) << 2)
     const first = firstPoint(at32(positions, i))
     let found: u32 = 0
     for (let point = first; found < spread; point = next(point)) {
@@ -400,15 +439,15 @@ export function ringPlan(
   unplacedCount = 0
   takeStock(placement, count * size, nodeCount, zoneCount)
   for (let key: u32 = 0; key < count; key++) {
-    placeHomeless(at32(positions, key), key, size, placement + (((<usize>key) * size) << 2))
+    placeHomeless(at32(positions, key), key, size, placement + ((<usize>key * size) << 2))
   }
   for (let key: u32 = 0; key < count; key++) {
-    const o = ((<usize>key) * size) << 2
+    const o = (<usize>key * size) << 2
     follow(key, size, placement + o, before + o, after + o)
   }
   for (let strays = 1; strays >= 0; strays--) {
     for (let key: u32 = 0; key < count; key++) {
-      const o = ((<usize>key) * size) << 2
+      const o = (<usize>key * size) << 2
       relieve(at32(positions, key), key, size, placement + o, after + o, strays != 0)
     }
   }
@@ -445,14 +484,7 @@ function follow(key: u32, size: u32, set: usize, before: usize, after: usize): v
   }
 }
 
-function relieve(
-  position: u32,
-  key: u32,
-  size: u32,
-  set: usize,
-  after: usize,
-  strays: bool,
-): void {
+function relieve(position: u32, key: u32, size: u32, set: usize, after: usize, strays: bool): void {
   for (let slot: u32 = 0; slot < size; slot++) {
     const from = at32(set, slot)
     if (!lives(from) || at32(loads, from) <= at32(capacities, from)) continue

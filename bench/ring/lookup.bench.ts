@@ -1,0 +1,92 @@
+/**
+ * Owner of a key, from the key's bytes, on a ring of 1,000 nodes with 256 virtual nodes each. Ours is
+ * the product's call: keys are copied into the kernel's memory and owners out of it, in one batch.
+ */
+import type HashRing from 'hashring'
+import { ringKeys } from '../../src/core/ring.ts'
+import type { Ring } from '../../src/state/ring.ts'
+import { loadKernel } from '../../src/commands/package.ts'
+import type { Bench, BenchContext, BenchRow, Times } from '../bench.ts'
+import { alternate, missingRow, ratioRow } from '../bench.ts'
+import { NODE_NAMES, npmRing, ringOf } from './rings.ts'
+import { RustRival } from './rust-rival.ts'
+
+const KEYS = 1_000_000
+/** The npm ring looks up a share of the keys, and its time is scaled. */
+const NPM_KEYS = 20_000
+const WHAT = 'ring lookup from key bytes, 1,000 nodes'
+
+export const bench: Bench = {
+  name: 'ring lookup',
+  run: async ({ quick }: BenchContext) => {
+    const texts = Array.from({ length: KEYS }, (_, i) => `key:${String(i).padStart(12, '0')}`)
+    const keys = ringKeys(texts)
+    const ring = ringOf(await loadKernel())
+    const owners = new Uint32Array(KEYS)
+    const ours = (): unknown => ring.owners(keys, owners)
+    const rounds = quick ? 5 : 15
+    return [
+      await againstNpm(ring, texts, ours, rounds),
+      ...(await againstRust(owners, ours, rounds)),
+    ]
+  },
+}
+
+async function againstNpm(
+  ring: Ring,
+  texts: readonly string[],
+  ours: () => unknown,
+  rounds: number,
+): Promise<BenchRow> {
+  const rival: HashRing = npmRing()
+  const few = texts.slice(0, NPM_KEYS)
+  for (const text of few.slice(0, 100)) {
+    const known = NODE_NAMES.includes(rival.get(text)) && ring.has(ring.ownerOf(text)!)
+    if (!known) throw new Error(`no owner of ${text}`)
+  }
+  const raw = await alternate(rounds, {
+    ours,
+    hashring: () => {
+      for (const text of few) rival.get(text)
+    },
+  })
+  const scaled = raw.hashring.map((ms) => (ms * KEYS) / NPM_KEYS)
+  const times: Times = { ours: raw.ours, hashring: scaled }
+  return ratioRow(WHAT, 'npm hashring', times, { ours: 'ours', rival: 'hashring', reach: 100 })
+}
+
+async function againstRust(
+  owners: Uint32Array,
+  ours: () => unknown,
+  rounds: number,
+): Promise<readonly BenchRow[]> {
+  const crate = { what: WHAT, against: 'Rust crate hashring', reach: 2 }
+  const same = { what: WHAT, against: 'Rust, same algorithm', reach: 0.9 }
+  const rust = RustRival.build(KEYS)
+  if (typeof rust === 'string') {
+    return [crate, same].map(({ what, against, reach }) => missingRow(what, against, reach, rust))
+  }
+  try {
+    const own: Record<'same' | 'crate', number[]> = { same: [], crate: [] }
+    const ask = async (what: 'same' | 'crate'): Promise<number> => {
+      const { ms, checksum } = await rust.ask(what)
+      own[what].push(ms)
+      return checksum
+    }
+    ours()
+    const expected = owners.reduce((sum, owner) => (Math.imul(sum, 31) + owner) >>> 0, 0)
+    if ((await ask('same')) !== expected) throw new Error('Rust names other owners')
+    // A crate's pass takes as long as twenty of ours: fewer rounds do.
+    const slow = await alternate(3, { ours, crate: () => ask('crate') })
+    const fast = await alternate(2 * rounds, { ours, same: () => ask('same') })
+    // The program's own times leave the way between the processes out.
+    const crateTimes = { ours: slow.ours, crate: own.crate.slice(-3) }
+    const sameTimes = { ours: fast.ours, same: own.same.slice(-2 * rounds) }
+    return [
+      ratioRow(crate.what, crate.against, crateTimes, { ours: 'ours', rival: 'crate', reach: 2 }),
+      ratioRow(same.what, same.against, sameTimes, { ours: 'ours', rival: 'same', reach: 0.9 }),
+    ]
+  } finally {
+    rust.close()
+  }
+}
