@@ -34,7 +34,7 @@ export function uniquePrefix(name: string): string {
   return `test-${name}-${randomBytes(5).toString('hex')}.`
 }
 
-function missing(because: string): null {
+export function missing(because: string): null {
   if (process.env['CI'] === 'true') throw new Error(because)
   process.stderr.write(`\n*** SKIPPED: ${because} ***\n\n`)
   return null

@@ -3,7 +3,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { kafkaBrokers } from './kafka.ts'
+import { kafkaBrokers, missing } from './kafka.ts'
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/kafka.mjs')
 
@@ -17,7 +17,8 @@ export interface OwnBrokers {
 /** Whether this machine can run brokers; where it cannot, that is said loudly, or fails under CI. */
 export async function canRunBrokers(): Promise<boolean> {
   if (!process.env['FORESHOCK_TEST_BROKERS']) return (await kafkaBrokers()) !== null
-  return spawnSync('java', ['-version'], { stdio: 'ignore' }).status === 0
+  if (spawnSync('java', ['-version'], { stdio: 'ignore' }).status === 0) return true
+  return missing('brokers of a test of its own need Java 17 and Maven') !== null
 }
 
 /** `up --brokers 3`, `down`, …, on a port that belongs to one test file. */

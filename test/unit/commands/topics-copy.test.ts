@@ -19,8 +19,13 @@ const OLD = topology('old.', 2)
 const NEW = topology('new.', 5)
 
 const join = (node: string, atMs: number, pool = 'web') => ({
-  ...{ kind: 'join', node, atMs, class: 'server', pool, labels: { rack: 'r1', floor: '2' } },
-  ...{ place: { zone: 'z', region: null, latitude: null, longitude: null } },
+  kind: 'join',
+  node,
+  atMs,
+  class: 'server',
+  pool,
+  labels: { rack: 'r1', floor: '2' },
+  place: { zone: 'z', region: null, latitude: null, longitude: null },
   capacity: { cpu: 8, memoryBytes: 16e9, gpu: null },
 })
 
