@@ -65,6 +65,11 @@ export function findId(bytes: usize, length: u32, hash: u32): u32 {
   return NO_NODE
 }
 
+/** Where a look-up begins; 0 while the table is empty. */
+export function firstEntry(hash: u32): usize {
+  return slotCount == 0 ? 0 : entryAt(hash & (slotCount - 1))
+}
+
 /** Whole words, of which the last overlaps the one before. */
 function equal(a: usize, b: usize, length: usize): bool {
   if (length >= 8) {

@@ -1,11 +1,15 @@
 // Where JavaScript lays a record batch before it is folded: ids as Arrow keeps them, then columns.
 // Staging grows by doubling and is kept; what it outgrew is never more than what it holds.
 import { NO_NODE, allocate, metricCount } from './layout'
-import { ID_BYTES_MAX } from './id-table'
+import { ID_BYTES_MAX, firstEntry, hashOf } from './id-table'
 import { intern } from './node-slot'
 
 const UNASKED: u32 = NO_NODE - 1
 const FULL: u32 = NO_NODE - 2
+const AHEAD: u32 = 32
+const ENTRIES: usize = memory.data(32 * 4, 16)
+/** Only to be written, so that no touch is optimised away. */
+export let touched: u32 = 0
 
 export let staged: u32 = 0
 export let stagedNodes: usize = 0
@@ -55,11 +59,31 @@ export function stageText(bytes: u32): u32 {
  */
 export function resolve(offsets: usize, bytes: usize, byteCount: u32, rows: u32, from: u32): u32 {
   for (let r: u32 = 0; r < rows; r++) {
+    if (r % AHEAD == 0) lookAhead(offsets + r * 4, bytes, byteCount, min<u32>(AHEAD, rows - r))
     const node = internAt(offsets + r * 4, bytes, byteCount)
     if (node == FULL) return r
     store<u32>(stagedNodes + (from + r) * 4, node)
   }
   return rows
+}
+
+/**
+ * Touches what the next rows' look-ups will read, so that a large table's misses of the cache overlap
+ * instead of following each other: first all entries, then all that they point to.
+ */
+function lookAhead(offset: usize, bytes: usize, byteCount: u32, rows: u32): void {
+  for (let r: u32 = 0; r < rows; r++) {
+    const start = load<u32>(offset + r * 4)
+    const end = load<u32>(offset + r * 4, 4)
+    const fits = start < end && end <= byteCount && end - start <= ID_BYTES_MAX
+    const entry = fits ? firstEntry(hashOf(bytes + start, end - start)) : 0
+    store<u32>(ENTRIES + r * 4, <u32>entry)
+    if (entry != 0) touched += load<u32>(entry)
+  }
+  for (let r: u32 = 0; r < rows; r++) {
+    const entry = <usize>load<u32>(ENTRIES + r * 4)
+    if (entry != 0) touched += load<u32>(load<u32>(entry, 4))
+  }
 }
 
 /** 1 when every key names one of the `entries`. */
