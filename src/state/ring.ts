@@ -139,7 +139,7 @@ export class Ring implements KeyRing {
   }
 
   /** Owner of each key, as an index; NOBODY everywhere on an empty ring. */
-  owners(keys: RingKeys, out = new Uint32Array(keys.offsets.length - 1)): Uint32Array {
+  owners(keys: RingKeys, out: Uint32Array = new Uint32Array(keys.offsets.length - 1)): Uint32Array {
     if (this.#pointCount === 0) return out.fill(NOBODY)
     for (let key = 0; key < out.length; key += LOOKUP_KEYS) {
       const count = Math.min(LOOKUP_KEYS, out.length - key)
@@ -149,6 +149,32 @@ export class Ring implements KeyRing {
       out.set(this.#memory.words(ownersAt, count), key)
     }
     return out
+  }
+
+  /**
+   * Where a decoder may write keys itself, which saves their copy: the first key at 0, offsets rising.
+   * The views are valid until the next call of anything but `stagedOwners`.
+   */
+  stage(byteCount: number, keyCount: number): RingKeys {
+    const memory = this.#memory
+    const [at, offsetsAt] = [
+      memory.room('keys', byteCount),
+      memory.room('offsets', keyCount * 4 + 4),
+    ]
+    memory.room('owners', keyCount * 4)
+    return {
+      bytes: memory.bytes().subarray(at, at + byteCount),
+      offsets: memory.words(offsetsAt, keyCount + 1),
+    }
+  }
+
+  /** Owners of the first `keyCount` staged keys: a view, valid as long as those of `stage`. */
+  stagedOwners(keyCount: number): Uint32Array {
+    const [keys, offsets] = [this.#memory.room('keys', 0), this.#memory.room('offsets', 0)]
+    const owners = this.#memory.region('owners', keyCount)
+    if (this.#pointCount === 0) return owners.fill(NOBODY)
+    this.#memory.kernel.ringOwners(keys, offsets, keyCount, owners.byteOffset)
+    return owners
   }
 
   /** Where the replicas belong by the ring alone, whatever the loads. */

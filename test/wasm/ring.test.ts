@@ -30,6 +30,11 @@ test.prop([memberLists(12), texts, fc.integer({ min: 1, max: 5 })], { numRuns: 6
     const { walks, sets } = referenceSets(members, keys, replicaCount)
     expect([...ring.owners(ringKeys(keys))]).toEqual(walks.map((walk) => walk[0] ?? NOBODY))
     expect([...ring.replicas(ringKeys(keys), replicaCount)]).toEqual(sets.flat())
+    const { bytes, offsets } = ringKeys(keys)
+    const staged = ring.stage(bytes.length, keys.length)
+    staged.bytes.set(bytes)
+    staged.offsets.set(offsets)
+    expect(ring.stagedOwners(keys.length)).toEqual(ring.owners({ bytes, offsets }))
   },
 )
 
