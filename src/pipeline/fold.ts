@@ -8,6 +8,8 @@ export interface Fold {
    * throws the outputs away.
    */
   fold(record: LogRecord): readonly Output[] | Promise<readonly Output[]>
+  /** The same for several records, one after the other: what follows from each, in order. */
+  foldAll?(records: readonly LogRecord[]): Promise<readonly (readonly Output[])[]>
   /** Counters and sizes for metrics and the status page. */
   stats(): Readonly<Record<string, number>>
   /** Frees what the fold holds, when its lease is lost. */

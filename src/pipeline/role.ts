@@ -15,6 +15,8 @@ import type { Fold } from './fold.ts'
 const IDLE_WAIT_MS = 500
 /** Outputs held while a transaction is under way; beyond it folding waits for the commit. */
 const PENDING_OUTPUTS_MAX = 20_000
+/** Records that are on their way to a thread at once, each with what follows from it on the way back. */
+const FOLDED_AT_ONCE_MAX = 16
 /** Tries of one commit that ends `aborted` before the lease is given up. */
 const COMMIT_TRIES_MAX = 5
 
@@ -179,10 +181,15 @@ class LeaseRun {
   }
 
   async #foldAll(records: readonly LogRecord[]): Promise<void> {
-    for (const record of records) {
-      const outputs = await this.#fold!.fold(record)
-      this.#position = record.offset + 1
-      if (record.offset >= this.#restoreTo) for (const output of outputs) this.#pending.push(output)
+    const fold = this.#fold!
+    for (let from = 0; from < records.length; from += FOLDED_AT_ONCE_MAX) {
+      const some = records.slice(from, from + FOLDED_AT_ONCE_MAX)
+      const told = (await fold.foldAll?.(some)) ?? (await foldEach(fold, some))
+      for (const [index, { offset }] of some.entries()) {
+        this.#position = offset + 1
+        if (offset < this.#restoreTo) continue
+        for (const output of told[index]) this.#pending.push(output)
+      }
     }
   }
 
@@ -217,6 +224,15 @@ class LeaseRun {
     }
     this.#lease.release()
   }
+}
+
+async function foldEach(
+  fold: Fold,
+  records: readonly LogRecord[],
+): Promise<readonly (readonly Output[])[]> {
+  const told: (readonly Output[])[] = []
+  for (const record of records) told.push(await fold.fold(record))
+  return told
 }
 
 /** One output for every partition of a log. */

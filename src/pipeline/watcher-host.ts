@@ -203,6 +203,11 @@ class ThreadFold implements Fold {
     return outputs
   }
 
+  /** All are on their way before the first answer is back: the thread takes them in order. */
+  async foldAll(records: readonly LogRecord[]): Promise<readonly (readonly Output[])[]> {
+    return Promise.all(records.map((record) => this.fold(record)))
+  }
+
   stats(): Readonly<Record<string, number>> {
     return this.#stats
   }
