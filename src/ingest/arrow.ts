@@ -255,14 +255,27 @@ const UNITS_PER_MS: Readonly<Record<TimeUnit, number>> = {
 function valuesOf(data: Data, count: number, copy = false): Float64Array {
   const values = data.values as ArrayLike<number | bigint>
   if (values.length < count) throw new Error('a column has fewer values than rows')
-  const plain = values instanceof Float64Array && data.nullCount === 0
-  if (plain && !copy) return values.subarray(0, count)
+  const complete = data.nullCount === 0
+  if (values instanceof Float64Array && complete && !copy) return values.subarray(0, count)
+  if (values instanceof BigInt64Array && complete) return numbersOf(values, count)
   const numbers = new Float64Array(count)
   for (let row = 0; row < count; row++) {
     numbers[row] = data.nullCount > 0 && !data.getValid(row) ? NaN : Number(values[row])
   }
   return numbers
 }
+
+/** Rounded as `Number` rounds them, without a BigInt per row. */
+function numbersOf(values: BigInt64Array, count: number): Float64Array {
+  const words = new Int32Array(values.buffer, values.byteOffset, 2 * count)
+  const numbers = new Float64Array(count)
+  for (let row = 0; row < count; row++) {
+    numbers[row] = words[2 * row + 1] * TWO_32 + (words[2 * row] >>> 0)
+  }
+  return numbers
+}
+
+const TWO_32 = 4_294_967_296
 
 /** Typed arrays over the body need its address to be a multiple of 8; a record's may be any. */
 function aligned(bytes: Uint8Array): Uint8Array {

@@ -130,19 +130,20 @@ function int64s(words: Uint32Array, length: number): BigInt64Array {
 }
 
 function nullable(values: Float64Array): Data<Float64> {
-  const bitmap = new Uint8Array(Math.ceil(values.length / 8))
+  const { length } = values
   let nullCount = 0
-  for (const [row, value] of values.entries()) {
-    if (Number.isNaN(value)) nullCount += 1
-    else bitmap[row >> 3] |= 1 << (row & 7)
+  // NaN alone differs from itself.
+  for (let row = 0; row < length; row++) if (values[row] !== values[row]) nullCount++
+  const plain = { type: new Float64(), length, data: values, nullCount }
+  return makeData(nullCount === 0 ? plain : { ...plain, nullBitmap: validity(values) })
+}
+
+function validity(values: Float64Array): Uint8Array {
+  const bitmap = new Uint8Array(Math.ceil(values.length / 8))
+  for (let row = 0; row < values.length; row++) {
+    if (!Number.isNaN(values[row])) bitmap[row >> 3] |= 1 << (row & 7)
   }
-  return makeData({
-    type: new Float64(),
-    length: values.length,
-    data: values,
-    nullCount,
-    ...(nullCount === 0 ? {} : { nullBitmap: bitmap }),
-  })
+  return bitmap
 }
 
 function doubled<Column extends TypedColumn>(
