@@ -1,20 +1,23 @@
 /**
- * kafkajs with two of its functions replaced by ours of the same result (record-encoding.ts). They
- * are bound while kafkajs loads, so it is loaded here, anew where somebody has loaded it before, and
- * nothing else in this folder imports it but for its types.
+ * kafkajs with three of its functions replaced by ours of the same result (record-encoding.ts,
+ * checksum.ts). They are bound while kafkajs loads, so it is loaded here, anew where somebody has
+ * loaded it before, and nothing else in this folder imports it but for its types.
  */
+import type * as library from 'kafkajs'
 import { createRequire } from 'node:module'
 
+import { crc32c } from './checksum.ts'
 import { encodeRecord, groupByPartition } from './record-encoding.ts'
 
 const REPLACEMENTS: Readonly<Record<string, unknown>> = {
   'kafkajs/src/protocol/recordBatch/record/v0': encodeRecord,
+  'kafkajs/src/protocol/recordBatch/crc32C': crc32c,
   'kafkajs/src/producer/groupMessagesPerPartition': groupByPartition,
 }
 /** On the module that was replaced first: a second copy of this file finds kafkajs as it must be. */
 const REPLACED = Symbol.for('foreshock.kafkajs.replaced')
 
-function load(): typeof import('kafkajs') {
+function load(): typeof library {
   const require = createRequire(import.meta.url)
   const entry = require.resolve('kafkajs')
   if (require.cache[entry] !== undefined && !(REPLACED in require.cache[entry])) {
@@ -30,9 +33,9 @@ function load(): typeof import('kafkajs') {
       require.cache[require.resolve(path)]!.exports = ours
     }
   }
-  const library = require('kafkajs') as typeof import('kafkajs')
+  const loaded = require('kafkajs') as typeof library
   Object.defineProperty(require.cache[entry]!, REPLACED, { value: true, configurable: true })
-  return library
+  return loaded
 }
 
 export const kafkajs = load()
