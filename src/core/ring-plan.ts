@@ -1,6 +1,6 @@
 /**
  * Bounded loads and plans of moves: what changes hands when the ring changes. The kernel of the same
- * name in wasm/assembly/ring.ts is what runs; this is its readable reference.
+ * name in wasm/assembly is what runs; this is its readable reference.
  */
 import { NOBODY } from './ring.ts'
 
