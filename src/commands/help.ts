@@ -21,7 +21,7 @@ export function programHelp(commands: readonly Command[]): string {
 export function commandHelp(command: Command): string {
   const specs: OptionSpecs = { ...command.options, ...COMMON_OPTIONS }
   const rows = Object.entries(specs).map(([name, spec]): [string, string] => [
-    `--${name}${placeholder(spec)}`,
+    `--${name}${valueName(spec)}`,
     spec.fallback === undefined ? spec.summary : `${spec.summary} (${spec.fallback})`,
   ])
   const operands = command.operands === undefined ? '' : ` ${command.operands}`
@@ -36,7 +36,7 @@ export function commandHelp(command: Command): string {
   ].join('\n')
 }
 
-function placeholder(spec: OptionSpec): string {
+function valueName(spec: OptionSpec): string {
   return spec.kind === 'flag' ? '' : ` ${spec.value ?? 'TEXT'}`
 }
 

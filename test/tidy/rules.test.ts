@@ -116,7 +116,7 @@ test.each([
   expect(portabilityProblems({ path: 'README.md', text })).toHaveLength(1)
 })
 
-test.each(['https://example.org/home/page', 'src/work/item.ts', 'GET /v1/nodes'])(
+test.each(['https://example.org/home/page', 'src/root/item.ts', 'GET /v1/nodes'])(
   '%s is fine anywhere',
   (text) => {
     expect(portabilityProblems({ path: 'README.md', text })).toEqual([])
