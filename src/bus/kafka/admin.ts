@@ -149,12 +149,18 @@ export class Admin {
       const replication = Math.min(REPLICATION_MAX, brokers.length)
       const topics = specs.map((spec) => topicConfig(spec, replication))
       try {
-        await admin.createTopics({ waitForLeaders: true, topics })
+        // kafkajs would wait for the leaders as well, but gives up where a broker has not heard of a topic.
+        await admin.createTopics({ waitForLeaders: false, topics })
       } catch (error) {
-        if (failureOf(error).type === 'TOPIC_ALREADY_EXISTS' || alreadyExists(error)) return
-        const [first = error] = (error as Aggregate).errors ?? []
-        throw first
+        if (failureOf(error).type !== 'TOPIC_ALREADY_EXISTS' && !alreadyExists(error)) {
+          const [first = error] = (error as Aggregate).errors ?? []
+          throw first
+        }
       }
+      await untilLed(
+        admin,
+        specs.map(({ name }) => name),
+      )
     })
   }
 
@@ -234,6 +240,23 @@ async function patiently<Answer>(question: () => Promise<Answer>): Promise<Answe
       if (!passing || attempt === OFFSET_TRIES_MAX) throw error
       await sleep(Math.min(OFFSET_RETRY_MS * 2 ** attempt, OFFSET_RETRY_MS_MAX))
     }
+  }
+}
+
+/** Waits until every partition of new topics has a leader. */
+async function untilLed(admin: KafkaAdmin, names: readonly string[]): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [...names] })
+      const led = topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
+      if (led && topics.length === names.length) return
+    } catch (error) {
+      const failure = failureOf(error)
+      const passing = isTopicMissing(failure) || LEADERLESS.has(failure.type)
+      if (!passing || attempt === OFFSET_TRIES_MAX) throw error
+    }
+    if (attempt === OFFSET_TRIES_MAX) return
+    await sleep(Math.min(OFFSET_RETRY_MS * 2 ** attempt, OFFSET_RETRY_MS_MAX))
   }
 }
 
