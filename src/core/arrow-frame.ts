@@ -5,6 +5,8 @@
  *
  * Field numbers are those of Schema.fbs and Message.fbs (https://arrow.apache.org/docs/format/).
  */
+import { FlatBuffer } from './flat-buffer.ts'
+
 const FIELDS_MAX = 512
 const DEPTH_MAX = 8
 const MESSAGES_MAX = 1_024
@@ -134,14 +136,13 @@ function checkBatch(flat: Flat, batch: number, bodyLength: number, rowBytesMin: 
   need(flat.table(batch, 3) === 0, 'is compressed; send it uncompressed and let Kafka compress')
 }
 
-/** One FlatBuffers message. Reading beyond its end throws, as all of DataView does. */
-class Flat {
-  readonly #view: DataView
+/** With the vectors of a message that nobody vouches for. */
+class Flat extends FlatBuffer {
   /** What its vectors and texts may still add up to: shared ones would be work without bytes. */
   #bytesLeft: number
 
   constructor(bytes: Uint8Array) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    super(bytes)
     this.#bytesLeft = bytes.length
   }
 
@@ -149,48 +150,15 @@ class Flat {
     return this.indirect(0)
   }
 
-  indirect(at: number): number {
-    return at + this.#view.getUint32(at, true)
-  }
-
-  uint8(table: number, slot: number): number {
-    const at = this.#field(table, slot)
-    return at === 0 ? 0 : this.#view.getUint8(at)
-  }
-
-  int64(table: number, slot: number): number {
-    const at = this.#field(table, slot)
-    return at === 0 ? 0 : this.int64At(at)
-  }
-
-  int64At(at: number): number {
-    return Number(this.#view.getBigInt64(at, true))
-  }
-
-  /** 0 where it is absent. */
-  table(table: number, slot: number): number {
-    const at = this.#field(table, slot)
-    return at === 0 ? 0 : this.indirect(at)
-  }
-
   /** Elements of `size` bytes each; empty where it is absent. */
   vector(table: number, slot: number, size: number): { start: number; length: number } {
     const at = this.table(table, slot)
     if (at === 0) return { start: 0, length: 0 }
-    const length = this.#view.getUint32(at, true)
+    const length = this.view.getUint32(at, true)
     this.#bytesLeft -= length * size
     need(this.#bytesLeft >= 0, 'says that it is longer than it is')
-    need(at + 4 + length * size <= this.#view.byteLength, 'points beyond its end')
+    need(at + 4 + length * size <= this.view.byteLength, 'points beyond its end')
     return { start: at + 4, length }
-  }
-
-  /** 0 where it is absent. */
-  #field(table: number, slot: number): number {
-    const lookup = table - this.#view.getInt32(table, true)
-    const at = 4 + 2 * slot
-    if (at >= this.#view.getUint16(lookup, true)) return 0
-    const offset = this.#view.getUint16(lookup + at, true)
-    return offset === 0 ? 0 : table + offset
   }
 }
 

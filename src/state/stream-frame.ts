@@ -3,6 +3,8 @@
  * bounds is `undefined` or a RangeError, never a read elsewhere.
  * Field numbers are those of Message.fbs (https://arrow.apache.org/docs/format/).
  */
+import { FlatBuffer } from '../core/flat-buffer.ts'
+
 export const DICTIONARY_BATCH = 2
 export const RECORD_BATCH = 3
 
@@ -79,51 +81,11 @@ export class Frame {
   }
 }
 
-/** Reading beyond its end throws a RangeError, as all of DataView does. */
-export class Flat {
-  readonly #view: DataView
-
-  constructor(bytes: Uint8Array) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
-
-  indirect(at: number): number {
-    return at + this.#view.getUint32(at, true)
-  }
-
-  uint8(table: number, slot: number): number {
-    const at = this.#field(table, slot)
-    return at === 0 ? 0 : this.#view.getUint8(at)
-  }
-
-  int64(table: number, slot: number): number {
-    const at = this.#field(table, slot)
-    return at === 0 ? 0 : this.int64At(at)
-  }
-
-  /** Without a BigInt: what does not fit is too long for any record, or negative. */
-  int64At(at: number): number {
-    return this.#view.getUint32(at, true) + this.#view.getInt32(at + 4, true) * 4_294_967_296
-  }
-
-  /** 0 where it is absent. */
-  table(table: number, slot: number): number {
-    const at = this.#field(table, slot)
-    return at === 0 ? 0 : this.indirect(at)
-  }
-
+/** With the vectors of a layout that is known: they have the length it asks for. */
+export class Flat extends FlatBuffer {
   /** Where the `count` elements of a vector begin; 0 when it has another number of them. */
   vector(table: number, slot: number, count: number): number {
     const at = this.table(table, slot)
-    return at === 0 || this.#view.getUint32(at, true) !== count ? 0 : at + 4
-  }
-
-  /** 0 where it is absent. */
-  #field(table: number, slot: number): number {
-    const lookup = table - this.#view.getInt32(table, true)
-    const at = 4 + 2 * slot
-    if (at >= this.#view.getUint16(lookup, true)) return 0
-    const offset = this.#view.getUint16(lookup + at, true)
-    return offset === 0 ? 0 : table + offset
+    return at === 0 || this.view.getUint32(at, true) !== count ? 0 : at + 4
   }
 }
