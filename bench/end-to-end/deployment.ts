@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openKafkaBus } from '../../src/bus/kafka/bus.ts'
 import { packagedModel } from '../../src/commands/package.ts'
 import type { Bus } from '../../src/core/bus.ts'
-import { DEFAULT_POLICY } from '../../src/core/policy.ts'
+import { DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
 import { topicSpecs, type Topology } from '../../src/core/topics.ts'
 import type { RoleEvents } from '../../src/pipeline/role.ts'
 import { type Service, startService } from '../../src/pipeline/service.ts'
@@ -38,11 +38,13 @@ export async function createDeployment(
     brokers,
     start: async (events) => {
       const options = await serviceOptions(bus, topology, directory)
+      const policy: Policy = { ...DEFAULT_POLICY, mode: 'enforce' }
       service = await startService({
         ...options,
         models: { server: packagedModel('fleet') },
         nodesMax: 262_144,
-        policyFor: () => ({ ...DEFAULT_POLICY, mode: 'enforce' }),
+        policyFor: () => policy,
+        policies: [policy],
         telemetryFormat: 'arrow',
         host: 'thread',
         events,

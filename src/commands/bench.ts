@@ -154,6 +154,7 @@ async function serviceOptions(
     changeGapMs: watcher.changeGapMs,
     nodesMax: watcher.nodesMax,
     policyFor: () => BENCH_POLICY,
+    policies: [BENCH_POLICY],
     sign: (bytes) => signer.sign(bytes),
     source: '/foreshock/bench',
     stateDirectory: directory,

@@ -199,6 +199,7 @@ function serviceOptions(
   sign: ServiceOptions['sign'],
 ): ServiceOptions {
   const { nodeClass, manifest, module } = source
+  const policy = replayPolicy(manifest.horizonMs, card)
   return {
     bus,
     topology: config.topology,
@@ -211,7 +212,8 @@ function serviceOptions(
     commitIntervalMs: config.watcher.commitIntervalMs,
     changeGapMs: nodeClass.predictionIntervalMs,
     nodesMax: config.watcher.nodesMax,
-    policyFor: () => replayPolicy(manifest.horizonMs, card),
+    policyFor: () => policy,
+    policies: [policy],
     sign,
     source: '/foreshock/replay',
     stateDirectory: directory,

@@ -131,6 +131,7 @@ function serviceOptionsOf(
     changeGapMs: config.watcher.changeGapMs,
     nodesMax: config.watcher.nodesMax,
     policyFor: (pool) => policyFor(config, pool),
+    policies: [config.policy, ...config.pools.values()],
     sign: (bytes) => signer.sign(bytes),
     source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
     stateDirectory: config.state.directory,

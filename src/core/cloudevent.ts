@@ -23,16 +23,22 @@ export function cloudEventOutput(
     partition,
     key: event.subject,
     value: toBytes(JSON.stringify(body)),
-    headers: {
-      ce_specversion: '1.0',
-      ce_type: event.type,
-      ce_source: event.source,
-      ce_id: event.id,
-      ce_subject: event.subject,
-      ce_time: new Date(event.atMs).toISOString(),
-      ce_partitionkey: event.subject,
-      'content-type': 'application/json',
-      ...extraHeaders,
-    },
+    headers: { ...cloudEventHeaders(event, 'application/json'), ...extraHeaders },
+  }
+}
+
+export function cloudEventHeaders(
+  event: CloudEvent,
+  contentType: string,
+): Readonly<Record<string, string>> {
+  return {
+    ce_specversion: '1.0',
+    ce_type: event.type,
+    ce_source: event.source,
+    ce_id: event.id,
+    ce_subject: event.subject,
+    ce_time: new Date(event.atMs).toISOString(),
+    ce_partitionkey: event.subject,
+    'content-type': contentType,
   }
 }

@@ -33,8 +33,8 @@ export class FlatBuffer {
     return at === 0 ? 0 : this.indirect(at)
   }
 
-  /** 0 where it is absent. */
-  private field(table: number, slot: number): number {
+  /** Where a field of a table lies; 0 where it is absent. */
+  field(table: number, slot: number): number {
     const lookup = table - this.view.getInt32(table, true)
     const at = 4 + 2 * slot
     if (at >= this.view.getUint16(lookup, true)) return 0

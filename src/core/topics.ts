@@ -13,6 +13,7 @@ export const INPUT_TOPICS = [
 ] as const
 export const OUTPUT_TOPICS = [
   'predictions',
+  'predictions.batches',
   'commands.migration',
   'commands.recovery',
   'alerts',

@@ -6,21 +6,22 @@
  */
 import type { Assessment, AssessmentRecord, Liveness, ModelRef } from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
-import { cloudEventOutput } from '../core/cloudevent.ts'
+import { cloudEventHeaders, cloudEventOutput } from '../core/cloudevent.ts'
 import type { PoolId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
+import type { Policy } from '../core/policy.ts'
 import { contributions } from '../predict/occlusion.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
-import { rowHash } from '../state/row-hash.ts'
+import { hexOf } from '../state/row-hash.ts'
+import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
+import { ReportRule } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
 
-/** A change of probability smaller than this is not worth a record between grid times. */
-const PROBABILITY_STEP = 0.05
 /** Explanations cost a run of the model each: only for nodes from this share of the acting point on. */
 const EXPLAIN_FROM_RATIO = 0.8
 /** Explained rows per folded record; the rest of a wave is explained at its next grid time. */
@@ -44,20 +45,29 @@ export interface ClassReportOptions {
   readonly nodeClass: NodeClass
   readonly table: NodeTable
   readonly predictor: Predictor | null
+  /** All that pools may have: what they act on is told of. */
+  readonly policies: readonly Policy[]
 }
 
 export class ClassReport {
   readonly #options: ClassReportOptions
   readonly #model: ModelRef | null
-  /** Node index → probability last sent. */
-  readonly #sent = new Map<number, number>()
+  readonly #rule: ReportRule | null
+  readonly #batch: PredictionBatch | null
+  /** Node index → its last row in the buffer that is being scored. */
+  #lastRow = new Uint32Array(0)
   /** The newest cohort window that was reported. */
   #cohortWindow = -1
   #predictionCount = 0
+  #batchCount = 0
 
   constructor(options: ClassReportOptions) {
     this.#options = options
-    this.#model = modelRef(options.predictor)
+    const { nodeClass, policies } = options
+    const model = modelRef(options.predictor)
+    this.#model = model
+    this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
+    this.#batch = model && new PredictionBatch(nodeClass.name, model)
   }
 
   get predictionCount(): number {
@@ -66,7 +76,7 @@ export class ClassReport {
 
   /** The index of a node that has ended may serve another one from now on. */
   forget(index: number): void {
-    this.#sent.delete(index)
+    this.#rule?.forget(index)
   }
 
   /** Scores the feature rows that wait in the table's buffer, and empties it. */
@@ -111,32 +121,80 @@ export class ClassReport {
     )
   }
 
+  /** What gathered for `predictions.batches` since the last tick. */
+  sendBatch({ outputs, nowMs }: Telling): void {
+    const batch = this.#batch
+    if (batch === null || batch.count === 0) return
+    const { topology, source, partition, nodeClass } = this.#options
+    outputs.push({
+      topic: topicName(topology, 'predictions.batches'),
+      partition,
+      key: null,
+      value: batch.build(),
+      headers: cloudEventHeaders(
+        {
+          type: 'foreshock.prediction.batch',
+          source,
+          id: `${nodeClass.name}/${partition}/${++this.#batchCount}`,
+          subject: nodeClass.name,
+          atMs: nowMs,
+        },
+        'application/vnd.apache.arrow.stream',
+      ),
+    })
+  }
+
   #sendGridLiveness(telling: Telling, rows: FeatureRows): void {
-    const grid = newestRows(rows).filter((row) => rows.trigger[row] === 0)
-    this.#sendAssessments(
-      telling,
-      grid.map((row) => this.#assess(telling, rows.node[row], 'grid')),
-    )
+    this.#noteLastRows(rows)
+    const told: Assessment[] = []
+    for (let row = 0; row < rows.count; row++) {
+      if (rows.trigger[row] !== 0 || !this.#isNewest(rows, row)) continue
+      told.push(this.#assess(telling, rows.node[row], 'grid'))
+    }
+    this.#sendAssessments(telling, told)
   }
 
   async #report(telling: Telling, rows: FeatureRows, probability: Float32Array): Promise<void> {
+    this.#gather(telling, rows, probability)
+    this.#noteLastRows(rows)
+    const nodeCount = this.#options.table.nodeCount
     const assessments: Assessment[] = []
-    const newest = new Set(newestRows(rows))
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
-      const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
+      const grid = rows.trigger[row] === 0
       const p = probability[row]
-      if (trigger === 'change' && !worthSending(p, this.#sent.get(index), this.#model!)) continue
-      this.#sent.set(index, p)
-      // Of several grid rows of one node only the newest says something about now.
-      const isNewest = newest.has(row)
+      const worth = this.#rule!.take(
+        { index, probability: p, atMs: rows.atMs[row], grid },
+        nodeCount,
+      )
+      if (worth === 'nothing') continue
+      // Of several rows of one node only the newest says something about now.
+      const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, rows, row, p) : []
-      this.#sendPrediction(telling, rows, row, p, top)
-      if (isNewest) {
-        assessments.push({ ...this.#assess(telling, index, trigger), probability: p, top })
-      }
+      if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
+      if (!isNewest) continue
+      const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
+      assessments.push({ ...assessed, probability: p, top })
     }
     this.#sendAssessments(telling, assessments)
+  }
+
+  #gather(telling: Telling, rows: FeatureRows, probability: Float32Array): void {
+    const batch = this.#batch!
+    for (let row = 0; row < rows.count;) {
+      row = batch.add(this.#options.table, rows, probability, row)
+      if (batch.count === PREDICTIONS_PER_BATCH_MAX) this.sendBatch(telling)
+    }
+  }
+
+  #noteLastRows({ count, node }: FeatureRows): void {
+    const { indexCount } = this.#options.table
+    if (this.#lastRow.length < indexCount) this.#lastRow = new Uint32Array(2 * indexCount)
+    for (let row = 0; row < count; row++) this.#lastRow[node[row]] = row
+  }
+
+  #isNewest({ node }: FeatureRows, row: number): boolean {
+    return this.#lastRow[node[row]] === row
   }
 
   async #explain(
@@ -165,7 +223,6 @@ export class ClassReport {
     const atMs = rows.atMs[row]
     const { version, featureHash, horizonMs, provider, actingPoint } = this.#model!
     const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
-    const featureCount = table.featureNames.length
     telling.outputs.push(
       cloudEventOutput(
         topicName(topology, 'predictions'),
@@ -189,7 +246,7 @@ export class ClassReport {
           top,
           modelVersion: version,
           featureHash,
-          rowHash: rowHash(wordsOf(rows.matrix), row * featureCount, featureCount),
+          rowHash: hexOf(rows.hash[2 * row], rows.hash[2 * row + 1]),
           provider,
         },
       ),
@@ -199,7 +256,7 @@ export class ClassReport {
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {
     const { table, nodeClass } = this.#options
     const health = table.healthOf(index)
-    const probability = this.#sent.get(index)
+    const probability = this.#rule?.sent(index)
     return {
       node: table.idOf(index),
       pool: table.poolOf(index),
@@ -262,22 +319,4 @@ function modelRef(predictor: Predictor | null): ModelRef | null {
     actingPoint: card.actingPoint,
     alertBudgets: card.alertBudgets,
   }
-}
-
-/** Between grid times: the first score, a clear change, or a crossing of the acting point. */
-function worthSending(p: number, sent: number | undefined, model: ModelRef): boolean {
-  if (sent === undefined) return true
-  const crosses = p >= model.actingPoint !== sent >= model.actingPoint
-  return crosses || Math.abs(p - sent) >= PROBABILITY_STEP
-}
-
-function wordsOf(matrix: Float32Array): Uint32Array {
-  return new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length)
-}
-
-/** The last row of each node. */
-function newestRows(rows: FeatureRows): readonly number[] {
-  const last = new Map<number, number>()
-  for (let row = 0; row < rows.count; row++) last.set(rows.node[row], row)
-  return [...last.values()]
 }

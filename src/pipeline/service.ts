@@ -41,6 +41,8 @@ export interface ServiceOptions {
   readonly changeGapMs: number
   readonly nodesMax: number
   readonly policyFor: (pool: PoolId) => Policy
+  /** All that `policyFor` may give. */
+  readonly policies: readonly Policy[]
   /** Ed25519 over the bytes, base64. */
   readonly sign: (bytes: Uint8Array) => string
   readonly source: string
@@ -156,8 +158,8 @@ export async function untilReady(
 function threadSetup(
   setup: Parameters<typeof startThreadHost>[0],
 ): Parameters<typeof startThreadHost>[0] {
-  const { topology, kernel, nodeClasses, models, changeGapMs, nodesMax, source } = setup
-  return { topology, kernel, nodeClasses, models, changeGapMs, nodesMax, source }
+  const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
+  return { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
 }
 
 function startCoordinator(options: ServiceOptions, stopSwitch: StopSwitch): Promise<Role> {

@@ -7,6 +7,7 @@ import type { LogRecord, Output } from '../core/bus.ts'
 import { type ErrorCode, ServiceError } from '../core/errors.ts'
 import type { ModelCard } from '../core/model.ts'
 import type { NodeClass } from '../core/node.ts'
+import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
 import { NodeTable } from '../state/node-table.ts'
@@ -21,6 +22,7 @@ export interface WatcherSetup {
   /** Node class → directory of its model. */
   readonly models: Readonly<Record<string, string>>
   readonly changeGapMs: number
+  readonly policies: readonly Policy[]
   readonly nodesMax: number
   readonly source: string
 }

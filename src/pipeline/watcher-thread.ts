@@ -21,6 +21,17 @@ function explain(error: unknown): { ok: false; message: string; code: ThreadErro
 }
 type ThreadErrorCode = Extract<ThreadGreeting, { ok: false }>['code']
 
+/** Values that have their memory for themselves are moved, the others (small ones) copied. */
+function ownBuffers(answer: ThreadAnswer): readonly ArrayBuffer[] {
+  if (!answer.ok) return []
+  return answer.outputs.flatMap(({ value }) => {
+    if (!(value instanceof Uint8Array) || value.length < MOVED_BYTES_MIN) return []
+    const { buffer } = value
+    return buffer instanceof ArrayBuffer && buffer.byteLength === value.length ? [buffer] : []
+  })
+}
+const MOVED_BYTES_MIN = 4_096
+
 const NO_OUTPUTS = { ok: true, outputs: [], stats: {} } as const
 
 try {
@@ -50,7 +61,8 @@ try {
   port.on('message', (request: ThreadRequest) => {
     last = last.then(async () => {
       try {
-        port.postMessage(await answer(request))
+        const answered = await answer(request)
+        port.postMessage(answered, ownBuffers(answered))
       } catch (error) {
         port.postMessage({ id: request.id, ...explain(error) })
       }

@@ -18,6 +18,7 @@ import {
   type Watermark,
 } from '../core/log.ts'
 import type { NodeClass, NodeEvent } from '../core/node.ts'
+import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
@@ -39,6 +40,8 @@ export interface WatcherOptions {
   readonly predictors: ReadonlyMap<string, Predictor>
   /** A changed node is scored again no sooner than this after its last score (sample time). */
   readonly changeGapMs: number
+  /** All that pools may have. */
+  readonly policies: readonly Policy[]
   readonly nodesMax: number
   /** CloudEvents source of the predictions. */
   readonly source: string
@@ -58,6 +61,8 @@ export class WatcherFold implements Fold {
   readonly #classes: ReadonlyMap<string, ClassState>
   readonly #ended = new EndedNodes()
   #late = false
+  /** Classes whose rows at grid times are not all made yet. */
+  readonly #due = new Set<ClassState>()
 
   constructor(options: WatcherOptions) {
     const { topology } = options
@@ -116,6 +121,7 @@ export class WatcherFold implements Fold {
       case undefined:
         break
     }
+    await this.#makeDue(telling)
     return telling.outputs
   }
 
@@ -197,14 +203,33 @@ export class WatcherFold implements Fold {
       this.#checkLate(outputs)
     }
     const telling = this.#telling(outputs)
-    for (const { table, report } of this.#classes.values()) {
-      while (!table.advance(telling.nowMs)) await report.score(telling)
-      await report.score(telling)
-      report.sendCohorts(telling)
+    for (const state of this.#classes.values()) {
+      const { table, report } = state
+      this.#due.add(state)
+      // A step of the driver is whole: what is due in it is made before it is forwarded.
+      while (clock === 'driven' && this.#due.has(state)) await this.#makeSomeDue(state, telling)
       const { silent, live } = table.sweep(telling.observedAtMs)
       report.sendLiveness(telling, [...silent, ...live])
+      report.sendBatch(telling)
     }
     if (clock === 'driven') this.#forwardTick(outputs)
+  }
+
+  async #makeDue(telling: Telling): Promise<void> {
+    for (const state of this.#due) await this.#makeSomeDue(state, telling)
+  }
+
+  /**
+   * At a grid time the rows of all nodes are due at once, and samples would wait while a million are
+   * made: so each record makes a buffer full of them. A node's own next sample makes its row first.
+   */
+  async #makeSomeDue(state: ClassState, telling: Telling): Promise<void> {
+    const { table, report } = state
+    const isDone = table.advance(telling.nowMs)
+    await report.score(telling)
+    if (!isDone) return
+    this.#due.delete(state)
+    report.sendCohorts(telling)
   }
 
   /** Says once that our view is behind, and once that it no longer is, with who is silent then. */

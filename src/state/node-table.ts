@@ -15,6 +15,7 @@ import { CohortCounter, percentiles } from './cohorts.ts'
 import { attributeValue, featureHash, featureNames, peerMetrics } from './features.ts'
 import { COHORTS_MAX, configure, instantiate, NO_NODE } from './kernel.ts'
 import { phiOf } from './phi.ts'
+import { rowHashWords } from './row-hash.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { Metric, NodeClass, NodeEvent } from '../core/node.ts'
 import type { Cohort, CohortTable } from './cohorts.ts'
@@ -32,6 +33,8 @@ export interface FeatureRows {
   readonly trigger: Uint8Array
   /** float32 [count, featureCount], row-major. Missing is NaN. */
   readonly matrix: Float32Array
+  /** Two words a row, the high one first: see row-hash.ts. Worked out when it is asked for. */
+  readonly hash: Uint32Array
 }
 
 /** Since construction. rows = folded + late + rejected (no usable id or time). */
@@ -134,6 +137,17 @@ export class NodeTable {
     return id
   }
 
+  /** Copies the node's name, UTF-8, to `to[at, ...)`; its length, or -1 where it does not fit. */
+  copyId(index: number, to: Uint8Array, at: number): number {
+    const { memory, idPointer, idLength } = this.#kernel
+    const length = idLength(index)
+    if (at + length > to.length) return -1
+    const from = idPointer(index) >>> 0
+    const bytes = new Uint8Array(memory.buffer, from, length)
+    for (let i = 0; i < length; i++) to[at + i] = bytes[i]
+    return length
+  }
+
   indexOf(id: string): number | undefined {
     const length = this.#writeId(id)
     if (length === undefined) return undefined
@@ -206,16 +220,24 @@ export class NodeTable {
     const { memory, rowsReady, rowNodesPointer, rowTimesPointer } = this.#kernel
     const { rowTriggersPointer, matrixPointer } = this.#kernel
     const count = rowsReady()
+    const width = this.featureNames.length
+    const matrix = new Float32Array(memory.buffer, matrixPointer() >>> 0, count * width)
+    let hash: Uint32Array | undefined
     return {
       count,
       node: new Uint32Array(memory.buffer, rowNodesPointer() >>> 0, count),
       atMs: new Float64Array(memory.buffer, rowTimesPointer() >>> 0, count),
       trigger: new Uint8Array(memory.buffer, rowTriggersPointer() >>> 0, count),
-      matrix: new Float32Array(
-        memory.buffer,
-        matrixPointer() >>> 0,
-        count * this.featureNames.length,
-      ),
+      matrix,
+      get hash() {
+        if (hash !== undefined) return hash
+        const bits = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length)
+        const words = new Uint32Array(2 * count)
+        for (let row = 0; row < count; row++) {
+          words.set(rowHashWords(bits, row * width, width), 2 * row)
+        }
+        return (hash = words)
+      },
     }
   }
 

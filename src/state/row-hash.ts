@@ -6,19 +6,32 @@
 const PRIME_A = 0x9e3779b1
 const PRIME_B = 0x85ebca6b
 
+/** The 16 hexadecimal digits of a row's hash. Parameters are those of {@link rowHashWords}. */
+export function rowHash(bits: Uint32Array, from: number, width: number): string {
+  return hexOf(...rowHashWords(bits, from, width))
+}
+
+export function hexOf(high: number, low: number): string {
+  return hex(high) + hex(low)
+}
+
 /**
  * @param bits the matrix seen as 32-bit words: NaN must have one bit pattern, as in the table's rows.
  * @param from first word of the row. @param width features per row.
- * @returns 16 hexadecimal digits.
+ * @returns the high and the low word.
  */
-export function rowHash(bits: Uint32Array, from: number, width: number): string {
+export function rowHashWords(
+  bits: Uint32Array,
+  from: number,
+  width: number,
+): readonly [number, number] {
   let a = 0x243f6a88
   let b = 0x13198a2e
   for (let i = from; i < from + width; i++) {
     a = Math.imul(rotate(a ^ bits[i], 13), PRIME_A)
     b = Math.imul(rotate(b + bits[i], 17), PRIME_B)
   }
-  return hex(finish(a ^ width)) + hex(finish(b ^ a))
+  return [finish(a ^ width), finish(b ^ a)]
 }
 
 function rotate(word: number, by: number): number {

@@ -85,6 +85,7 @@ class Deployment {
       ...options,
       nodeClasses: new Map(changed),
       policyFor: () => policy,
+      policies: [policy],
     })
     closers.push(() => service.stop())
     const limit = new AbortController()

@@ -62,6 +62,7 @@ export async function serviceOptions(
     changeGapMs: 5_000,
     nodesMax: 16_384,
     policyFor: () => POLICY,
+    policies: [POLICY],
     sign: (bytes) => signer.sign(bytes),
     source: '/foreshock/test',
     stateDirectory,

@@ -30,7 +30,7 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
   },
   watcher: {
     reads: ['node-log'],
-    writes: ['node-log', 'pool-log', 'predictions'],
+    writes: ['node-log', 'pool-log', 'predictions', 'predictions.batches'],
     shares: true,
   },
   coordinator: {

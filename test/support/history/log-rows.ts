@@ -45,6 +45,7 @@ export async function startParityService(
     changeGapMs: 45_000,
     nodesMax: 1_024,
     policyFor: () => DEFAULT_POLICY,
+    policies: [DEFAULT_POLICY],
     sign: () => '',
     source: '/parity',
     stateDirectory: mkdtempSync(join(tmpdir(), 'foreshock-parity-state-')),

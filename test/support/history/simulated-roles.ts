@@ -68,6 +68,7 @@ export async function startSimulatedRoles(options: SimulatedRoles): Promise<void
         nodeClasses,
         predictors,
         changeGapMs: 45_000,
+        policies: [options.policy ?? DEFAULT_POLICY],
         nodesMax: 1_024,
         source: '/simulated',
       }),

@@ -5,6 +5,7 @@ import type { LogRecord, Output } from '../../../src/core/bus.ts'
 import { toBytes, toText } from '../../../src/core/bytes.ts'
 import { KIND, type Watermark } from '../../../src/core/log.ts'
 import type { NodeClass } from '../../../src/core/node.ts'
+import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 import type { Topology } from '../../../src/core/topics.ts'
 import { WatcherFold } from '../../../src/pipeline/watcher.ts'
 import type { Predictor } from '../../../src/predict/session.ts'
@@ -37,6 +38,7 @@ class Log {
       nodeClasses: new Map([[CLASS.name, CLASS]]),
       predictors: new Map(predictor === undefined ? [] : [[CLASS.name, predictor]]),
       changeGapMs: 1_000,
+      policies: [DEFAULT_POLICY],
       nodesMax: 64,
       source: '/test',
     })
