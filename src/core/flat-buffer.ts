@@ -17,6 +17,18 @@ export class FlatBuffer {
     return at === 0 ? 0 : this.view.getUint8(at)
   }
 
+  /** Two bytes, 0 where the field or its table is absent. */
+  int16(table: number, slot: number): number {
+    const at = table === 0 ? 0 : this.field(table, slot)
+    return at === 0 ? 0 : this.view.getInt16(at, true)
+  }
+
+  /** Four bytes, 0 where it is absent. */
+  int32(table: number, slot: number): number {
+    const at = this.field(table, slot)
+    return at === 0 ? 0 : this.view.getInt32(at, true)
+  }
+
   int64(table: number, slot: number): number {
     const at = this.field(table, slot)
     return at === 0 ? 0 : this.int64At(at)
@@ -31,6 +43,21 @@ export class FlatBuffer {
   table(table: number, slot: number): number {
     const at = this.field(table, slot)
     return at === 0 ? 0 : this.indirect(at)
+  }
+
+  /** Where the elements of a vector begin, and how many it says it has. */
+  elements(table: number, slot: number): { readonly start: number; readonly count: number } {
+    const at = this.table(table, slot)
+    return at === 0
+      ? { start: 0, count: 0 }
+      : { start: at + 4, count: this.view.getUint32(at, true) }
+  }
+
+  /** Of a text, or another vector of bytes, which begins with its length. */
+  bytes(at: number): Uint8Array {
+    const length = this.view.getUint32(at, true)
+    if (at + 4 + length > this.view.byteLength) throw new RangeError('a text is cut off')
+    return new Uint8Array(this.view.buffer, this.view.byteOffset + at + 4, length)
   }
 
   /** Where a field of a table lies; 0 where it is absent. */

@@ -13,11 +13,13 @@ import { partitionOf } from '../core/partition.ts'
 import { DAY_MS } from '../core/time.ts'
 import { topicName } from '../core/topics.ts'
 import type { Topology } from '../core/topics.ts'
+import { StreamReader } from '../core/arrow-layout.ts'
 import { decodeArrowSamples } from './arrow.ts'
 import type { ArrowRows } from './arrow.ts'
 import { decodeControl } from './controls.ts'
 import { deadLetter } from './dead-letter.ts'
 import { decodeNodeEvent } from './events.ts'
+import { AT_MS_MAX, FUTURE_MS_MAX } from './field.ts'
 import type { Field } from './field.ts'
 import { decodeJsonSamples } from './json.ts'
 import type { Sample, SampleContext } from './json.ts'
@@ -25,6 +27,7 @@ import { decodePlacement } from './placements.ts'
 import { refuse } from './refusal.ts'
 import type { Reason, Refusal } from './refusal.ts'
 import { decodeResult } from './results.ts'
+import { type TimeRange, SampleRouter } from './sample-router.ts'
 import { SampleBuilder } from './samples.ts'
 
 export const RECORD_BYTES_MAX_DEFAULT = 4_194_304
@@ -41,8 +44,15 @@ export interface IngestFoldOptions {
   /** Format of telemetry whose content type says nothing. */
   readonly telemetryFormat?: 'json' | 'arrow'
   readonly recordBytesMax?: number
+  /** foreshock.wasm: with it plain Arrow records are routed there, without it row by row. */
+  readonly kernel?: WebAssembly.Module
   /** Of a sample under the arrival clock; a driven one takes any. */
   readonly sampleAgeMsMax?: number
+}
+
+interface PlainPath {
+  readonly reader: StreamReader
+  readonly router: SampleRouter
 }
 
 export class IngestFold {
@@ -51,6 +61,8 @@ export class IngestFold {
   readonly #classes: readonly NodeClass[]
   /** [node-log partition][class], made at the first row. */
   readonly #builders: (SampleBuilder | undefined)[][]
+  /** Of plain Arrow records by class, made at the first one. */
+  readonly #plain = new Map<NodeClass, PlainPath>()
   readonly #deadLetters = new Map<Reason, number>()
   readonly #counts = new Map<string, number>()
   #outputs: Output[] = []
@@ -126,6 +138,7 @@ export class IngestFold {
     const context: SampleContext = { nodeClasses, defaultClass, nowMs, sampleAgeMsMax }
     const format = formatOf(record.headers['content-type']) ?? telemetryFormat ?? 'json'
     if (format === 'arrow') {
+      if (this.#takePlain(value, context, record.appendedAtMs)) return
       const decoded = decodeArrowSamples(value, context)
       if (!decoded.ok) return this.#refuse(record, decoded)
       for (const rows of decoded.batches) {
@@ -140,6 +153,45 @@ export class IngestFold {
     this.#count('samples', decoded.rows.length)
     this.#count('unknownMetrics', decoded.unknownMetricCount)
     this.#refuse(record, decoded.refused[0], decoded.refused.length)
+  }
+
+  /** False where something about the record is not plain; nothing of it was taken then. */
+  #takePlain(value: Uint8Array, context: SampleContext, appendedAtMs: number): boolean {
+    const { nodeClasses, defaultClass, nowMs, sampleAgeMsMax = Infinity } = context
+    let nodeClass = nodeClasses.get(defaultClass)
+    let layout = this.#plainPath(nodeClass)?.reader.read(value)
+    const named = layout?.metadata.get('class') ?? defaultClass
+    if (named !== defaultClass) {
+      nodeClass = nodeClasses.get(named)
+      layout = this.#plainPath(nodeClass)?.reader.read(value)
+    }
+    if (layout === undefined || nodeClass === undefined) return false
+    const index = this.#classes.indexOf(nodeClass)
+    const { router } = this.#plainPath(nodeClass)!
+    const range: TimeRange = {
+      oldestMs: Number.isFinite(nowMs) ? Math.max(0, nowMs - sampleAgeMsMax) : 0,
+      latestMs: Math.min(AT_MS_MAX, nowMs + FUTURE_MS_MAX),
+    }
+    // Per node the order is kept: what was read row by row before comes first.
+    for (const partition of this.#builders.keys()) this.#closeRows(partition, index)
+    const close = (partition: number) => this.#closePlain(partition, index)
+    if (!router.take(layout, range, appendedAtMs, close)) return false
+    this.#count('samples', layout.rows)
+    this.#count('unknownMetrics', layout.unknownColumns)
+    return true
+  }
+
+  #plainPath(nodeClass: NodeClass | undefined): PlainPath | undefined {
+    const { kernel, topology } = this.#options
+    if (nodeClass === undefined || kernel === undefined) return undefined
+    const known = this.#plain.get(nodeClass)
+    if (known !== undefined) return known
+    const path: PlainPath = {
+      reader: new StreamReader(nodeClass.metrics.map(({ name }) => name)),
+      router: new SampleRouter(kernel, nodeClass, topology.nodePartitions),
+    }
+    this.#plain.set(nodeClass, path)
+    return path
   }
 
   #addSample({ node, nodeClass, atMs, values }: Sample, appendedAtMs: number): void {
@@ -174,22 +226,36 @@ export class IngestFold {
     const partition = partitionOf(name, this.#options.topology.nodePartitions)
     const index = this.#classes.indexOf(nodeClass)
     const builder = (this.#builders[partition][index] ??= new SampleBuilder(nodeClass))
-    if (builder.full) this.#closeBatch(partition, index)
+    this.#closePlain(partition, index)
+    if (builder.full) this.#closeRows(partition, index)
     return builder
   }
 
   #closeBatches(partition: number): void {
-    for (const index of this.#classes.keys()) this.#closeBatch(partition, index)
+    for (const index of this.#classes.keys()) {
+      this.#closeRows(partition, index)
+      this.#closePlain(partition, index)
+    }
   }
 
-  #closeBatch(partition: number, index: number): void {
+  #closeRows(partition: number, index: number): void {
     const builder = this.#builders[partition][index]
     if (builder === undefined || builder.count === 0) return
+    this.#sendSamples(partition, index, builder.build())
+  }
+
+  #closePlain(partition: number, index: number): void {
+    const router = this.#plain.get(this.#classes[index])?.router
+    if (router === undefined || router.count(partition) === 0) return
+    this.#sendSamples(partition, index, router.build(partition))
+  }
+
+  #sendSamples(partition: number, index: number, value: Uint8Array): void {
     this.#outputs.push({
       topic: topicName(this.#options.topology, 'node-log'),
       partition,
       key: null,
-      value: builder.build(),
+      value,
       headers: { [KIND]: 'samples', class: this.#classes[index].name },
     })
   }

@@ -5,6 +5,7 @@
  */
 import {
   Field,
+  Float32,
   Float64,
   RecordBatch,
   RecordBatchStreamWriter,
@@ -17,16 +18,18 @@ import {
 import type { Data } from 'apache-arrow'
 import { assert } from '../core/errors.ts'
 import type { NodeClass } from '../core/node.ts'
+import { type ColumnBuffers, StreamTemplate } from '../core/stream-template.ts'
 
 /** With names of 256 bytes and 64 metrics this stays under 4 MiB, half of what a broker takes. */
 export const ROWS_PER_BATCH_MAX = 4_096
 const ROWS_AT_FIRST = 64
 const ID_BYTES_AT_FIRST = 1_024
 const TWO_32 = 4_294_967_296
+const NO_BYTES = new Uint8Array(0)
 
 /** Rows of one node-log partition and one node class. */
 export class SampleBuilder {
-  readonly #schema: Schema
+  readonly #template: StreamTemplate
   readonly #rowsMax: number
   #rows = 0
   #idBytes = new Uint8Array(ID_BYTES_AT_FIRST)
@@ -36,7 +39,7 @@ export class SampleBuilder {
   readonly #columns: Float64Array[]
 
   constructor(nodeClass: NodeClass, rowsMax = ROWS_PER_BATCH_MAX) {
-    this.#schema = samplesSchema(nodeClass)
+    this.#template = new StreamTemplate(firstSamples(nodeClass, 8))
     this.#rowsMax = rowsMax
     this.#columns = nodeClass.metrics.map(() => new Float64Array(ROWS_AT_FIRST))
   }
@@ -73,27 +76,24 @@ export class SampleBuilder {
   /** The rows as an Arrow IPC stream of one batch, which shares no memory with the builder; and none are left. */
   build(): Uint8Array {
     const length = this.#rows
-    const time = new TimestampMillisecond()
-    const children: Data[] = [
-      makeData({
-        type: new Utf8(),
-        length,
-        nullCount: 0,
-        valueOffsets: this.#idEnds.subarray(0, length + 1),
-        data: this.#idBytes.subarray(0, this.#idEnds[length]),
-      }),
-      makeData({ type: time, length, nullCount: 0, data: int64s(this.#at, length) }),
-      makeData({ type: time, length, nullCount: 0, data: int64s(this.#appendedAt, length) }),
-      ...this.#columns.map((column) => nullable(column.subarray(0, length))),
-    ]
-    const type = new Struct(this.#schema.fields)
-    const batch = new RecordBatch(this.#schema, makeData({ type, length, nullCount: 0, children }))
-    const writer = new RecordBatchStreamWriter()
-    writer.write(batch)
-    writer.finish()
-    const bytes = writer.toUint8Array(true)
     this.#rows = 0
-    return bytes
+    const bytesOf = (column: TypedColumn, values: number): Uint8Array =>
+      new Uint8Array(column.buffer, column.byteOffset, values * column.BYTES_PER_ELEMENT)
+    const plain = (...buffers: readonly Uint8Array[]): ColumnBuffers => ({
+      nullCount: 0,
+      buffers: [NO_BYTES, ...buffers],
+    })
+    return this.#template.write(length, [
+      plain(bytesOf(this.#idEnds, length + 1), this.#idBytes.subarray(0, this.#idEnds[length])),
+      plain(bytesOf(this.#at, 2 * length)),
+      plain(bytesOf(this.#appendedAt, 2 * length)),
+      ...this.#columns.map((column) => {
+        const values = column.subarray(0, length)
+        const nullCount = nullsOf(values)
+        const bitmap = nullCount === 0 ? NO_BYTES : validity(values)
+        return { nullCount, buffers: [bitmap, bytesOf(values, length)] }
+      }),
+    ])
   }
 
   #growRows(): void {
@@ -106,17 +106,41 @@ export class SampleBuilder {
   }
 }
 
-function samplesSchema(nodeClass: NodeClass): Schema {
-  const time = new TimestampMillisecond()
-  return new Schema(
+/** A record of one row, whose frame is that of all records of the class. `width`: 8 for float64, 4 for float32. */
+export function firstSamples(nodeClass: NodeClass, width: 4 | 8): Uint8Array {
+  const [name, time, float] = [
+    new Utf8(),
+    new TimestampMillisecond(),
+    width === 8 ? new Float64() : new Float32(),
+  ]
+  const schema = new Schema(
     [
-      new Field('node', new Utf8(), false),
+      new Field('node', name, false),
       new Field('at', time, false),
       new Field('appended_at', time, false),
-      ...nodeClass.metrics.map(({ name }) => new Field(name, new Float64(), true)),
+      ...nodeClass.metrics.map((metric) => new Field(metric.name, float, true)),
     ],
     new Map([['class', nodeClass.name]]),
   )
+  const row = { length: 1, nullCount: 0 }
+  const at = makeData({ ...row, type: time, data: BigInt64Array.of(1n) })
+  const data = width === 8 ? Float64Array.of(1) : Float32Array.of(1)
+  const children: Data[] = [
+    makeData({
+      ...row,
+      type: name,
+      valueOffsets: Int32Array.of(0, 1),
+      data: Uint8Array.of(0x6e),
+    }),
+    at,
+    at,
+    ...nodeClass.metrics.map(() => makeData({ ...row, type: float, data })),
+  ]
+  const type = new Struct(schema.fields)
+  const writer = new RecordBatchStreamWriter()
+  writer.write(new RecordBatch(schema, makeData({ ...row, type, children })))
+  writer.finish()
+  return writer.toUint8Array(true)
 }
 
 /** Two's complement, low word first, without a BigInt per row. */
@@ -125,17 +149,11 @@ function setInt64(words: Uint32Array, row: number, value: number): void {
   words[2 * row + 1] = Math.floor(value / TWO_32)
 }
 
-function int64s(words: Uint32Array, length: number): BigInt64Array {
-  return new BigInt64Array(words.buffer, words.byteOffset, length)
-}
-
-function nullable(values: Float64Array): Data<Float64> {
-  const { length } = values
+function nullsOf(values: Float64Array): number {
   let nullCount = 0
   // NaN alone differs from itself.
-  for (let row = 0; row < length; row++) if (values[row] !== values[row]) nullCount++
-  const plain = { type: new Float64(), length, data: values, nullCount }
-  return makeData(nullCount === 0 ? plain : { ...plain, nullBitmap: validity(values) })
+  for (let row = 0; row < values.length; row++) if (values[row] !== values[row]) nullCount++
+  return nullCount
 }
 
 function validity(values: Float64Array): Uint8Array {

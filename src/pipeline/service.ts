@@ -198,7 +198,7 @@ function startIngestRole(
   routers: Map<number, IngestFold>,
 ): Promise<Ingest> {
   const { bus, topology, nodeClasses, defaultClass, recordBytesMax, commitIntervalMs } = options
-  const { telemetryFormat } = options
+  const { telemetryFormat, kernel } = options
   if (!nodeClasses.has(defaultClass)) {
     throw new ServiceError(
       'NODE_CLASS_UNKNOWN',
@@ -215,6 +215,7 @@ function startIngestRole(
         nodeClasses,
         defaultClass,
         recordBytesMax,
+        kernel,
         source: partition,
         ...(telemetryFormat === undefined ? {} : { telemetryFormat }),
       })

@@ -1,13 +1,13 @@
 /**
  * Lays the Arrow IPC stream of one `samples` record into the kernel's staging area: buffers are
- * copied as they are, and ids are resolved inside WASM. The Arrow library reads the first record of
- * each schema, and all that are not plain; the others are read from their frame alone.
+ * copied as they are, and ids are resolved inside WASM. Plain records are read from their frame alone,
+ * the others by the Arrow library.
  */
 import { DataType, Precision, TimeUnit, Type, tableFromIPC } from 'apache-arrow'
+import { StreamReader } from '../core/arrow-layout.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { Data, Dictionary, Table, Utf8, Vector } from 'apache-arrow'
 import type { NodeClass } from '../core/node.ts'
-import { StreamReader } from './stream-layout.ts'
 import { keyOutOfRange, stageLayout, stageNulls, tableFull, UNASKED } from './stream-staging.ts'
 import type { Kernel } from './kernel.ts'
 
@@ -27,21 +27,14 @@ export class BatchStager {
   constructor(kernel: Kernel, nodeClass: NodeClass) {
     this.#kernel = kernel
     this.#class = nodeClass
-    this.#reader = new StreamReader(nodeClass)
+    this.#reader = new StreamReader(nodeClass.metrics.map(({ name }) => name))
   }
 
   /** ServiceError INPUT_INVALID when it is no samples record, TABLE_FULL when a node finds no room. */
   stage(ipc: Uint8Array): Staged {
     const layout = this.#reader.read(ipc)
-    if (layout === undefined) return this.#stageTable(ipc)
-    stageLayout(this.#kernel, layout)
-    return layout
-  }
-
-  #stageTable(ipc: Uint8Array): Staged {
-    const table = decode(ipc)
-    this.#reader.learn(ipc, table.schema)
-    return stageTable(this.#kernel, this.#class, table)
+    const staged = layout !== undefined && stageLayout(this.#kernel, layout)
+    return staged ? layout : stageTable(this.#kernel, this.#class, decode(ipc))
   }
 }
 

@@ -1,12 +1,14 @@
 /** Lays the columns of a plain `samples` record into the kernel's staging area, straight from its bytes. */
+import type { BatchLayout, Column, StreamLayout, Texts } from '../core/arrow-layout.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { Kernel } from './kernel.ts'
-import type { BatchLayout, StreamLayout, Texts } from './stream-layout.ts'
 
 export const UNASKED = 0xffff_fffe
 
-export function stageLayout(kernel: Kernel, layout: StreamLayout): void {
+/** False where a column is missing that every record of node-log has. */
+export function stageLayout(kernel: Kernel, layout: StreamLayout): boolean {
   const { rows, batches, dictionary } = layout
+  if (batches.some(({ appendedAt }) => appendedAt === undefined)) return false
   kernel.stage(rows)
   let from = 0
   for (const batch of batches) {
@@ -15,12 +17,13 @@ export function stageLayout(kernel: Kernel, layout: StreamLayout): void {
   }
   if (dictionary === undefined) resolveTexts(kernel, batches)
   else resolveKeys(kernel, batches, dictionary)
+  return true
 }
 
 function stageColumns(kernel: Kernel, batch: BatchLayout, rows: number, from: number): void {
   // Addresses above 2 GiB arrive as negative numbers.
   copyTo(kernel, (kernel.stagedAtPointer() >>> 0) + from * 8, batch.at)
-  copyTo(kernel, (kernel.stagedAppendedPointer() >>> 0) + from * 8, batch.appendedAt)
+  copyTo(kernel, (kernel.stagedAppendedPointer() >>> 0) + from * 8, batch.appendedAt!)
   const values = (kernel.stagedValuesPointer() >>> 0) + from * 8
   for (const [index, column] of batch.metrics.entries()) {
     const to = values + index * rows * 8
@@ -28,9 +31,18 @@ function stageColumns(kernel: Kernel, batch: BatchLayout, rows: number, from: nu
       new Float64Array(kernel.memory.buffer, to, batch.rows).fill(Number.NaN)
       continue
     }
-    copyTo(kernel, to, column.values)
+    stageColumn(kernel, to, column)
     if (column.validity !== undefined) stageNulls(kernel, to, column.validity, batch.rows)
   }
+}
+
+function stageColumn(kernel: Kernel, to: number, { values, width }: Column): void {
+  if (width === 8) return copyTo(kernel, to, values)
+  const rows = values.length / 4
+  const at = kernel.stageText(values.length) >>> 0
+  copyTo(kernel, at, values)
+  const { buffer } = kernel.memory
+  new Float64Array(buffer, to, rows).set(new Float32Array(buffer, at, rows))
 }
 
 export function stageNulls(kernel: Kernel, values: number, bitmap: Uint8Array, rows: number): void {

@@ -2,6 +2,7 @@
 import {
   Dictionary,
   Field,
+  Float32,
   Float64,
   Int32,
   RecordBatch,
@@ -71,7 +72,7 @@ export interface SampleRow {
 export function samplesIpc(
   nodeClass: NodeClass,
   rows: readonly SampleRow[],
-  { dictionary = false, extra = [] as readonly string[] } = {},
+  { dictionary = false, extra = [] as readonly string[], float32 = false } = {},
 ): Uint8Array {
   const names = [...nodeClass.metrics.map(({ name }) => name), ...extra]
   const ids = rows.map(({ node }) => node)
@@ -85,7 +86,7 @@ export function samplesIpc(
     ...names.map((name) =>
       vectorFromArray(
         rows.map(({ metrics }) => metrics[name] ?? null),
-        new Float64(),
+        float32 ? new Float32() : new Float64(),
       ),
     ),
   ]

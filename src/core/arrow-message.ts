@@ -3,9 +3,9 @@
  * bounds is `undefined` or a RangeError, never a read elsewhere.
  * Field numbers are those of Message.fbs (https://arrow.apache.org/docs/format/).
  */
-import { FlatBuffer } from '../core/flat-buffer.ts'
+import { FlatBuffer } from './flat-buffer.ts'
 
-export const DICTIONARY_BATCH = 2
+const DICTIONARY_BATCH = 2
 export const RECORD_BATCH = 3
 
 export interface Message {

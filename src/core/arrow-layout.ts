@@ -1,22 +1,20 @@
 /**
- * Where the columns of a `samples` record lie, read from its frame alone. An Arrow library makes an
+ * Where the columns of a record of samples lie, read from its frame alone. An Arrow library makes an
  * object of every column of every record, which costs ten times what the rows do; but writers repeat
- * themselves: the schema of a record is, byte for byte, that of the one before. So the library reads
- * the first record of each schema, and its layout serves the others.
+ * themselves: the schema of a record is, byte for byte, that of the one before, and is read once.
  *
  * Only the plain case is read here (one utf8 or dictionary<int32> column of names, timestamps in ms,
- * float64). `undefined` is no error: it means that the library must look at the record.
+ * float64 or float32). `undefined` is no error: it means that an Arrow library must look at the record.
  * Field numbers are those of Message.fbs (https://arrow.apache.org/docs/format/).
  */
-import { DataType, TimeUnit } from 'apache-arrow'
-import type { Field, Schema } from 'apache-arrow'
-import { RECORD_BATCH, frameOf, messageAt } from './stream-frame.ts'
-import type { NodeClass } from '../core/node.ts'
-import type { Frame, Message } from './stream-frame.ts'
+import { type Frame, frameOf, type Message, messageAt, RECORD_BATCH } from './arrow-message.ts'
+import { type ColumnType, schemaOf } from './arrow-schema.ts'
 
 /** All are views on the record. */
 export interface Column {
   readonly values: Uint8Array
+  /** Bytes of a value: 8 for float64 and timestamps, 4 for float32. */
+  readonly width: number
   /** Absent where nothing is null. */
   readonly validity: Uint8Array | undefined
 }
@@ -31,7 +29,8 @@ export interface Texts {
 export interface BatchLayout {
   readonly rows: number
   readonly at: Uint8Array
-  readonly appendedAt: Uint8Array
+  /** Only in node-log. */
+  readonly appendedAt: Uint8Array | undefined
   /** Names themselves, or int32 [rows] keys of the stream's dictionary. */
   readonly node: Texts | Uint8Array
   /** By metric of the class; absent where the record lacks it. */
@@ -43,6 +42,8 @@ export interface StreamLayout {
   readonly dictionary: Texts | undefined
   readonly batches: readonly BatchLayout[]
   readonly unknownColumns: number
+  /** Of the schema. */
+  readonly metadata: ReadonlyMap<string, string>
 }
 
 /** Numbers of a column's node and of its first buffer within a record batch. */
@@ -53,13 +54,14 @@ interface Place {
 
 interface Plan {
   /** The schema's message. */
-  readonly schema: Buffer
+  readonly schema: Uint8Array
+  readonly metadata: ReadonlyMap<string, string>
   readonly counts: { readonly nodes: number; readonly buffers: number }
   readonly node: Place
   readonly dictionary: boolean
   readonly at: Place
-  readonly appendedAt: Place
-  readonly metrics: readonly (Place | undefined)[]
+  readonly appendedAt: Place | undefined
+  readonly metrics: readonly ((Place & { readonly width: number }) | undefined)[]
   readonly unknownColumns: number
 }
 
@@ -68,105 +70,90 @@ const PLANS_MAX = 16
 
 export class StreamReader {
   readonly #metrics: readonly string[]
+  /** Newest used last. */
   readonly #plans: Plan[] = []
 
-  constructor(nodeClass: NodeClass) {
-    this.#metrics = nodeClass.metrics.map(({ name }) => name)
+  /** `metrics`: names, in the order in which their columns are wanted. */
+  constructor(metrics: readonly string[]) {
+    this.#metrics = metrics
   }
 
+  /** Views on the record, none of them longer than its column says. */
   read(ipc: Uint8Array): StreamLayout | undefined {
-    const bytes = Buffer.from(ipc.buffer, ipc.byteOffset, ipc.length)
-    for (const plan of this.#plans) {
-      const { length } = plan.schema
-      if (bytes.length < length || plan.schema.compare(bytes, 0, length) !== 0) continue
-      try {
-        return layoutOf(bytes, plan)
-      } catch (error) {
-        // Reading past the end of the frame: the library says what is wrong with it.
-        if (error instanceof RangeError) return undefined
-        throw error
-      }
+    try {
+      const plan = this.#planFor(ipc)
+      return plan && layoutOf(ipc, plan)
+    } catch (error) {
+      // Reading past the end of the frame: the library says what is wrong with it.
+      if (error instanceof RangeError) return undefined
+      throw error
     }
-    return undefined
   }
 
-  /** Remembers the schema of a record that the library has read, if it is of the plain kind. */
-  learn(ipc: Uint8Array, { fields }: Schema): void {
-    const plan = planOf(ipc, fields, this.#metrics)
-    if (plan === undefined || this.#plans.some(({ schema }) => schema.equals(plan.schema))) return
+  #planFor(ipc: Uint8Array): Plan | undefined {
+    for (let i = this.#plans.length - 1; i >= 0; i--) {
+      if (startsWith(ipc, this.#plans[i].schema)) return this.#plans[i]
+    }
+    const plan = planOf(ipc, this.#metrics)
+    if (plan === undefined) return undefined
     if (this.#plans.length === PLANS_MAX) this.#plans.shift()
     this.#plans.push(plan)
+    return plan
   }
 }
 
-function planOf(
-  ipc: Uint8Array,
-  fields: readonly Field[],
-  metrics: readonly string[],
-): Plan | undefined {
-  const view = new DataView(ipc.buffer, ipc.byteOffset, ipc.length)
-  if (ipc.length < 8 || view.getInt32(0, true) !== -1) return undefined
-  const end = 8 + view.getInt32(4, true)
-  if (end > ipc.length || fields.some(({ type }) => buffersOf(type) === 0)) return undefined
-  const places = new Map<string, Place & { readonly type: DataType }>()
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  if (bytes.length < start.length) return false
+  for (let i = 0; i < start.length; i++) if (bytes[i] !== start[i]) return false
+  return true
+}
+
+const WIDTHS: Readonly<Partial<Record<ColumnType, number>>> = { float64: 8, float32: 4 }
+
+function planOf(ipc: Uint8Array, metrics: readonly string[]): Plan | undefined {
+  const schema = schemaOf(ipc)
+  if (schema === undefined) return undefined
+  const { columns, metadata, end } = schema
+  const places = new Map<string, Place & { readonly type: ColumnType }>()
   let buffer = 0
-  for (const [node, { name, type }] of fields.entries()) {
+  for (const [node, { name, type, buffers }] of columns.entries()) {
     if (!places.has(name)) places.set(name, { node, buffer, type })
-    buffer += buffersOf(type)
+    buffer += buffers
   }
   const [node, at, appendedAt] = ['node', 'at', 'appended_at'].map((name) => places.get(name))
-  if (node === undefined || !isName(node.type)) return undefined
-  if (at === undefined || !isTime(at.type)) return undefined
-  if (appendedAt === undefined || !isTime(appendedAt.type)) return undefined
+  if (node?.type !== 'utf8' && node?.type !== 'dictionary') return undefined
+  if (at?.type !== 'timestamp-ms') return undefined
+  if (appendedAt !== undefined && appendedAt.type !== 'timestamp-ms') return undefined
   // With two dictionaries it would matter which batch is whose.
-  if (fields.filter(({ type }) => DataType.isDictionary(type)).length > 1) return undefined
-  const columns = metrics.map((name) => places.get(name))
-  if (columns.some((column) => column !== undefined && !isDouble(column.type))) return undefined
+  if (columns.filter(({ type }) => type === 'dictionary').length > 1) return undefined
+  const wanted = metrics.map((name) => {
+    const place = places.get(name)
+    return place && { ...place, width: WIDTHS[place.type] ?? 0 }
+  })
+  if (wanted.some((place) => place?.width === 0)) return undefined
   const known = new Set(['node', 'at', 'appended_at', ...metrics])
   return {
-    schema: Buffer.from(ipc.slice(0, end)),
-    counts: { nodes: fields.length, buffers: buffer },
+    schema: ipc.slice(0, end),
+    metadata,
+    counts: { nodes: columns.length, buffers: buffer },
     node,
-    dictionary: DataType.isDictionary(node.type),
+    dictionary: node.type === 'dictionary',
     at,
     appendedAt,
-    metrics: columns,
-    unknownColumns: fields.filter(({ name }) => !known.has(name)).length,
+    metrics: wanted,
+    unknownColumns: columns.filter(({ name }) => !known.has(name)).length,
   }
 }
 
-/** Buffers of a column in a record batch; 0 where that is not plain. */
-function buffersOf(type: DataType): number {
-  if (DataType.isUtf8(type)) return 3
-  const oneValueEach =
-    DataType.isInt(type) ||
-    DataType.isFloat(type) ||
-    DataType.isTimestamp(type) ||
-    DataType.isBool(type) ||
-    DataType.isDictionary(type)
-  return oneValueEach ? 2 : 0
-}
-
-function isName(type: DataType): boolean {
-  if (!DataType.isDictionary(type)) return DataType.isUtf8(type)
-  return DataType.isUtf8(type.dictionary as DataType) && type.indices.bitWidth === 32
-}
-
-function isTime(type: DataType): boolean {
-  return DataType.isTimestamp(type) && type.unit === TimeUnit.MILLISECOND
-}
-
-function isDouble(type: DataType): boolean {
-  return DataType.isFloat(type) && type.ArrayType === Float64Array
-}
-
-function layoutOf(bytes: Buffer, plan: Plan): StreamLayout | undefined {
+function layoutOf(bytes: Uint8Array, plan: Plan): StreamLayout | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const { metadata, unknownColumns } = plan
   const batches: BatchLayout[] = []
   let dictionary: Texts | undefined
   let rows = 0
   for (let at = plan.schema.length; at < bytes.length;) {
-    if (bytes.readInt32LE(at) !== -1) return undefined
-    const length = bytes.readInt32LE(at + 4)
+    if (view.getInt32(at, true) !== -1) return undefined
+    const length = view.getInt32(at + 4, true)
     if (length === 0) break
     const message = messageAt(bytes, at + 8, length)
     if (message === undefined) return undefined
@@ -182,7 +169,7 @@ function layoutOf(bytes: Buffer, plan: Plan): StreamLayout | undefined {
       rows += batch.rows
     }
   }
-  return { rows, dictionary, batches, unknownColumns: plan.unknownColumns }
+  return { rows, dictionary, batches, unknownColumns, metadata }
 }
 
 /** A whole dictionary of names: neither a delta nor compressed. */
@@ -203,19 +190,25 @@ function batchOf(
   const frame = frameOf(message, message.header, plan.counts)
   if (frame === undefined) return undefined
   const { rows } = frame
-  const at = columnOf(frame, plan.at, 8)
-  const appendedAt = columnOf(frame, plan.appendedAt, 8)
-  if (at === undefined || appendedAt === undefined) return undefined
-  if (at.validity !== undefined || appendedAt.validity !== undefined) return undefined
+  const at = timesOf(frame, plan.at)
+  const appendedAt = plan.appendedAt && timesOf(frame, plan.appendedAt)
+  if (at === undefined || (plan.appendedAt !== undefined && appendedAt === undefined)) {
+    return undefined
+  }
   const node = plan.dictionary ? keysOf(frame, plan.node) : textsOf(frame, plan.node)
   if (node === undefined) return undefined
   const metrics: (Column | undefined)[] = []
   for (const place of plan.metrics) {
-    const column = place && columnOf(frame, place, 8)
+    const column = place && columnOf(frame, place, place.width)
     if (place !== undefined && column === undefined) return undefined
     metrics.push(column)
   }
-  return { rows, at: at.values, appendedAt: appendedAt.values, node, metrics }
+  return { rows, at, appendedAt, node, metrics }
+}
+
+function timesOf(frame: Frame, place: Place): Uint8Array | undefined {
+  const column = columnOf(frame, place, 8)
+  return column?.validity === undefined ? column?.values : undefined
 }
 
 function columnOf(frame: Frame, { node, buffer }: Place, width: number): Column | undefined {
@@ -224,7 +217,7 @@ function columnOf(frame: Frame, { node, buffer }: Place, width: number): Column 
   const values = frame.buffer(buffer + 1, frame.rows * width)
   const validity = nulls === 0 ? undefined : frame.buffer(buffer, Math.ceil(frame.rows / 8))
   if (values === undefined || (nulls !== 0 && validity === undefined)) return undefined
-  return { values, validity }
+  return { values, width, validity }
 }
 
 function keysOf(frame: Frame, place: Place): Uint8Array | undefined {
