@@ -17,6 +17,8 @@ const WATERMARK_INTERVAL_MS = 1_000
 /** A caught-up partition claims no less delay than this: reading and asking take time. */
 const WATERMARK_DELAY_MIN_MS = 200
 const COMMIT_TRIES_MAX = 5
+/** Of records taken while a transaction is under way; beyond it reading waits for the commit. */
+const PENDING_BYTES_MAX = 32 * 1_048_576
 
 /** What turns public records into log records: see src/ingest/route.ts. */
 export interface Router {
@@ -87,12 +89,14 @@ class IngestRun {
   /** Driven: records whose step has not come. */
   #held: LogRecord[] = []
   #pending: Output[] = []
+  #pendingBytes = 0
   #nowMs = 0
   #lastCommitMs = Number.NEGATIVE_INFINITY
   #lastAppendedAtMs = 0
   #watermarkDueMs = 0
   #commitMs = 0
   #touched = false
+  #inFlight: Promise<void> | null = null
 
   constructor(options: IngestOptions, lease: Lease) {
     this.#options = options
@@ -112,11 +116,26 @@ class IngestRun {
       const records = await this.#lease.take(this.#waitMs())
       for (const record of records) this.#take(record)
       this.#forwardSteps()
-      if (this.#driven() || this.#due()) {
-        await this.#appendWatermarks()
-        await this.#commit()
-      }
+      await this.#commitWhenDue()
     }
+    await this.#inFlight
+  }
+
+  /** Reading goes on while a transaction is under way; a driven step waits for nobody else. */
+  async #commitWhenDue(): Promise<void> {
+    if (this.#pendingBytes > PENDING_BYTES_MAX) await this.#inFlight
+    if (this.#inFlight !== null || !(this.#driven() || this.#due())) return
+    await this.#appendWatermarks()
+    this.#touched = false
+    this.#pending.push(...this.#router.flush())
+    if (this.#pending.length === 0 || this.#lease.lost) return
+    const outputs = this.#pending
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#inFlight = this.#commit(outputs, this.#commitOffsets()).finally(() => {
+      this.#inFlight = null
+    })
+    if (this.#driven()) await this.#inFlight
   }
 
   /** Where it was, or the oldest record still kept: what retention took meanwhile is told, once. */
@@ -148,7 +167,7 @@ class IngestRun {
     // What is due before the next commit waits for it: looking again and again would only burn time.
     const commitDueMs = this.#lastCommitMs + this.#options.commitIntervalMs
     if (!this.#driven()) waits.push(Math.max(this.#watermarkDueMs, commitDueMs) - nowMs)
-    if (this.#touched) waits.push(commitDueMs - nowMs)
+    if (this.#touched && this.#inFlight === null) waits.push(commitDueMs - nowMs)
     return Math.max(0, Math.min(...waits))
   }
 
@@ -163,6 +182,7 @@ class IngestRun {
       return
     }
     this.#touched = true
+    this.#pendingBytes += record.value?.length ?? 0
     if (record.appendedAtMs > this.#lastAppendedAtMs) this.#lastAppendedAtMs = record.appendedAtMs
     this.#router.take(record, record.appendedAtMs)
   }
@@ -241,16 +261,11 @@ class IngestRun {
     )
   }
 
-  async #commit(): Promise<void> {
-    this.#touched = false
-    this.#pending.push(...this.#router.flush())
-    if (this.#pending.length === 0) return
-    const outputs = this.#pending
-    this.#pending = []
+  async #commit(outputs: readonly Output[], next: Offsets): Promise<void> {
     const { bus, events } = this.#options
     for (let attempt = 1; attempt <= COMMIT_TRIES_MAX; attempt++) {
       const beganAtMs = bus.nowMs()
-      const outcome = await this.#lease.commit(outputs, this.#commitOffsets())
+      const outcome = await this.#lease.commit(outputs, next)
       this.#lastCommitMs = bus.nowMs()
       this.#commitMs = this.#lastCommitMs - beganAtMs
       events?.committed?.('ingest', outcome, outputs, this.#commitMs)

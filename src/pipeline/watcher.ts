@@ -206,13 +206,17 @@ export class WatcherFold implements Fold {
     for (const state of this.#classes.values()) {
       const { table, report } = state
       this.#due.add(state)
-      // A step of the driver is whole: what is due in it is made before it is forwarded.
-      while (clock === 'driven' && this.#due.has(state)) await this.#makeSomeDue(state, telling)
+      if (clock === 'driven') await this.#makeAllDue(state, telling)
       const { silent, live } = table.sweep(telling.observedAtMs)
       report.sendLiveness(telling, [...silent, ...live])
       report.sendBatch(telling)
     }
     if (clock === 'driven') this.#forwardTick(outputs)
+  }
+
+  /** A step of the driver is whole: what is due in it is made before it is forwarded. */
+  async #makeAllDue(state: ClassState, telling: Telling): Promise<void> {
+    while (this.#due.has(state)) await this.#makeSomeDue(state, telling)
   }
 
   async #makeDue(telling: Telling): Promise<void> {
