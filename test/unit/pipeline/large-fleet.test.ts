@@ -1,0 +1,157 @@
+// Goal: what a watcher says of more nodes than it makes rows for at once.
+// Method: one node-log partition with more nodes than the row buffer, folded record by record.
+import { tableFromIPC } from 'apache-arrow'
+import { expect, test } from 'vitest'
+import type { AssessmentRecord } from '../../../src/core/assessment.ts'
+import type { LogRecord, Output } from '../../../src/core/bus.ts'
+import { toBytes, toText } from '../../../src/core/bytes.ts'
+import { KIND } from '../../../src/core/log.ts'
+import type { NodeClass } from '../../../src/core/node.ts'
+import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
+import { hexOf } from '../../../src/state/row-hash.ts'
+import { WatcherFold } from '../../../src/pipeline/watcher.ts'
+import { instantPredictor } from '../../support/history/simulated-roles.ts'
+import { foreshockWasm, metric, PROBE, samplesIpc } from '../../support/node-class.ts'
+
+const CLASS: NodeClass = { ...PROBE, metrics: [metric('latency')], attributes: [] }
+const START_MS = 1_763_600_041_000
+const NODES = 10_000
+/** Rows that the table makes at once. */
+const BUFFER = 4_096
+
+interface Row {
+  readonly node: string
+  readonly at: number
+  readonly trigger: number
+  readonly probability: number
+  readonly hash: string
+}
+
+class Log {
+  nowMs = START_MS
+  readonly #fold: WatcherFold
+  #offset = 0
+
+  constructor() {
+    this.#fold = new WatcherFold({
+      partition: 3,
+      topology: {
+        prefix: 'w.',
+        nodePartitions: 4,
+        poolPartitions: 1,
+        clock: 'arrival',
+        retentionMs: 1e9,
+      },
+      kernel: foreshockWasm(),
+      nodeClasses: new Map([[CLASS.name, CLASS]]),
+      predictors: new Map([[CLASS.name, instantPredictor(CLASS)]]),
+      changeGapMs: 1_000,
+      policies: [DEFAULT_POLICY],
+      nodesMax: NODES,
+      source: '/test',
+    })
+  }
+
+  async append(kind: string, value: Uint8Array, headers = {}): Promise<readonly Output[]> {
+    const record: LogRecord = {
+      topic: 'w.node-log',
+      partition: 3,
+      offset: this.#offset++,
+      appendedAtMs: this.nowMs,
+      key: null,
+      value,
+      headers: { [KIND]: kind, ...headers },
+    }
+    return await this.#fold.fold(record)
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#fold.stats()
+  }
+
+  async tick(): Promise<readonly Output[]> {
+    return await this.append('tick', toBytes(JSON.stringify({ source: 3, atMs: 0, step: 0 })))
+  }
+
+  async samples(from: number, to: number, latency: number): Promise<readonly Output[]> {
+    const rows = Array.from({ length: to - from }, (_, i) => ({
+      node: `n${from + i}`,
+      at: this.nowMs,
+      metrics: { latency },
+    }))
+    return await this.append('samples', samplesIpc(CLASS, rows), { class: CLASS.name })
+  }
+}
+
+function batchRows(outputs: readonly Output[]): readonly Row[] {
+  return outputs
+    .filter(({ topic }) => topic === 'w.predictions.batches')
+    .flatMap(({ value }) => [...tableFromIPC(value as Uint8Array)])
+    .map((row) => {
+      const { node, at, trigger, probability, row_hash: hash } = row!.toJSON()
+      const [high, low] = [Number(hash >> 32n), Number(hash & 0xffff_ffffn)]
+      return { node, at: Number(at), trigger, probability, hash: hexOf(high, low) }
+    })
+}
+
+function assessed(outputs: readonly Output[]): AssessmentRecord['rows'] {
+  return outputs
+    .filter(({ headers }) => headers?.[KIND] === 'assessment')
+    .flatMap(({ value }) => (JSON.parse(toText(value as Uint8Array)) as AssessmentRecord).rows)
+}
+
+test('rows at a grid time are made a buffer at a time, each node once, and a sample waits for its own', async () => {
+  const log = new Log()
+  const first: Output[] = []
+  for (let from = 0; from < NODES; from += 1_000) {
+    first.push(...(await log.samples(from, from + 1_000, 10)))
+  }
+  // Each is made known to its coordinator; a fleet of this size is not told of node by node.
+  expect(assessed(first)).toHaveLength(NODES)
+  const told = first.filter(({ topic }) => topic === 'w.predictions')
+  expect(told.length).toBeLessThanOrEqual(1_000)
+
+  log.nowMs += 60_000
+  const outputs: Output[] = [...(await log.tick())]
+  // The last nodes have not had their turn: this sample has their rows made first.
+  const ill = await log.samples(NODES - 10, NODES, 60)
+  outputs.push(...ill)
+  for (let ticks = 0; ticks < 3; ticks++) {
+    log.nowMs += 1_000
+    outputs.push(...(await log.tick()))
+  }
+  const rows = [...batchRows(first), ...batchRows(outputs)]
+  expect(rows.filter(({ trigger }) => trigger === 1)).toHaveLength(NODES + 10)
+  const grid = rows.filter(({ trigger }) => trigger === 0)
+  expect(grid).toHaveLength(NODES)
+  expect(new Set(grid.map(({ node }) => node)).size).toBe(NODES)
+  expect(new Set(grid.map(({ at }) => at)).size).toBe(1)
+  expect(grid.every(({ probability }) => Math.abs(probability - 0.1) < 1e-6)).toBe(true)
+  expect(rows.filter(({ probability }) => probability > 0.5)).toHaveLength(10)
+
+  const crossings = ill
+    .filter(({ topic }) => topic === 'w.predictions')
+    .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as Record<string, unknown>)
+  expect(crossings).toHaveLength(10)
+  const { node, rowHash } = crossings[0]
+  expect(
+    rows.find((row) => row.node === node && row.trigger === 1 && row.probability > 0.5),
+  ).toMatchObject({ hash: rowHash })
+})
+
+test('one record makes no more rows than the buffer holds', async () => {
+  const log = new Log()
+  for (let from = 0; from < NODES; from += 1_000) await log.samples(from, from + 1_000, 10)
+  await log.tick()
+  log.nowMs += 60_000
+  // Built into a batch at once where one is full, else with the next tick.
+  const counts: number[] = []
+  for (let records = 0; records < 6; records++) {
+    await log.tick()
+    const { predictionCount } = log.stats()
+    counts.push(predictionCount)
+  }
+  const steps = counts.slice(1).map((count, i) => count - counts[i])
+  expect(Math.max(...steps)).toBeLessThanOrEqual(BUFFER)
+  expect(counts.at(-1)).toBe(2 * NODES)
+})

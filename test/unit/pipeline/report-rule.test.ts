@@ -1,0 +1,134 @@
+// Goal: a large fleet is told of exactly where something is new, and nobody that a policy may act on is left out.
+import { describe, expect, test } from 'vitest'
+import type { ModelRef } from '../../../src/core/assessment.ts'
+import { DEFAULT_POLICY, type Policy } from '../../../src/core/policy.ts'
+import { DETAILED_NODES_MAX, ReportRule, type Worth } from '../../../src/pipeline/report-rule.ts'
+
+const MODEL: ModelRef = {
+  version: 'm-1',
+  featureHash: 'f',
+  horizonMs: 3_600_000,
+  provider: 'wasm',
+  actingPoint: 0.6,
+  alertBudgets: [],
+}
+const INTERVAL_MS = 60_000
+const LARGE = DETAILED_NODES_MAX + 1
+const at = (probability: number): Policy => ({
+  ...DEFAULT_POLICY,
+  actingPoint: { kind: 'threshold', probability },
+  hysteresisRatio: 0.5,
+})
+
+interface Seen {
+  readonly p: number
+  readonly grid?: boolean
+  /** Grid time, counted in intervals. */
+  readonly time?: number
+  readonly worth: Worth
+}
+
+function judged(seen: readonly Seen[], policies: readonly Policy[], nodeCount = LARGE): Worth[] {
+  const rule = new ReportRule(MODEL, policies, INTERVAL_MS)
+  return seen.map(({ p, grid = false, time = 1 }) =>
+    rule.take({ index: 300, probability: p, atMs: time * INTERVAL_MS, grid }, nodeCount),
+  )
+}
+
+test.each<{ because: string; seen: readonly Seen[]; policies?: readonly Policy[] }>([
+  {
+    because: 'a healthy node is made known to its coordinator once',
+    seen: [
+      { p: 0.01, worth: 'assessment' },
+      { p: 0.02, worth: 'nothing' },
+      { p: 0.02, grid: true, worth: 'nothing' },
+    ],
+  },
+  {
+    because: 'a clear change is news, and what it is compared with is what was told last',
+    seen: [
+      { p: 0.01, worth: 'assessment' },
+      { p: 0.04, worth: 'nothing' },
+      { p: 0.07, worth: 'prediction' },
+      { p: 0.09, worth: 'nothing' },
+    ],
+  },
+  {
+    because: 'crossing the point of a policy is news, however small the step',
+    seen: [
+      { p: 0.099, worth: 'assessment' },
+      { p: 0.101, worth: 'prediction' },
+      { p: 0.099, worth: 'prediction' },
+    ],
+    policies: [at(0.9), at(0.2)],
+  },
+  {
+    because: 'where a policy with hysteresis ends its alarm is a point as well',
+    seen: [
+      { p: 0.41, worth: 'prediction' },
+      { p: 0.39, worth: 'prediction' },
+    ],
+    policies: [at(0.8)],
+  },
+  {
+    because:
+      'each grid time counts from the lowest point on, as a policy may want several in a row',
+    seen: [
+      { p: 0.5, worth: 'prediction' },
+      { p: 0.5, worth: 'nothing' },
+      { p: 0.5, grid: true, worth: 'prediction' },
+      { p: 0.5, grid: true, time: 2, worth: 'prediction' },
+    ],
+    policies: [at(0.8)],
+  },
+  {
+    because: 'a card recommends a point that the default policy does not have',
+    seen: [
+      { p: 0.59, worth: 'assessment' },
+      { p: 0.61, worth: 'prediction' },
+    ],
+    policies: [{ ...at(0.9), hysteresisRatio: 1 }],
+  },
+])('$because', ({ seen, policies = [DEFAULT_POLICY] }) => {
+  expect(judged(seen, policies)).toEqual(seen.map(({ worth }) => worth))
+})
+
+describe('a node of which there is nothing new', () => {
+  test('is told of once in ten grid times', () => {
+    const quiet = Array.from({ length: 31 }, (_, time) => ({ p: 0.01, grid: time > 0, time }))
+    const told = judged(
+      quiet.map((each) => ({ ...each, worth: 'nothing' as const })),
+      [DEFAULT_POLICY],
+    )
+    expect(told.slice(1).filter((worth) => worth === 'assessment')).toHaveLength(3)
+    expect(told).not.toContain('prediction')
+  })
+
+  test('is told of at other times than its neighbours', () => {
+    const rule = new ReportRule(MODEL, [DEFAULT_POLICY], INTERVAL_MS)
+    const told = Array.from({ length: 100 }, (_, index) => {
+      rule.take({ index, probability: 0.01, atMs: 0, grid: false }, LARGE)
+      return rule.take({ index, probability: 0.01, atMs: INTERVAL_MS, grid: true }, LARGE)
+    })
+    expect(told.filter((worth) => worth === 'assessment')).toHaveLength(10)
+  })
+})
+
+test('a small fleet is told of at each grid time, and at first sight', () => {
+  const seen: readonly Seen[] = [
+    { p: 0.01, worth: 'prediction' },
+    { p: 0.01, worth: 'nothing' },
+    { p: 0.01, grid: true, worth: 'prediction' },
+  ]
+  expect(judged(seen, [DEFAULT_POLICY], DETAILED_NODES_MAX)).toEqual(seen.map(({ worth }) => worth))
+})
+
+test('an index that another node has now knows nothing of the one before', () => {
+  const rule = new ReportRule(MODEL, [DEFAULT_POLICY], INTERVAL_MS)
+  const scored = { index: 5, probability: 0.3, atMs: 0, grid: false }
+  rule.take(scored, LARGE)
+  expect(rule.sent(5)).toBeCloseTo(0.3)
+  rule.forget(5)
+  expect(rule.sent(5)).toBeUndefined()
+  expect(rule.take(scored, LARGE)).toBe('assessment')
+})
