@@ -1,5 +1,6 @@
 /** A running service of one process: the bus, its roles and the console, started and stopped as one. */
 import { mkdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { type Config, policyFor } from '../config/config.ts'
@@ -136,6 +137,7 @@ function serviceOptionsOf(
     source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
     stateDirectory: config.state.directory,
     host: 'thread',
+    watcherThreads: config.watcher.threads ?? Math.max(1, availableParallelism() - 1),
     events: {
       committed: (role, outcome, _outputs, elapsedMs) =>
         metrics.transaction(role, outcome, elapsedMs),

@@ -48,6 +48,8 @@ export interface Config {
     readonly changeGapMs: number
     /** Nodes of one class in one partition; at most this many fit in memory. */
     readonly nodesMax: number
+    /** `null`: one a core, less one for Kafka and HTTP. */
+    readonly threads: number | null
   }
   /** `null`: the node classes that come with the package. */
   readonly nodeClasses: { readonly directory: string | null }
@@ -123,6 +125,7 @@ function toConfig(settings: Settings): Config {
       commitIntervalMs: watcher.commit_interval,
       changeGapMs: watcher.change_gap,
       nodesMax: watcher.nodes_max,
+      threads: watcher.threads ?? null,
     },
     nodeClasses: { directory: settings.node_classes.directory ?? null },
     models: settings.models,

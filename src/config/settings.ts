@@ -74,6 +74,7 @@ export const Settings = z.strictObject({
       commit_interval: duration.prefault('100ms'),
       change_gap: duration.prefault('5s'),
       nodes_max: z.int().min(1).max(1_048_576).default(131_072),
+      threads: z.int().min(1).max(256).optional(),
     })
     .prefault({}),
   node_classes: z.strictObject({ directory: z.string().min(1).optional() }).prefault({}),

@@ -49,6 +49,8 @@ export interface ServiceOptions {
   readonly stateDirectory: string
   /** `thread`: watchers in a worker. `local`: in this thread, for tests. */
   readonly host: 'thread' | 'local'
+  /** Workers that the watchers of this process are dealt out to; one when absent. */
+  readonly watcherThreads?: number
   readonly events?: RoleEvents
 }
 
@@ -120,7 +122,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 function startHost(options: ServiceOptions): Promise<WatcherHost> {
   const setup = { ...options, nodeClasses: [...options.nodeClasses.values()] }
-  return options.host === 'thread' ? startThreadHost(threadSetup(setup)) : startLocalHost(setup)
+  if (options.host === 'local') return startLocalHost(setup)
+  const threads = Math.min(options.watcherThreads ?? 1, options.topology.nodePartitions)
+  return startThreadHost(threadSetup(setup), threads)
 }
 
 function figures(running: ReadonlyMap<RoleName, Role>): readonly FoldFigures[] {

@@ -99,30 +99,39 @@ export type ThreadGreeting =
   | { readonly ok: true; readonly models: readonly ServedModel[] }
   | { readonly ok: false; readonly message: string; readonly code: ErrorCode | null }
 
-/** Starts one worker thread for all watcher partitions of this process. Fails as the local host does. */
-export async function startThreadHost(setup: WatcherSetup): Promise<WatcherHost> {
-  const worker = startWorker(setup)
+/** Starts worker threads, which the watcher partitions are dealt out to. Fails as the local host does. */
+export async function startThreadHost(setup: WatcherSetup, threads = 1): Promise<WatcherHost> {
+  const workers = Array.from({ length: threads }, () => startWorker(setup))
+  const close = async () => {
+    await Promise.all(workers.map((worker) => worker.terminate()))
+  }
+  try {
+    const greetings = await Promise.all(workers.map((worker) => greetingOf(worker)))
+    const calls = workers.map((worker) => new Calls(worker))
+    let folds = 0
+    return {
+      models: greetings[0].models,
+      createFold: async (partition) => {
+        const fold = folds++
+        const own = calls[partition % threads]
+        await own.ask({ id: 0, kind: 'open', partition, fold })
+        return new ThreadFold(own, fold)
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function greetingOf(worker: Worker): Promise<Extract<ThreadGreeting, { ok: true }>> {
   const greeting = await new Promise<ThreadGreeting>((resolve, reject) => {
     worker.once('message', resolve)
     worker.once('error', reject)
   })
-  if (!greeting.ok) {
-    await worker.terminate()
-    throw failure(greeting)
-  }
-  const calls = new Calls(worker)
-  let folds = 0
-  return {
-    models: greeting.models,
-    createFold: async (partition) => {
-      const fold = folds++
-      await calls.ask({ id: 0, kind: 'open', partition, fold })
-      return new ThreadFold(calls, fold)
-    },
-    close: async () => {
-      await worker.terminate()
-    },
-  }
+  if (!greeting.ok) throw failure(greeting)
+  return greeting
 }
 
 /** From the build it is one file; from the sources it needs the loader that the main thread has. */

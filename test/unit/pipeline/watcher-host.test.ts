@@ -1,0 +1,80 @@
+// Goal: watchers in threads say what watchers in this thread say, however many threads there are.
+import { afterAll, expect, test } from 'vitest'
+import type { LogRecord, Output } from '../../../src/core/bus.ts'
+import { KIND } from '../../../src/core/log.ts'
+import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
+import {
+  startLocalHost,
+  startThreadHost,
+  type WatcherHost,
+  type WatcherSetup,
+} from '../../../src/pipeline/watcher-host.ts'
+import { writeTinyModel } from '../../support/history/tiny-model.ts'
+import { foreshockWasm, PROBE, samplesIpc } from '../../support/node-class.ts'
+
+const START_MS = 1_763_600_041_000
+const PARTITIONS = 3
+const setup: WatcherSetup = {
+  topology: {
+    prefix: 'h.',
+    nodePartitions: PARTITIONS,
+    poolPartitions: 1,
+    clock: 'arrival',
+    retentionMs: 1e9,
+  },
+  kernel: foreshockWasm(),
+  nodeClasses: [PROBE],
+  models: { [PROBE.name]: writeTinyModel(PROBE) },
+  changeGapMs: 1_000,
+  policies: [DEFAULT_POLICY],
+  nodesMax: 64,
+  source: '/test',
+}
+
+const hosts: WatcherHost[] = []
+afterAll(async () => {
+  for (const host of hosts) await host.close()
+})
+
+/** Per partition, what follows from a few samples. */
+async function told(host: WatcherHost): Promise<readonly (readonly Output[])[]> {
+  hosts.push(host)
+  const folds = await Promise.all(
+    Array.from({ length: PARTITIONS }, (_, partition) => host.createFold(partition)),
+  )
+  return await Promise.all(
+    folds.map(async (fold, partition) => {
+      const records = Array.from({ length: 20 }, (_, i): LogRecord => {
+        const at = START_MS + 10_000 * i
+        const metrics = { temperature: 30 + i, bytes: 10 * i, status: 0, latency: partition }
+        return {
+          topic: 'h.node-log',
+          partition,
+          offset: i,
+          appendedAtMs: at,
+          key: null,
+          value: samplesIpc(PROBE, [{ node: `n${partition}`, at, metrics }]),
+          headers: { [KIND]: 'samples', class: PROBE.name },
+        }
+      })
+      const outputs = (await fold.foldAll?.(records)) ?? []
+      if (outputs.length > 0) return outputs.flat()
+      const one: Output[] = []
+      for (const record of records) one.push(...(await fold.fold(record)))
+      return one
+    }),
+  )
+}
+
+test('one thread or several say the same', async () => {
+  const local = await told(await startLocalHost(setup))
+  expect(local.flat().length).toBeGreaterThan(3 * PARTITIONS)
+  for (const threads of [1, 2]) {
+    expect(await told(await startThreadHost(setup, threads)), `${threads} threads`).toEqual(local)
+  }
+})
+
+test('a model that is not there is said at the start, as without threads', async () => {
+  const broken = { ...setup, models: { [PROBE.name]: '/nowhere' } }
+  await expect(startThreadHost(broken, 2)).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+})
