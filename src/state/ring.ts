@@ -18,6 +18,8 @@ export const POINTS_MAX = 1 << 24
 export const SLOTS_MAX = 1 << 25
 /** Keys are brought in by so many at a time, which stay in the processor's cache until they are read. */
 const LOOKUP_KEYS = 8_192
+/** Points behind the last, which end a search. */
+const SENTINELS = 2
 /** As the zone of a node that has left. */
 const GONE = 0xffff_ffff
 
@@ -318,7 +320,7 @@ export class Ring implements KeyRing {
     const count = this.#points(spans)
     if (count === 0) return
     const memory = this.#memory
-    const byteCount = (this.#pointCount + count + 1) * 8
+    const byteCount = (this.#pointCount + count + SENTINELS) * 8
     const [from, to] = [memory.room('points', byteCount), memory.room('nextPoints', byteCount)]
     const [fresh, seeds] = [memory.room('fresh', 0), memory.room('seeds', 0)]
     memory.kernel.ringMerge(from, this.#pointCount, fresh, count, seeds, to)

@@ -4,8 +4,9 @@
  *
  * A point is one u64: its position in the upper half, the index of its node in the lower. The ring is
  * the points in order of position (of one position: in order of their nodes' seeds, so that the order
- * of joining does not matter) and one sentinel at the end, which leads back to the first point. Where
- * a search begins stands in `buckets`: for each prefix of a position the first point at or after it.
+ * of joining does not matter) and two sentinels at the end, which lead back to the first point: a
+ * search looks at two points at once. Where it begins stands in `buckets`: for each prefix of a position
+ * the address of the first point at or after it.
  */
 
 const K1: u64 = 0x9e3779b185ebca87
@@ -184,7 +185,9 @@ export function ringSubtract(at: usize, count: u32, points: usize, goneCount: u3
 }
 
 function markEnd(first: usize, end: usize): void {
-  store<u64>(end, 0xffffffff00000000 | (load<u64>(first) & 0xffffffff))
+  const sentinel = 0xffffffff00000000 | (load<u64>(first) & 0xffffffff)
+  store<u64>(end, sentinel)
+  store<u64>(end, sentinel, 8)
 }
 
 /** Makes this the ring that is searched; fills its 2^bits buckets. */
@@ -193,17 +196,18 @@ export function ringIndex(at: usize, count: u32, bucketsAt: usize, bits: u32): v
   pointCount = count
   buckets = bucketsAt
   shift = 32 - bits
-  let point: u32 = 0
+  const end = at + ((<usize>count) << 3)
+  let point = at
   for (let b: u32 = 0; b < (<u32>1) << bits; b++) {
     const limit = (<u64>b) << (64 - <u64>bits)
-    while (point < count && load<u64>(at + ((<usize>point) << 3)) < limit) point++
-    store<u32>(bucketsAt + ((<usize>b) << 2), point)
+    while (point < end && load<u64>(point) < limit) point += 8
+    store<u32>(bucketsAt + ((<usize>b) << 2), <u32>point)
   }
 }
 
-/** Address of the first point at or after the position; the sentinel stops every search. */
+/** Address of the first point at or after the position; the sentinels stop every search. */
 export function ringPoint(position: u32): usize {
-  let at = ring + ((<usize>load<u32>(buckets + ((<usize>(position >> shift)) << 2))) << 3)
+  let at = <usize>load<u32>(buckets + ((<usize>(position >> shift)) << 2))
   // Two steps without a branch serve most keys, and a wrong guess of the branch costs more than both.
   at += (<usize>(load<u32>(at, 4) < position)) << 3
   at += (<usize>(load<u32>(at, 4) < position)) << 3
@@ -211,38 +215,73 @@ export function ringPoint(position: u32): usize {
   return at
 }
 
-/** Positions, and then first points, of the keys that `ringOwners` works on together. */
-const BLOCK: u32 = 256
-const BLOCK_POSITIONS: usize = memory.data(256 * 4, 16)
-const BLOCK_POINTS: usize = memory.data(256 * 4, 16)
+/**
+ * Positions, and then first points, of the keys that `ringOwners` works on together. Between blocks
+ * the processor waits for what is under way, so they are as long as the nearest cache allows.
+ */
+const BLOCK: u32 = 2048
+const BLOCK_POSITIONS: usize = memory.data(2048 * 4, 64)
+const BLOCK_POINTS: usize = memory.data(2048 * 4, 64)
 
 /**
  * Owners (u32) of `count` keys, straight from their bytes. Three short loops over a block, because a
- * short loop keeps more reads of buckets and points under way than one long one.
+ * short loop keeps more reads of buckets and points under way than one long one; each is a function of
+ * its own, because a compiler that sees all three at once runs out of registers.
  */
 export function ringOwners(keys: usize, offsets: usize, count: u32, out: usize): void {
-  // Locals: a global would be read anew for every key.
-  const points = ring
-  const firsts = buckets
-  const bits = shift
   for (let first: u32 = 0; first < count; first += BLOCK) {
     const size = min(BLOCK, count - first)
-    ringPositions(keys, offsets + ((<usize>first) << 2), size, BLOCK_POSITIONS)
-    const bytes = (<usize>size) << 2
-    for (let o: usize = 0; o < bytes; o += 4) {
-      const position = load<u32>(BLOCK_POSITIONS + o)
-      store<u32>(BLOCK_POINTS + o, load<u32>(firsts + ((<usize>(position >> bits)) << 2)))
-    }
-    const owners = out + ((<usize>first) << 2)
-    for (let o: usize = 0; o < bytes; o += 4) {
-      const position = load<u32>(BLOCK_POSITIONS + o)
-      let at = points + ((<usize>load<u32>(BLOCK_POINTS + o)) << 3)
-      at += (<usize>(load<u32>(at, 4) < position)) << 3
-      at += (<usize>(load<u32>(at, 4) < position)) << 3
-      while (load<u32>(at, 4) < position) at += 8
-      store<u32>(owners + o, load<u32>(at))
-    }
+    const o = (<usize>first) << 2
+    ringPositions(keys, offsets + o, size, BLOCK_POSITIONS)
+    ringFirstPoints(size)
+    ringBlockOwners(size, out + o)
   }
+}
+
+/**
+ * First points of the block's positions, four at a time: what is left over from an earlier block
+ * behind them are positions too. Exported, as the next, so that neither is put into its caller.
+ */
+export function ringFirstPoints(count: u32): void {
+  // Locals: a global would be read anew for every key.
+  const firsts = buckets
+  const bits = shift
+  let points = BLOCK_POINTS
+  const end = BLOCK_POSITIONS + ((<usize>count) << 2)
+  for (let at = BLOCK_POSITIONS; at < end; at += 16, points += 16) {
+    const a = firsts + ((<usize>(load<u32>(at) >> bits)) << 2)
+    const b = firsts + ((<usize>(load<u32>(at, 4) >> bits)) << 2)
+    const c = firsts + ((<usize>(load<u32>(at, 8) >> bits)) << 2)
+    const d = firsts + ((<usize>(load<u32>(at, 12) >> bits)) << 2)
+    store<u32>(points, load<u32>(a))
+    store<u32>(points, load<u32>(b), 4)
+    store<u32>(points, load<u32>(c), 8)
+    store<u32>(points, load<u32>(d), 12)
+  }
+}
+
+/** Owners of the block's keys, two at a time. */
+export function ringBlockOwners(count: u32, out: usize): void {
+  let positions = BLOCK_POSITIONS
+  let points = BLOCK_POINTS
+  const end = out + ((<usize>(count & ~1)) << 2)
+  for (; out < end; out += 8, positions += 8, points += 8) {
+    store<u32>(out, ownerFrom(<usize>load<u32>(points), load<u32>(positions)))
+    store<u32>(out, ownerFrom(<usize>load<u32>(points, 4), load<u32>(positions, 4)), 4)
+  }
+  if (count & 1) store<u32>(out, ownerFrom(<usize>load<u32>(points), load<u32>(positions)))
+}
+
+/** One of a bucket's first two points serves most keys; to choose between them takes no branch. */
+function ownerFrom(first: usize, position: u32): u32 {
+  if (load<u32>(first, 12) < position) return ownerBeyond(first + 16, position)
+  return select<u32>(load<u32>(first), load<u32>(first, 8), load<u32>(first, 4) >= position)
+}
+
+function ownerBeyond(from: usize, position: u32): u32 {
+  let at = from
+  while (load<u32>(at, 4) < position) at += 8
+  return load<u32>(at)
 }
 
 /** Index of the key's first point, to walk on from; `pointCount` stands for 0. */

@@ -9,7 +9,7 @@ const K2: u64 = 0xc2b2ae3d27d4eb4f;
 const K3: u64 = 0xff51afd7ed558ccd;
 const NODES: u32 = 1000;
 const VIRTUAL_NODES: u64 = 256;
-const BLOCK: usize = 256;
+const BLOCK: usize = 2048;
 
 fn mix(mut h: u64) -> u64 {
     h ^= h >> 32;
@@ -73,7 +73,8 @@ impl Ring {
             }
             *first = point as u32;
         }
-        points.push(0xffffffff00000000 | (points[0] & 0xffffffff));
+        let sentinel = 0xffffffff00000000 | (points[0] & 0xffffffff);
+        points.extend([sentinel, sentinel]);
         Ring { points, buckets, shift: 32 - bits }
     }
 
@@ -92,19 +93,24 @@ impl Ring {
                 points[i] = unsafe { *self.buckets.get_unchecked(bucket) };
             }
             for i in 0..out.len() {
-                let position = positions[i];
-                let mut at = points[i] as usize;
-                unsafe {
-                    let before = |at: usize| ((*self.points.get_unchecked(at) >> 32) as u32) < position;
-                    at += before(at) as usize;
-                    at += before(at) as usize;
-                    while before(at) {
-                        at += 1;
-                    }
-                    out[i] = *self.points.get_unchecked(at) as u32;
-                }
+                out[i] = unsafe { self.owner_from(points[i] as usize, positions[i]) };
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn owner_from(&self, first: usize, position: u32) -> u32 {
+        let point = |at: usize| *self.points.get_unchecked(at);
+        let after = |point: u64| (point >> 32) as u32 >= position;
+        let (one, next) = (point(first), point(first + 1));
+        if after(next) {
+            return if after(one) { one as u32 } else { next as u32 };
+        }
+        let mut at = first + 2;
+        while !after(point(at)) {
+            at += 1;
+        }
+        point(at) as u32
     }
 }
 
