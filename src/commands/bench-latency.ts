@@ -1,9 +1,9 @@
 /**
  * How long it takes from a sample to the command that follows from it.
  *
- * A fleet sends its samples at an even pace through the public topics. In each message one node that
- * was well until then sends the sample of a failing one; the model sees it, and the coordinator
- * cordons it. Measured is the time from just before that sample is produced until the command can be
+ * A fleet sends its samples at an even pace, to the public topic or straight to the node-log. In each
+ * message one node that was well until then sends the sample of a failing one; the model sees it, and
+ * the coordinator cordons it. Measured is the time from just before that sample is produced until the command can be
  * read from its topic. Service, fleet and reader share this process, so the figure has their load in it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,13 @@ import { toText } from '../core/bytes.ts'
 import type { Command as FaultCommand } from '../core/command.ts'
 import type { NodeClass } from '../core/node.ts'
 import { topicName, type Topology } from '../core/topics.ts'
-import { nodeName, SAMPLE_INTERVAL_MS, SAMPLES_PER_MESSAGE, TelemetryLoad } from './bench-load.ts'
+import {
+  type LoadPath,
+  nodeName,
+  SAMPLE_INTERVAL_MS,
+  SAMPLES_PER_MESSAGE,
+  TelemetryLoad,
+} from './bench-load.ts'
 
 /** Small fleets send smaller messages, so that there is something to measure in each second. */
 const MESSAGES_PER_INTERVAL_MIN = 100
@@ -30,6 +36,7 @@ export interface LatencyOptions {
   /** Samples a second, of all nodes. */
   readonly rate: number
   readonly forMs: number
+  readonly path: LoadPath
   readonly signal: AbortSignal
   readonly onProgress: (doneRatio: number) => void
 }
@@ -46,12 +53,19 @@ export interface LatencyFound {
 }
 
 export async function measureLatency(options: LatencyOptions): Promise<LatencyFound> {
-  const { bus, topology, nodeClass, nodeCount } = options
+  const { bus, topology, nodeClass, nodeCount, path } = options
   const samplesPerMessage = Math.min(
     SAMPLES_PER_MESSAGE,
     Math.max(1, Math.floor(nodeCount / MESSAGES_PER_INTERVAL_MIN)),
   )
-  const load = new TelemetryLoad({ topology, nodeClass, nodeCount, seed: 7, samplesPerMessage })
+  const load = new TelemetryLoad({
+    topology,
+    nodeClass,
+    nodeCount,
+    seed: 7,
+    samplesPerMessage,
+    path,
+  })
   const watch = new CommandWatch(bus, topology)
   await watch.start()
   try {
@@ -82,7 +96,7 @@ async function sendPaced(
     const group = sent % load.groupCount
     const round = Math.floor(sent / load.groupCount)
     // In each round another node of the message.
-    const next = group * load.samplesPerMessage + (round % load.samplesPerMessage)
+    const next = load.nodesOf(group)[round % load.samplesPerMessage]
     const falls = sent * messageEveryMs >= WARM_UP_MS && round > 1 && !watch.isIll(next)
     if (falls) watch.fallsIll(next)
     const message = load.message(group, Date.now(), (node) => watch.isIll(node))
@@ -105,6 +119,7 @@ class CommandWatch {
   readonly #topology: Topology
   /** Node → when it fell ill. */
   readonly #ill = new Map<string, number>()
+  readonly #illNumbers = new Set<number>()
   readonly #answered = new Set<string>()
   readonly #readings: Promise<void>[] = []
   #stopped = false
@@ -123,10 +138,11 @@ class CommandWatch {
   }
 
   isIll(node: number): boolean {
-    return this.#ill.has(nodeName(node))
+    return this.#illNumbers.has(node)
   }
 
   fallsIll(node: number): void {
+    this.#illNumbers.add(node)
     this.#ill.set(nodeName(node), performance.now())
   }
 

@@ -1,7 +1,13 @@
-/** Telemetry as a fleet sends it: Arrow messages of 1,000 samples, one of every node each ten seconds. */
+/**
+ * Telemetry as a fleet sends it: Arrow messages of 1,000 samples, one of every node each ten seconds.
+ *
+ * It is cheap to make, because in a bench it is made beside what is measured: names are encoded once,
+ * and chance comes from a table.
+ */
 import {
+  type Data,
   Field,
-  Float64,
+  Float32,
   makeData,
   RecordBatch,
   RecordBatchStreamWriter,
@@ -10,15 +16,29 @@ import {
 } from 'apache-arrow'
 import { TimestampMillisecond, Utf8, vectorFromArray } from 'apache-arrow'
 import type { Output } from '../core/bus.ts'
+import { KIND } from '../core/log.ts'
 import type { Metric, NodeClass } from '../core/node.ts'
+import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
+import { SampleBuilder } from '../ingest/samples.ts'
 
 export const SAMPLES_PER_MESSAGE = 1_000
+export const SAMPLE_INTERVAL_MS = 10_000
+/** Prime, so that no node meets the same chances each round. */
+const CHANCES = 65_521
+/** What a metric moves by, as a share of its span. */
+const UNREST_RATIO = 0.01
+
 /** Node number → whether its sample is one of a node about to fail. */
 export type Ill = (node: number) => boolean
 const NOBODY: Ill = () => false
 
-export const SAMPLE_INTERVAL_MS = 10_000
+/**
+ * `public`: telemetry for ingest. `direct`: records of the node-log, as a producer writes them that
+ * partitions by node as we do; ingest has nothing to do then.
+ */
+export const LOAD_PATHS = ['public', 'direct'] as const
+export type LoadPath = (typeof LOAD_PATHS)[number]
 
 /** Deterministic noise, 0..1 (mulberry32). */
 export function noise(seed: number): () => number {
@@ -41,6 +61,15 @@ export interface Load {
   readonly nodeCount: number
   readonly seed: number
   readonly samplesPerMessage?: number
+  /** Public when absent. */
+  readonly path?: LoadPath
+}
+
+/** The nodes of one message. */
+interface Group {
+  readonly partition: number
+  readonly numbers: Uint32Array
+  readonly names: Data<Utf8>
 }
 
 /** Message `group` holds the same thousand nodes each time, so that one partition has all of a node. */
@@ -48,92 +77,176 @@ export class TelemetryLoad {
   readonly groupCount: number
   readonly samplesPerMessage: number
   readonly #load: Load
+  readonly #groups: readonly Group[]
   readonly #schema: Schema
-  readonly #random: () => number
+  /** The values of one message, a column a metric. */
+  readonly #columns: readonly Float32Array[]
+  readonly #builder: SampleBuilder
+  readonly #chances: Float32Array
+  #chance = 0
 
   constructor(load: Load) {
+    const { nodeClass, path = 'public' } = load
     this.samplesPerMessage = load.samplesPerMessage ?? SAMPLES_PER_MESSAGE
     this.groupCount = Math.max(1, Math.round(load.nodeCount / this.samplesPerMessage))
     this.#load = load
-    this.#random = noise(load.seed)
+    const { nodePartitions } = load.topology
+    this.#groups =
+      path === 'direct'
+        ? groupsByPartition(this.groupCount, this.samplesPerMessage, nodePartitions)
+        : groupsInOrder(this.groupCount, this.samplesPerMessage, nodePartitions)
+    const random = noise(load.seed)
+    this.#chances = Float32Array.from({ length: CHANCES }, random)
+    this.#columns = nodeClass.metrics.map(() => new Float32Array(this.samplesPerMessage))
+    this.#builder = new SampleBuilder(nodeClass)
     this.#schema = new Schema(
       [
         new Field('node', new Utf8(), false),
         new Field('at', new TimestampMillisecond(), false),
-        ...load.nodeClass.metrics.map(({ name }) => new Field(name, new Float64(), true)),
+        ...nodeClass.metrics.map(({ name }) => new Field(name, new Float32(), true)),
       ],
-      new Map([['class', load.nodeClass.name]]),
+      new Map([['class', nodeClass.name]]),
     )
   }
 
+  /** Numbers of the nodes whose samples are in message `group`, in the order of its rows. */
+  nodesOf(group: number): Uint32Array {
+    return this.#groups[group].numbers
+  }
+
   message(group: number, atMs: number, ill: Ill = NOBODY): Output {
-    const { topology } = this.#load
-    return {
-      topic: topicName(topology, 'telemetry'),
-      partition: group % topology.nodePartitions,
-      key: null,
-      value: this.#value(group, atMs, ill),
-      headers: { 'content-type': 'application/vnd.apache.arrow.stream' },
-    }
+    this.#fill(this.#groups[group].numbers, ill)
+    return this.#load.path === 'direct'
+      ? this.#record(this.#groups[group], atMs)
+      : this.#telemetry(this.#groups[group], atMs)
   }
 
   /** The same samples, one a message. */
   jsonMessages(group: number, atMs: number): readonly Output[] {
     const { topology, nodeClass } = this.#load
-    return Array.from({ length: this.samplesPerMessage }, (_, row) => {
-      const name = group * this.samplesPerMessage + row
+    const { partition, numbers } = this.#groups[group]
+    this.#fill(numbers, NOBODY)
+    return Array.from(numbers, (number, row) => {
       const metrics = Object.fromEntries(
-        nodeClass.metrics.map((metric, column) => [
-          metric.name,
-          usualValue(metric, name * 64 + column, this.#random()),
-        ]),
+        nodeClass.metrics.map(({ name }, column) => [name, this.#columns[column][row]]),
       )
       return {
         topic: topicName(topology, 'telemetry'),
-        partition: group % topology.nodePartitions,
+        partition,
         key: null,
-        value: JSON.stringify({ node: nodeName(name), at: atMs, metrics }),
+        value: JSON.stringify({ node: nodeName(number), at: atMs, metrics }),
       }
     })
   }
 
-  #value(group: number, atMs: number, ill: Ill): Uint8Array {
-    const { nodeClass } = this.#load
-    const length = this.samplesPerMessage
-    const names = Array.from({ length }, (_, row) => nodeName(group * this.samplesPerMessage + row))
+  #telemetry({ partition, numbers: { length }, names }: Group, atMs: number): Output {
     const at = new BigInt64Array(length).fill(BigInt(atMs))
     const children = [
-      vectorFromArray(names, new Utf8()).data[0],
+      names,
       makeData({ type: new TimestampMillisecond(), length, nullCount: 0, data: at }),
-      ...nodeClass.metrics.map((metric, column) => {
-        const data = Float64Array.from({ length }, (_, row) => {
-          const name = group * this.samplesPerMessage + row
-          const value = usualValue(metric, name * 64 + column, this.#random())
-          return ill(name) ? illValue(metric, value) : value
-        })
-        return makeData({ type: new Float64(), length, nullCount: 0, data })
-      }),
+      ...this.#columns.map((data) => makeData({ type: new Float32(), length, nullCount: 0, data })),
     ]
     const struct = new Struct(this.#schema.fields)
     const data = makeData({ type: struct, length, nullCount: 0, children })
     const writer = new RecordBatchStreamWriter()
     writer.write(new RecordBatch(this.#schema, data))
     writer.finish()
-    return writer.toUint8Array(true)
+    return {
+      topic: topicName(this.#load.topology, 'telemetry'),
+      partition,
+      key: null,
+      value: writer.toUint8Array(true),
+      headers: { 'content-type': 'application/vnd.apache.arrow.stream' },
+    }
   }
-}
 
-/** Each node has a level of its own in the lower half of what is good, and moves a hundredth around it. */
-function usualValue({ kind, min, max, health }: Metric, place: number, chance: number): number {
-  const low = min ?? 0
-  if (kind !== 'gauge' || health?.good === 0) return low
-  const span = (health?.good ?? max ?? 1) - low
-  const level = ((place * 2_654_435_761) >>> 0) / 2 ** 32
-  return low + span * (0.2 + 0.3 * level + 0.01 * (chance - 0.5))
+  #record({ partition, numbers, names: { valueOffsets, values } }: Group, atMs: number): Output {
+    for (let row = 0; row < numbers.length; row++) {
+      this.#builder.append(values, valueOffsets[row], valueOffsets[row + 1], atMs, atMs)
+      for (let metric = 0; metric < this.#columns.length; metric++) {
+        this.#builder.set(metric, this.#columns[metric][row])
+      }
+    }
+    return {
+      topic: topicName(this.#load.topology, 'node-log'),
+      partition,
+      key: null,
+      value: this.#builder.build(),
+      headers: { [KIND]: 'samples', class: this.#load.nodeClass.name },
+    }
+  }
+
+  #fill(numbers: Uint32Array, ill: Ill): void {
+    const { metrics } = this.#load.nodeClass
+    for (const [column, metric] of metrics.entries()) {
+      this.#fillUsual(this.#columns[column], metric, column, numbers)
+    }
+    for (let row = 0; row < numbers.length; row++) {
+      if (!ill(numbers[row])) continue
+      for (const [column, metric] of metrics.entries()) {
+        this.#columns[column][row] = illValue(metric, this.#columns[column][row])
+      }
+    }
+  }
+
+  /** Each node has a level of its own in the lower half of what is good, and moves a hundredth around it. */
+  #fillUsual(
+    values: Float32Array,
+    { kind, min, max, health }: Metric,
+    column: number,
+    numbers: Uint32Array,
+  ): void {
+    const low = min ?? 0
+    if (kind !== 'gauge' || health?.good === 0) {
+      values.fill(low)
+      return
+    }
+    const span = (health?.good ?? max ?? 1) - low
+    const base = low + span * (0.2 - 0.5 * UNREST_RATIO)
+    for (let row = 0; row < numbers.length; row++) {
+      const level = (Math.imul(numbers[row] * 64 + column, 2_654_435_761) >>> 0) / 2 ** 32
+      this.#chance = this.#chance + 1 === CHANCES ? 0 : this.#chance + 1
+      values[row] = base + span * (0.3 * level + UNREST_RATIO * this.#chances[this.#chance])
+    }
+  }
 }
 
 /** Hot, slow and full of errors, all at once. */
 function illValue({ kind, max, health }: Metric, usual: number): number {
   if (kind !== 'gauge') return usual + 1_000
   return health === null ? usual : Math.min(max ?? Infinity, health.bad)
+}
+
+/** As collectors send them: neighbours together, whatever their partition of the node-log. */
+function groupsInOrder(groupCount: number, size: number, partitions: number): readonly Group[] {
+  return Array.from({ length: groupCount }, (_, group) =>
+    groupOf(
+      group % partitions,
+      Array.from({ length: size }, (_each, row) => group * size + row),
+    ),
+  )
+}
+
+/** Only nodes of one partition together, since a record of the node-log has one. */
+function groupsByPartition(groupCount: number, size: number, partitions: number): readonly Group[] {
+  const groups: Group[] = []
+  const waiting: number[][] = Array.from({ length: partitions }, () => [])
+  const open = Array.from({ length: partitions }, (_, partition) =>
+    Math.ceil((groupCount - partition) / partitions),
+  )
+  for (let number = 0; groups.length < groupCount; number++) {
+    const partition = partitionOf(nodeName(number), partitions)
+    if (open[partition] <= 0) continue
+    waiting[partition].push(number)
+    if (waiting[partition].length < size) continue
+    groups.push(groupOf(partition, waiting[partition]))
+    waiting[partition] = []
+    open[partition] -= 1
+  }
+  return groups
+}
+
+function groupOf(partition: number, numbers: readonly number[]): Group {
+  const names = vectorFromArray(numbers.map(nodeName), new Utf8()).data[0]
+  return { partition, numbers: Uint32Array.from(numbers), names }
 }

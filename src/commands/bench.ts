@@ -12,7 +12,7 @@ import { DEFAULT_POLICY, type Policy } from '../core/policy.ts'
 import { topicSpecs } from '../core/topics.ts'
 import { ROLES, startService, type ServiceOptions, untilReady } from '../pipeline/service.ts'
 import { type LatencyFound, measureLatency } from './bench-latency.ts'
-import { SAMPLE_INTERVAL_MS } from './bench-load.ts'
+import { LOAD_PATHS, type LoadPath, SAMPLE_INTERVAL_MS } from './bench-load.ts'
 import { loadedConfig, openBus } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type ExitCode, type Io } from './command.ts'
 import { loadKernel, packagedModel, packagedNodeClasses } from './package.ts'
@@ -49,6 +49,13 @@ export const command: Command = {
       summary: 'samples a second, all together',
       fallback: 'one of each node every 10 s',
     },
+    path: {
+      kind: 'text',
+      value: 'public|direct',
+      summary:
+        'samples to telemetry, or straight to the node-log as a producer that partitions by node',
+      fallback: 'public',
+    },
     for: {
       kind: 'text',
       value: 'TIME',
@@ -68,12 +75,13 @@ async function bench(args: Arguments, io: Io): Promise<ExitCode> {
   const nodeCount = args.number('nodes', 1) ?? NODES_DEFAULT
   const rate = args.number('rate', 1) ?? Math.max(1, (nodeCount * 1_000) / SAMPLE_INTERVAL_MS)
   const forMs = args.duration('for') ?? FOR_DEFAULT_MS
+  const path = args.choice('path', LOAD_PATHS) ?? 'public'
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-bench-'))
   const config = benchConfig(loadedConfig(args, io), args, directory, io)
   try {
-    const found = await runLatency(config, { nodeCount, rate, forMs }, directory, io)
+    const found = await runLatency(config, { nodeCount, rate, forMs, path }, directory, io)
     if (found === null) throw new ServiceError('INTERRUPTED', 'the bench was interrupted')
-    const where = `${config.bus.kind}, ${nodeCount.toLocaleString('en-US')} nodes`
+    const where = `${config.bus.kind}, ${nodeCount.toLocaleString('en-US')} nodes, ${path} path`
     return printScoreboard(io, scoreRows(found, where, forMs), args.flag('json'))
   } finally {
     rmSync(directory, { recursive: true, force: true })
@@ -101,6 +109,7 @@ interface LatencyRun {
   readonly nodeCount: number
   readonly rate: number
   readonly forMs: number
+  readonly path: LoadPath
 }
 
 /** `null` when it was interrupted. */

@@ -1,9 +1,12 @@
 // Goal: the load of the benches is telemetry that ingest takes whole, and the ill node stands out.
 import { expect, test } from 'vitest'
-import { TelemetryLoad } from '../../../src/commands/bench-load.ts'
+import { type LoadPath, nodeName, TelemetryLoad } from '../../../src/commands/bench-load.ts'
+import { loadKernel } from '../../../src/commands/package.ts'
 import { toBytes } from '../../../src/core/bytes.ts'
+import { partitionOf } from '../../../src/core/partition.ts'
 import { decodeArrowSamples } from '../../../src/ingest/arrow.ts'
 import { decodeJsonSamples } from '../../../src/ingest/json.ts'
+import { NodeTable } from '../../../src/state/node-table.ts'
 import { PROBE } from '../../support/node-class.ts'
 import { topologyOf } from '../../support/deployment.ts'
 
@@ -15,7 +18,7 @@ const context = {
   sampleAgeMsMax: 60_000,
 }
 
-function newLoad(): TelemetryLoad {
+function newLoad(path: LoadPath = 'public'): TelemetryLoad {
   const topology = topologyOf('load.', 'arrival', 2)
   return new TelemetryLoad({
     topology,
@@ -23,6 +26,7 @@ function newLoad(): TelemetryLoad {
     nodeCount: 40,
     seed: 3,
     samplesPerMessage: 10,
+    path,
   })
 }
 
@@ -37,6 +41,7 @@ test('a message is an Arrow batch without a refused row, with its own nodes in i
   const [{ count, atMs, ids }] = decoded.batches
   expect([count, atMs[0]]).toEqual([10, AT_MS])
   expect(Buffer.from(ids.bytes.subarray(ids.starts[0], ids.ends[0])).toString()).toBe('node-30')
+  expect(load.nodesOf(3)[0]).toBe(30)
 })
 
 test('the same samples as JSON are taken whole too', () => {
@@ -56,4 +61,31 @@ test('an ill node reads hot and its counters have jumped; its neighbour does not
   expect([temperature![4], bytes![4]]).toEqual([90, 1_000])
   expect(temperature![5]).toBeLessThan(40)
   expect(bytes![5]).toBe(0)
+})
+
+test('a direct message is a record of the node-log, with nodes of its own partition only', async () => {
+  const load = newLoad('direct')
+  const table = new NodeTable(await loadKernel(), PROBE, { nodesMax: 64 })
+  for (let group = 0; group < load.groupCount; group++) {
+    const { topic, partition, headers, value } = load.message(group, AT_MS)
+    expect({ topic, headers }).toEqual({
+      topic: 'load.node-log',
+      headers: { kind: 'samples', class: PROBE.name },
+    })
+    const names = Array.from(load.nodesOf(group), nodeName)
+    expect(names.map((name) => partitionOf(name, 2))).toEqual(names.map(() => partition))
+    table.load(value as Uint8Array)
+    expect(table.fold({ atMs: AT_MS, watermarkMs: AT_MS })).toBe(true)
+    expect(names.map((name) => table.indexOf(name) === undefined)).not.toContain(true)
+  }
+  expect(table.nodeCount).toBe(40)
+  expect(table.counts()).toMatchObject({ folded: 40, rejected: 0, unknownColumns: 0 })
+})
+
+test('each partition has as many direct messages as the others, give or take one', () => {
+  const load = newLoad('direct')
+  const partitions = Array.from({ length: load.groupCount }, (_, group) => {
+    return load.message(group, AT_MS).partition
+  })
+  expect(partitions.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1])
 })
