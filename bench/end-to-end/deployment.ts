@@ -3,12 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openKafkaBus } from '../../src/bus/kafka/bus.ts'
-import { packagedModel } from '../../src/commands/package.ts'
+import { kafkajs } from '../../src/bus/kafka/library.ts'
+import { packagedModel, packagedNodeClasses } from '../../src/commands/package.ts'
+import { loadNodeClasses } from '../../src/config/node-classes.ts'
 import type { Bus } from '../../src/core/bus.ts'
+import { assert } from '../../src/core/errors.ts'
+import type { NodeClass } from '../../src/core/node.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
 import { topicSpecs, type Topology } from '../../src/core/topics.ts'
 import type { RoleEvents } from '../../src/pipeline/role.ts'
-import { type Service, startService } from '../../src/pipeline/service.ts'
+import { type Service, type ServiceOptions, startService } from '../../src/pipeline/service.ts'
 import { serviceOptions, topologyOf } from '../../test/support/deployment.ts'
 import { uniquePrefix } from '../../test/support/kafka.ts'
 
@@ -18,29 +22,39 @@ export interface BenchDeployment {
   readonly bus: Bus
   readonly topology: Topology
   readonly brokers: readonly string[]
-  start(events: RoleEvents): Promise<Service>
+  readonly nodeClass: NodeClass
+  /** With all roles; a policy that enforces when none is given. */
+  start(events: RoleEvents, policy?: Policy): Promise<Started>
+  /** Topics under the same prefix that the service does not see; they go with the deployment. */
+  createBeside(suffix: string): Promise<Topology>
   close(): Promise<void>
+}
+
+export interface Started {
+  readonly service: Service
+  readonly options: ServiceOptions
 }
 
 export async function createDeployment(
   brokers: readonly string[],
   name: string,
+  partitions = PARTITIONS,
 ): Promise<BenchDeployment> {
   const prefix = uniquePrefix(name)
-  const topology = topologyOf(prefix, 'arrival', PARTITIONS)
+  const topology = topologyOf(prefix, 'arrival', partitions)
   const bus = await openKafkaBus({ brokers: [...brokers], clientId: name, prefix })
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-bench-'))
   await bus.create(topicSpecs(topology))
-  let service: Service | null = null
+  const topologies = [topology]
+  const services: Service[] = []
   return {
     bus,
     topology,
     brokers,
-    start: async (events) => {
-      const options = await serviceOptions(bus, topology, directory)
-      const policy: Policy = { ...DEFAULT_POLICY, mode: 'enforce' }
-      service = await startService({
-        ...options,
+    nodeClass: serverClass(),
+    start: async (events, policy = { ...DEFAULT_POLICY, mode: 'enforce' }) => {
+      const options: ServiceOptions = {
+        ...(await serviceOptions(bus, topology, directory)),
         models: { server: packagedModel('fleet') },
         nodesMax: 262_144,
         policyFor: () => policy,
@@ -48,13 +62,41 @@ export async function createDeployment(
         telemetryFormat: 'arrow',
         host: 'thread',
         events,
-      })
-      return service
+      }
+      const service = await startService(options)
+      services.push(service)
+      return { service, options }
+    },
+    createBeside: async (suffix) => {
+      const beside = { ...topology, prefix: `${prefix}${suffix}.` }
+      await bus.create(topicSpecs(beside))
+      topologies.push(beside)
+      return beside
     },
     close: async () => {
-      await service?.stop()
+      for (const service of services) await service.stop()
       await bus.close()
       rmSync(directory, { recursive: true, force: true })
+      await deleteTopics(brokers, topologies)
     },
   }
+}
+
+export function serverClass(): NodeClass {
+  const found = loadNodeClasses(packagedNodeClasses()).get('server')
+  assert(found !== undefined, 'the class of servers is packaged')
+  return found
+}
+
+/** A backlog is hundreds of megabytes, which nobody needs after its drain. */
+async function deleteTopics(
+  brokers: readonly string[],
+  topologies: readonly Topology[],
+): Promise<void> {
+  const { logLevel } = kafkajs
+  const admin = new kafkajs.Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  const topics = topologies.flatMap((topology) => topicSpecs(topology).map(({ name }) => name))
+  await admin.deleteTopics({ topics })
+  await admin.disconnect()
 }

@@ -3,56 +3,62 @@
  * nothing done in between. Both begin at the first partition gained and end with the last commit.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Lease, LogRecord, Output } from '../../src/core/bus.ts'
-import { assert } from '../../src/core/errors.ts'
-import { topicName } from '../../src/core/topics.ts'
-import { loadNodeClasses } from '../../src/config/node-classes.ts'
-import { packagedNodeClasses } from '../../src/commands/package.ts'
-import type { BenchDeployment } from './deployment.ts'
 import {
+  type LoadPath,
   SAMPLE_INTERVAL_MS,
   SAMPLES_PER_MESSAGE,
   TelemetryLoad,
 } from '../../src/commands/bench-load.ts'
+import type { Lease, LogRecord, Output } from '../../src/core/bus.ts'
+import { assert } from '../../src/core/errors.ts'
+import { topicName } from '../../src/core/topics.ts'
+import type { BenchDeployment } from './deployment.ts'
 
 /** Of what follows from the last samples, the commits begin within this. */
 const COMMIT_WITHIN_MS = 100
 const QUIET_MS = 1_000
 const POLL_MS = 5
-const LIMIT_MS = 120_000
+const LIMIT_MS = 180_000
 const COPIER_WAIT_MS = 20
 const COPIER_PENDING_MAX = 64
+/** Messages that are produced at once while a backlog is written. */
+const MESSAGES_AT_ONCE = 32
+const JSON_MESSAGES_AT_ONCE = 10_000
+
 export interface Backlog {
   readonly nodeCount: number
   /** Samples of each node. */
   readonly rounds: number
   /** Arrow messages of a thousand samples, or JSON ones of one sample; Arrow when absent. */
   readonly format?: 'arrow' | 'json'
+  /** Public when absent. */
+  readonly path?: LoadPath
 }
 
 /** Writes the backlog as a fleet would have sent it until now; returns the number of samples. */
 export async function writeBacklog(
-  { bus, topology }: BenchDeployment,
-  { nodeCount, rounds, format = 'arrow' }: Backlog,
+  { bus, topology, nodeClass }: BenchDeployment,
+  { nodeCount, rounds, format = 'arrow', path = 'public' }: Backlog,
 ): Promise<number> {
-  const nodeClass = loadNodeClasses(packagedNodeClasses()).get('server')
-  assert(nodeClass !== undefined, 'the class of servers is packaged')
-  const load = new TelemetryLoad({ topology, nodeClass, nodeCount, seed: 7 })
+  const load = new TelemetryLoad({ topology, nodeClass, nodeCount, seed: 7, path })
   const startMs = Date.now() - rounds * SAMPLE_INTERVAL_MS
-  for (let round = 0; round < rounds; round++) {
-    const messages = Array.from({ length: load.groupCount }, (_, group) => {
-      const shareMs = Math.floor((group / load.groupCount) * SAMPLE_INTERVAL_MS)
-      const atMs = startMs + round * SAMPLE_INTERVAL_MS + shareMs
-      return format === 'arrow' ? [load.message(group, atMs)] : load.jsonMessages(group, atMs)
-    }).flat()
+  const most = format === 'arrow' ? MESSAGES_AT_ONCE : JSON_MESSAGES_AT_ONCE
+  let messages: Output[] = []
+  for (let sent = 0; sent < rounds * load.groupCount; sent++) {
+    const group = sent % load.groupCount
+    const atMs = startMs + Math.floor((sent / load.groupCount) * SAMPLE_INTERVAL_MS)
+    if (format === 'arrow') messages.push(load.message(group, atMs))
+    else messages.push(...load.jsonMessages(group, atMs))
+    if (messages.length < most) continue
     await bus.produce(messages)
+    messages = []
   }
+  if (messages.length > 0) await bus.produce(messages)
   return rounds * load.groupCount * SAMPLES_PER_MESSAGE
 }
 
 export interface Drained {
   readonly elapsedMs: number
-  readonly samples: number
   readonly totals: Readonly<Record<string, number>>
 }
 
@@ -60,10 +66,11 @@ export interface Drained {
 export async function drainThroughService(
   deployment: BenchDeployment,
   samples: number,
+  path: LoadPath = 'public',
 ): Promise<Drained> {
   const commits: { readonly beganAtMs: number; readonly endedAtMs: number }[] = []
   const troubles: unknown[] = []
-  const service = await deployment.start({
+  const { service } = await deployment.start({
     committed: (_role, _outcome, _outputs, elapsedMs) => {
       const endedAtMs = performance.now()
       commits.push({ beganAtMs: endedAtMs - elapsedMs, endedAtMs })
@@ -71,7 +78,9 @@ export async function drainThroughService(
     trouble: (_role, _partition, error) => void troubles.push(error),
     bug: (_role, _partition, error) => void troubles.push(error),
   })
-  const beganAtMs = await reached(() => service.ready().ingest > 0)
+  // The role that reads the backlog; on the direct path ingest has nothing to read.
+  const reads = path === 'public' ? 'ingest' : 'watcher'
+  const beganAtMs = await reached(() => service.ready()[reads] > 0)
   const foldedAtMs = await reached(() => {
     if (troubles.length > 0) throw troubles[0]
     return (service.totals()['sampleCount'] ?? 0) >= samples
@@ -82,7 +91,8 @@ export async function drainThroughService(
   const totals = service.totals()
   const folded = totals['sampleCount']
   assert(folded === samples, `${samples} samples went in and ${folded} are in the state`)
-  return { elapsedMs: endedAtMs - beganAtMs, samples, totals }
+  await service.stop()
+  return { elapsedMs: endedAtMs - beganAtMs, totals }
 }
 
 /** When the condition came true. */
@@ -95,17 +105,22 @@ async function reached(condition: () => boolean): Promise<number> {
   return performance.now()
 }
 
-/** The same two transactional hops: the first copies each record, the second answers with an empty one. */
+/**
+ * The same two transactional hops: the first copies each record, the second answers with an empty
+ * one. Both write to topics of their own, so that the backlog can be drained again.
+ */
 export async function drainThroughCopiers(
-  { bus, topology }: BenchDeployment,
+  deployment: BenchDeployment,
   samples: number,
 ): Promise<number> {
+  const { bus } = deployment
+  const beside = await deployment.createBeside('copied')
   const messages = samples / SAMPLES_PER_MESSAGE
   let [beganAtMs, lastAtMs, copied] = [0, 0, 0]
   const hop = (name: string, from: string, to: string, answer: (record: LogRecord) => Output) =>
     bus.join({
-      group: `${topology.prefix}${name}`,
-      role: name,
+      group: `${beside.prefix}${name}`,
+      role: `copied-${name}`,
       topics: [from],
       claimTopic: null,
       onGained: (lease) => {
@@ -116,9 +131,10 @@ export async function drainThroughCopiers(
         })
       },
     })
-  const [telemetry, nodeLog, poolLog] = (['telemetry', 'node-log', 'pool-log'] as const).map(
-    (name) => topicName(topology, name),
-  )
+  const [nodeLog, poolLog] = (['node-log', 'pool-log'] as const).map((name) => {
+    return topicName(beside, name)
+  })
+  const telemetry = topicName(deployment.topology, 'telemetry')
   const second = await hop('second', nodeLog, poolLog, ({ partition }) => {
     return { topic: poolLog, partition, key: null, value: new Uint8Array(0) }
   })

@@ -172,7 +172,7 @@ async function serviceOptions(
 }
 
 /** Acts at once on whatever stands out: only time is judged. */
-const BENCH_POLICY: Policy = {
+export const BENCH_POLICY: Policy = {
   ...DEFAULT_POLICY,
   version: 'bench',
   mode: 'enforce',
