@@ -16,16 +16,20 @@ function run(file, args) {
 
 export function buildWasm() {
   mkdirSync(join(root, 'dist'), { recursive: true })
+  compile('index.ts', 'foreshock', ['--bindings=raw', '--importMemory'])
+  compile('crc32c.ts', 'crc32c', [])
+}
+
+function compile(entry, name, more) {
   run('assemblyscript/bin/asc.js', [
-    'wasm/assembly/index.ts',
-    '--outFile=dist/foreshock.wasm',
+    `wasm/assembly/${entry}`,
+    `--outFile=dist/${name}.wasm`,
     '--runtime=stub',
-    '--bindings=raw',
     '--enable=simd',
-    '--importMemory',
     '--noAssert',
     '--converge',
     '-O3',
+    ...more,
   ])
 }
 

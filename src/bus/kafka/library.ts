@@ -1,17 +1,17 @@
 /**
  * kafkajs with three of its functions replaced by ours of the same result (record-encoding.ts,
- * checksum.ts). They are bound while kafkajs loads, so it is loaded here, anew where somebody has
+ * checksum-kernel.ts). They are bound while kafkajs loads, so it is loaded here, anew where somebody has
  * loaded it before, and nothing else in this folder imports it but for its types.
  */
 import type * as library from 'kafkajs'
 import { createRequire } from 'node:module'
 
-import { crc32c } from './checksum.ts'
+import { checksumOf } from './checksum-kernel.ts'
 import { encodeRecord, groupByPartition } from './record-encoding.ts'
 
 const REPLACEMENTS: Readonly<Record<string, unknown>> = {
   'kafkajs/src/protocol/recordBatch/record/v0': encodeRecord,
-  'kafkajs/src/protocol/recordBatch/crc32C': crc32c,
+  'kafkajs/src/protocol/recordBatch/crc32C': checksumOf(),
   'kafkajs/src/producer/groupMessagesPerPartition': groupByPartition,
 }
 /** On the module that was replaced first: a second copy of this file finds kafkajs as it must be. */

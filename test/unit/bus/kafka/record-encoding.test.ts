@@ -2,7 +2,6 @@
 import { fc, test } from '@fast-check/vitest'
 import { createRequire } from 'node:module'
 import { describe, expect } from 'vitest'
-import { crc32c } from '../../../../src/bus/kafka/checksum.ts'
 import {
   type EncodedRecord,
   encodeRecord,
@@ -30,19 +29,6 @@ const records: fc.Arbitrary<RecordInput> = fc.record(
   },
   { requiredKeys: [] },
 )
-
-const theirChecksum = require('kafkajs/src/protocol/recordBatch/crc32C') as (
-  bytes: Buffer,
-) => number
-
-test('the checksum of the digits 1 to 9 is the one that the algorithm is known by', () => {
-  expect(crc32c(Buffer.from('123456789'))).toBe(0xe306_9283)
-})
-
-test.prop([bytes])('checksums are equal', (content) => {
-  expect(theirChecksum).not.toBe(crc32c)
-  expect(crc32c(content)).toBe(theirChecksum(content))
-})
 
 describe('records', () => {
   test('theirs is not ours', () => {
