@@ -27,6 +27,8 @@ export interface Output {
   readonly key: string | Uint8Array | null
   readonly value: string | Uint8Array | null
   readonly headers?: Readonly<Record<string, string>>
+  /** Somebody waits for it: who runs a fold commits at once, and not when its interval is over. */
+  readonly urgent?: true
 }
 
 export interface Position {

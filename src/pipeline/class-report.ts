@@ -292,8 +292,16 @@ export class ClassReport {
         late: telling.late,
         rows: list,
       }
-      telling.outputs.push(logOutput(topic, partition, 'assessment', pool, body))
+      const output = logOutput(topic, partition, 'assessment', pool, body)
+      const isUrgent = list.some((row) => this.#isUrgent(row))
+      telling.outputs.push(isUrgent ? { ...output, urgent: true } : output)
     }
+  }
+
+  /** What a coordinator may act on. */
+  #isUrgent({ trigger, probability }: Assessment): boolean {
+    if (trigger === 'liveness') return true
+    return this.#rule !== null && probability !== null && this.#rule.mayAct(probability)
   }
 }
 

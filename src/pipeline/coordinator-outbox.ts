@@ -121,6 +121,7 @@ export class Outbox {
     this.#outputs.push({
       ...output,
       headers: { ...output.headers, signature: sign(output.value) },
+      urgent: true,
     })
   }
 

@@ -40,6 +40,11 @@ export class ReportRule {
     this.#intervalMs = intervalMs
   }
 
+  /** Some policy may act on it, or keep on acting. */
+  mayAct(probability: number): boolean {
+    return probability >= this.#points[0]
+  }
+
   /** As last told; `undefined` before. */
   sent(index: number): number | undefined {
     const sent = this.#sent[index]
@@ -63,13 +68,13 @@ export class ReportRule {
     const isFirst = Number.isNaN(sent)
     if (detailed && (grid || isFirst)) return 'prediction'
     // From the lowest point on each row may count towards a policy's persistence.
-    if (grid && probability >= this.#points[0]) return 'prediction'
+    if (grid && this.mayAct(probability)) return 'prediction'
     if (!isFirst) {
       const moved = Math.abs(probability - sent) >= PROBABILITY_STEP
       if (moved || this.#side(probability) !== this.#side(sent)) return 'prediction'
       return grid && this.#isDue(index, atMs) ? 'assessment' : 'nothing'
     }
-    return probability >= this.#points[0] ? 'prediction' : 'assessment'
+    return this.mayAct(probability) ? 'prediction' : 'assessment'
   }
 
   /** How many of the points it has reached. */

@@ -13,6 +13,8 @@ import type { Fold } from './fold.ts'
 
 /** An idle owner looks up from its log at least this often, ms. */
 const IDLE_WAIT_MS = 500
+/** Urgent outputs are committed at once, but no sooner than this after the last commit. */
+const URGENT_GAP_MS = 10
 /** Outputs held while a transaction is under way; beyond it folding waits for the commit. */
 const PENDING_OUTPUTS_MAX = 20_000
 /** Records that are on their way to a thread at once, each with what follows from it on the way back. */
@@ -115,6 +117,8 @@ class LeaseRun {
   #lastCommitMs = Number.NEGATIVE_INFINITY
   #tickDueMs = 0
   #inFlight: Promise<void> | null = null
+  /** Something among what is pending is. */
+  #urgent = false
   ready = false
 
   constructor(options: RoleOptions, lease: Lease, topic: string) {
@@ -166,7 +170,7 @@ class LeaseRun {
     const waits = [IDLE_WAIT_MS]
     if (this.ready && this.#ticks()) waits.push(this.#tickDueMs - nowMs)
     if (this.#pending.length > 0 && this.#inFlight === null) {
-      waits.push(this.#lastCommitMs + this.#intervalMs() - nowMs)
+      waits.push(this.#lastCommitMs + this.#gapMs() - nowMs)
     }
     return Math.max(0, Math.min(...waits))
   }
@@ -180,6 +184,10 @@ class LeaseRun {
     return this.#ticks() ? this.#options.commitIntervalMs : 0
   }
 
+  #gapMs(): number {
+    return this.#urgent ? Math.min(URGENT_GAP_MS, this.#intervalMs()) : this.#intervalMs()
+  }
+
   async #foldAll(records: readonly LogRecord[]): Promise<void> {
     const fold = this.#fold!
     for (let from = 0; from < records.length; from += FOLDED_AT_ONCE_MAX) {
@@ -188,7 +196,10 @@ class LeaseRun {
       for (const [index, { offset }] of some.entries()) {
         this.#position = offset + 1
         if (offset < this.#restoreTo) continue
-        for (const output of told[index]) this.#pending.push(output)
+        for (const output of told[index]) {
+          this.#pending.push(output)
+          if (output.urgent === true) this.#urgent = true
+        }
       }
     }
   }
@@ -203,10 +214,11 @@ class LeaseRun {
 
   async #commitWhenDue(): Promise<void> {
     if (this.#pending.length > PENDING_OUTPUTS_MAX) await this.#inFlight
-    const due = this.#options.bus.nowMs() >= this.#lastCommitMs + this.#intervalMs()
+    const due = this.#options.bus.nowMs() >= this.#lastCommitMs + this.#gapMs()
     if (this.#pending.length === 0 || !due || this.#inFlight !== null || this.#lease.lost) return
     const outputs = this.#options.guard?.(this.#lease.partition, this.#pending) ?? this.#pending
     this.#pending = []
+    this.#urgent = false
     this.#inFlight = this.#commit(outputs, this.#position).finally(() => {
       this.#inFlight = null
     })

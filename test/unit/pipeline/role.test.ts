@@ -179,6 +179,36 @@ test('offsets are never committed alone, and not more often than the interval', 
   expect(outcomes.length - before).toBeLessThanOrEqual(7)
 })
 
+test('what is urgent waits for no interval, and takes what was pending along', async () => {
+  const { broker, bus, start } = await createWorld('arrival')
+  await start('owner', {
+    commitIntervalMs: 5_000,
+    tickIntervalMs: 1e9,
+    createFold: async () => {
+      const fold = new Counting()
+      return {
+        stats: () => fold.stats(),
+        fold: (record) => {
+          const isUrgent = record.value !== null && toText(record.value).startsWith('urgent')
+          return fold
+            .fold(record)
+            .map((output) => (isUrgent ? { ...output, urgent: true } : output))
+        },
+      }
+    },
+  })
+  await broker.clock.advance(6_000)
+  await log(bus, 'first')
+  await broker.clock.advance(200)
+  expect(await journal(bus)).toEqual(['first=1'])
+  await log(bus, 'plain')
+  await broker.clock.advance(200)
+  expect(await journal(bus)).toEqual(['first=1'])
+  await log(bus, 'urgent')
+  await broker.clock.advance(200)
+  expect(await journal(bus)).toEqual(['first=1', 'plain=2', 'urgent=3'])
+})
+
 test('a guard sees what is about to be sent and may hold it back', async () => {
   const { broker, bus, start } = await createWorld()
   await start('owner', {
