@@ -12,7 +12,7 @@ import type { KafkaBusOptions } from './client.ts'
 import { kafkaClient } from './client.ts'
 import { busClosed, denied, failureOf, topicMissing, unreachable } from './failure.ts'
 import type { Pulse } from './pulse.ts'
-import { byTopic, fitting, refuseTooLarge } from './record.ts'
+import { RequestRoom, byTopic, sizesOf } from './record.ts'
 import { ServiceError } from '../../core/errors.ts'
 
 /** An outage is waited out inside the one call that knows what was sent: an hour at a try a second. */
@@ -20,22 +20,27 @@ const OUTAGE_RETRY = { initialRetryTime: 5, maxRetryTime: 1_000, retries: 3_600 
 /** How long `close` waits for what is in flight. */
 const CLOSE_MS_MAX = 5_000
 
+/** What was asked for in one call. */
 interface Ticket {
+  readonly outputs: readonly Output[]
+  readonly sizes: readonly number[]
+  /** How many of the outputs are in a request, answered or not. */
+  sentCount: number
+  /** Of what was answered, which is in the order of the outputs. */
   readonly positions: Position[]
-  waiting: number
   resolve(positions: readonly Position[]): void
   reject(error: unknown): void
 }
 
-interface Pending {
-  readonly output: Output
-  readonly ticket: Ticket
-  readonly index: number
+interface ProduceRequest {
+  readonly outputs: Output[]
+  /** The ticket of each output. */
+  readonly tickets: Ticket[]
 }
 
 export class Appender {
   #producer: Producer | undefined
-  #queue: Pending[] = []
+  #queue: Ticket[] = []
   #sending: Promise<void> | undefined
   #closed = false
   /** Topic → partitions, as last described. */
@@ -51,7 +56,7 @@ export class Appender {
   }
 
   async append(outputs: readonly Output[]): Promise<readonly Position[]> {
-    refuseTooLarge(outputs)
+    const sizes = sizesOf(outputs)
     if (this.#closed) throw busClosed()
     const unknown = new Set(outputs.map(({ topic }) => topic))
     for (const topic of this.#partitions.keys()) unknown.delete(topic)
@@ -60,9 +65,7 @@ export class Appender {
     if (this.#closed) throw busClosed()
     if (outputs.length === 0) return []
     return await new Promise((resolve, reject) => {
-      const positions = Array.from<Position>({ length: outputs.length })
-      const ticket: Ticket = { positions, waiting: outputs.length, resolve, reject }
-      for (const [index, output] of outputs.entries()) this.#queue.push({ output, ticket, index })
+      this.#queue.push({ outputs, sizes, sentCount: 0, positions: [], resolve, reject })
       this.#sending ??= this.#drain()
     })
   }
@@ -71,7 +74,7 @@ export class Appender {
     if (this.#closed) return
     this.#closed = true
     const refused = this.#queue.splice(0)
-    for (const { ticket } of refused) ticket.reject(busClosed())
+    for (const ticket of refused) ticket.reject(busClosed())
     const patience = new Promise((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref())
     await Promise.race([this.#sending, patience])
     await this.#producer?.disconnect().catch(() => undefined)
@@ -97,15 +100,31 @@ export class Appender {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      const count = fitting(this.#queue.map(({ output }) => output))
-      const sent = this.#queue.splice(0, count)
+      const sent = this.#nextRequest()
       try {
-        settle(sent, await this.#send(sent.map(({ output }) => output)))
+        settle(sent, await this.#send(sent.outputs))
       } catch (error) {
         await this.#refuse(sent, error)
       }
     }
     this.#sending = undefined
+  }
+
+  /** As much as one request holds, from the front of the queue. */
+  #nextRequest(): ProduceRequest {
+    const room = new RequestRoom()
+    const request: ProduceRequest = { outputs: [], tickets: [] }
+    for (let ticket = this.#queue[0]; ticket !== undefined; ticket = this.#queue[0]) {
+      const { outputs, sizes } = ticket
+      for (; ticket.sentCount < outputs.length; ticket.sentCount++) {
+        const output = outputs[ticket.sentCount]
+        if (!room.take(output, sizes[ticket.sentCount])) return request
+        request.outputs.push(output)
+        request.tickets.push(ticket)
+      }
+      this.#queue.shift()
+    }
+    return request
   }
 
   async #send(outputs: readonly Output[]): Promise<readonly RecordMetadata[]> {
@@ -124,14 +143,14 @@ export class Appender {
   }
 
   /** The producer's numbering is no longer that of the log, so it goes with the request. */
-  async #refuse(sent: readonly Pending[], error: unknown): Promise<void> {
+  async #refuse(sent: ProduceRequest, error: unknown): Promise<void> {
     const failure = failureOf(error)
     this.#pulse.note('produce failed', error)
     const producer = this.#producer
     this.#producer = undefined
     await producer?.disconnect().catch(() => undefined)
-    const tickets = new Set(sent.map(({ ticket }) => ticket))
-    this.#queue = this.#queue.filter(({ ticket }) => !tickets.has(ticket))
+    const tickets = new Set(sent.tickets)
+    this.#queue = this.#queue.filter((ticket) => !tickets.has(ticket))
     this.#partitions.clear()
     const known = denied(this.#options, error) ?? error
     const reason = failure.type === '' ? unreachable(this.#options, error) : known
@@ -140,18 +159,18 @@ export class Appender {
 }
 
 /** The broker tells the first offset of each partition; the others follow it one by one. */
-function settle(sent: readonly Pending[], answers: readonly RecordMetadata[]): void {
-  const next = new Map<string, number>()
+function settle(sent: ProduceRequest, answers: readonly RecordMetadata[]): void {
+  const next = new Map<string, number[]>()
   for (const { topicName, partition, baseOffset } of answers) {
-    next.set(`${topicName}/${partition}`, Number(baseOffset))
+    const partitions = next.get(topicName) ?? []
+    partitions[partition] = Number(baseOffset)
+    next.set(topicName, partitions)
   }
-  for (const { output, ticket, index } of sent) {
-    const { topic, partition } = output
-    const name = `${topic}/${partition}`
-    const offset = next.get(name)!
-    next.set(name, offset + 1)
-    ticket.positions[index] = { topic, partition, offset }
-    ticket.waiting -= 1
-    if (ticket.waiting === 0) ticket.resolve(ticket.positions)
+  for (const [i, { topic, partition }] of sent.outputs.entries()) {
+    const ticket = sent.tickets[i]
+    const { outputs, positions } = ticket
+    const offset = next.get(topic)![partition]++
+    positions.push({ topic, partition, offset })
+    if (positions.length === outputs.length) ticket.resolve(positions)
   }
 }

@@ -15,7 +15,7 @@ import type { CommitStep, KafkaBusOptions } from './client.ts'
 import { QUICK_RETRY, TRANSACTION_TIMEOUT_MS, kafkaClient } from './client.ts'
 import { failureOf, isFenced } from './failure.ts'
 import type { Pulse } from './pulse.ts'
-import { byTopic, fitting, refuseTooLarge } from './record.ts'
+import { byTopic, requestEnd, sizesOf } from './record.ts'
 
 const OFFSET_TRIES_MAX = 12
 const OFFSET_RETRY_MS = 5
@@ -77,8 +77,9 @@ export class PartitionProducer {
     next: Offsets,
     target: TransactionTarget,
   ): Promise<CommitOutcome> {
+    let sizes: readonly number[]
     try {
-      refuseTooLarge(outputs)
+      sizes = sizesOf(outputs)
     } catch (error) {
       this.#note(error, 'aborted')
       return 'aborted'
@@ -87,10 +88,10 @@ export class PartitionProducer {
     try {
       transaction = await this.#producer.transaction()
       this.#onStep('begun', outputs)
-      for (let rest = outputs; rest.length > 0;) {
-        const count = fitting(rest)
-        await transaction.sendBatch({ topicMessages: byTopic(rest.slice(0, count)) })
-        rest = rest.slice(count)
+      for (let from = 0; from < outputs.length;) {
+        const end = requestEnd(outputs, sizes, from)
+        await transaction.sendBatch({ topicMessages: byTopic(outputs.slice(from, end)) })
+        from = end
       }
       this.#onStep('sent', outputs)
     } catch (error) {
