@@ -3,17 +3,16 @@
  * held is given up, and the next one begins, until `stop`. kafkajs's own restart is switched off,
  * because it neither covers every error nor says when it begins anew.
  */
-import type { Consumer, EachBatchPayload } from 'kafkajs'
+import type { Consumer } from 'kafkajs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { alignedAssigner } from './assigner.ts'
 import type { KafkaBusOptions } from './client.ts'
 import { SESSION_TIMEOUT_MS, kafkaClient } from './client.ts'
+import type { FetchedBatch } from './fetched-batch.ts'
 import type { OutOfRange } from './mends.ts'
 import { OUT_OF_RANGE } from './mends.ts'
 import type { Pulse } from './pulse.ts'
-
-export type FetchedBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string }
 
 export interface FeedOptions {
   readonly group: string
@@ -125,7 +124,8 @@ export class Feed {
       await consumer.run({
         autoCommit: false,
         eachBatch: async (fetched) => {
-          if (!fetched.isStale()) this.#options.hooks.onBatch(fetched.batch as FetchedBatch)
+          if (!fetched.isStale())
+            this.#options.hooks.onBatch(fetched.batch as unknown as FetchedBatch)
         },
       })
     }

@@ -2,8 +2,8 @@
 import type { CommitOutcome, Lease, LogRecord, Offsets, Output } from '../../core/bus.ts'
 import { ServiceError, assert } from '../../core/errors.ts'
 import { RecordBuffer } from './buffer.ts'
-import type { FetchedBatch } from './feed.ts'
-import { recordOf } from './record.ts'
+import type { FetchedBatch } from './fetched-batch.ts'
+import { recordsFrom } from './record.ts'
 import type { PartitionProducer } from './transaction.ts'
 
 export interface LeaseOptions {
@@ -123,8 +123,7 @@ export class KafkaLease implements Lease {
       this.#options.port.seek(batch.topic, this.partition, next)
       return
     }
-    const fresh = batch.messages.filter(({ offset }) => Number(offset) >= next)
-    this.#buffer.push(fresh.map((each) => recordOf(batch.topic, this.partition, each)))
+    this.#buffer.push(recordsFrom(batch, next))
     this.advance(batch.topic, Number(batch.lastOffset()) + 1)
     if (this.#buffer.full && !this.#paused) this.#flow(false)
   }

@@ -5,10 +5,10 @@ import type { LogRecord, Reader, ReaderOptions } from '../../core/bus.ts'
 import { ServiceError } from '../../core/errors.ts'
 import type { Admin } from './admin.ts'
 import { RecordBuffer } from './buffer.ts'
-import type { FetchedBatch } from './feed.ts'
+import type { FetchedBatch } from './fetched-batch.ts'
 import { Feed } from './feed.ts'
 import type { MembershipContext } from './membership.ts'
-import { recordOf } from './record.ts'
+import { recordsFrom } from './record.ts'
 
 const BUFFER_BYTES_MAX = 16 * 1024 * 1024
 
@@ -77,8 +77,7 @@ export class KafkaReader implements Reader {
       this.#feed.seek(this.#topic, partition, next)
       return
     }
-    const fresh = batch.messages.filter(({ offset }) => Number(offset) >= next)
-    this.#buffer.push(fresh.map((each) => recordOf(this.#topic, partition, each)))
+    this.#buffer.push(recordsFrom(batch, next))
     this.#advance(partition, Number(batch.lastOffset()) + 1)
     if (!this.#buffer.full || this.#paused) return
     this.#paused = true

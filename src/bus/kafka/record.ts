@@ -1,9 +1,10 @@
 /** Records on their way in and out, and how many of them one request may hold. */
-import type { IHeaders, KafkaMessage, Message, TopicMessages } from 'kafkajs'
+import type { Message, TopicMessages } from 'kafkajs'
 
 import type { LogRecord, Output } from '../../core/bus.ts'
 import { ServiceError } from '../../core/errors.ts'
 import { SHORT_TEXT } from './byte-writer.ts'
+import type { FetchedBatch } from './fetched-batch.ts'
 
 /** Key, value and headers of one record together. Topics are made to take a little more. */
 export const RECORD_BYTES_MAX = 8 * 1024 * 1024
@@ -14,16 +15,17 @@ const REQUEST_RECORDS_MAX = 10_000
 /** Offset, time and lengths of a record in its batch, at most. */
 const RECORD_FRAME_BYTES = 64
 
-export function recordOf(topic: string, partition: number, message: KafkaMessage): LogRecord {
-  return {
-    topic,
-    partition,
-    offset: Number(message.offset),
-    appendedAtMs: Number(message.timestamp),
-    key: message.key === null ? null : plain(message.key),
-    value: message.value === null ? null : plain(message.value),
-    headers: textHeaders(message.headers),
+/** What a fetch gave from offset `next` on; below it are repeats. */
+export function recordsFrom(
+  { topic, partition, messages }: FetchedBatch,
+  next: number,
+): readonly LogRecord[] {
+  const records: LogRecord[] = []
+  for (const { offset, timestamp, key, value, headers } of messages) {
+    if (offset < next) continue
+    records.push({ topic, partition, offset, appendedAtMs: timestamp, key, value, headers })
   }
+  return records
 }
 
 /**
@@ -119,18 +121,4 @@ function textBytes(text: string): number {
   if (length > SHORT_TEXT) return Buffer.byteLength(text)
   for (let i = 0; i < length; i++) if (text.charCodeAt(i) > 0x7f) return Buffer.byteLength(text)
   return length
-}
-
-/** A view without Node's Buffer around it, which compares and prints differently. */
-function plain(bytes: Buffer): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-function textHeaders(headers: IHeaders = {}): Readonly<Record<string, string>> {
-  const out: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    const last = Array.isArray(value) ? value.at(-1) : value
-    if (last !== undefined) out[name] = last === null ? '' : last.toString()
-  }
-  return out
 }

@@ -16,7 +16,7 @@ function partition(
   aborted: FetchedPartition['abortedTransactions'],
 ): FetchedPartition {
   const messages = sent.map(({ producer, kind, plain = false }, i) => ({
-    offset: String(first + i),
+    offset: first + i,
     key: kind === undefined ? null : new Uint8Array([0, 0, 0, kind === 'abort' ? 0 : 1]),
     isControlRecord: kind !== undefined,
     batchContext: {
@@ -28,7 +28,7 @@ function partition(
   return { messages, ...(aborted === undefined ? {} : { abortedTransactions: aborted }) }
 }
 
-function seen(fetched: FetchedPartition): readonly string[] {
+function seen(fetched: FetchedPartition): readonly number[] {
   hideAborted(fetched)
   return fetched.messages.filter((each) => !each.isControlRecord).map((each) => each.offset)
 }
@@ -48,12 +48,12 @@ describe('records of aborted transactions', () => {
   test.each([
     {
       fetched: partition(0, [a, b, abortB, abortA, { producer: 'a' }], overlapping),
-      expected: ['4'],
+      expected: [4],
       because: 'the list is sorted by the end',
     },
     {
       fetched: partition(2, [b, a, abortB, abortA, { producer: 'b' }], overlapping),
-      expected: ['6'],
+      expected: [6],
       because: 'both had begun before the fetch',
     },
     {
@@ -62,7 +62,7 @@ describe('records of aborted transactions', () => {
         [a, { producer: 'a', plain: true }],
         [{ producerId: 'a', firstOffset: '0' }],
       ),
-      expected: ['1'],
+      expected: [1],
       because: 'outside of a transaction a producer cannot abort',
     },
     {
@@ -71,10 +71,10 @@ describe('records of aborted transactions', () => {
         [a, { producer: 'a', kind: 'commit' }, a, abortA],
         [{ producerId: 'a', firstOffset: '2' }],
       ),
-      expected: ['0'],
+      expected: [0],
       because: 'an earlier transaction of the same producer was committed',
     },
-    { fetched: partition(0, [a, b], undefined), expected: ['0', '1'], because: 'none aborted' },
+    { fetched: partition(0, [a, b], undefined), expected: [0, 1], because: 'none aborted' },
   ])('stay hidden: $because', ({ fetched, expected }) => {
     expect(seen(fetched)).toEqual(expected)
   })
