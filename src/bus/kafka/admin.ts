@@ -29,6 +29,8 @@ const LEADERLESS: ReadonlySet<string> = new Set([
   'REPLICA_NOT_AVAILABLE',
 ])
 const PING_MS = 1_000
+/** How long `close` waits for what was asked. */
+const CLOSE_MS_MAX = 5_000
 /** Copies of each partition, where there are brokers for so many. */
 const REPLICATION_MAX = 3
 /** What a topic takes beyond the largest record: its frame. */
@@ -42,6 +44,9 @@ export class Admin {
   #timer: NodeJS.Timeout | undefined
   #closed = false
   #pinging = false
+  /** A topic that was there when it was last asked for. */
+  #known: string | undefined
+  readonly #asking = new Set<Promise<unknown>>()
 
   constructor(options: KafkaBusOptions, pulse: Pulse) {
     this.#options = options
@@ -79,6 +84,7 @@ export class Admin {
       const present = new Set(await admin.listTopics())
       const topics = names.filter((name) => present.has(name))
       const described = new Map<string, TopicDescription>()
+      this.#known = topics[0]
       if (topics.length === 0) return described
       const metadata = await admin.fetchTopicMetadata({ topics })
       const { resources } = await admin.describeConfigs({
@@ -140,6 +146,9 @@ export class Admin {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    // A question under way would connect again after it was disconnected.
+    const patience = new Promise((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref())
+    await Promise.race([Promise.allSettled(this.#asking), patience])
     await this.#admin.disconnect().catch(() => undefined)
   }
 
@@ -173,8 +182,9 @@ export class Admin {
     topic?: string,
   ): Promise<Answer> {
     if (this.#closed) throw busClosed()
+    const answer = this.#tracked(question(this.#admin))
     try {
-      return await question(this.#admin)
+      return await answer
     } catch (error) {
       if (isServiceError(error)) throw error
       if (this.#closed) throw busClosed()
@@ -185,16 +195,37 @@ export class Admin {
     }
   }
 
+  #tracked<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    this.#asking.add(answer)
+    const forget = () => void this.#asking.delete(answer)
+    answer.then(forget, forget)
+    return answer
+  }
+
   async #ping(): Promise<void> {
     if (this.#pinging || this.#closed) return
     this.#pinging = true
     try {
-      await this.#admin.describeCluster()
+      await this.#tracked(this.#smallQuestion())
       this.#pulse.answered()
     } catch (error) {
       if (!this.#closed) await this.#reconnect(error)
     }
     this.#pinging = false
+  }
+
+  /** Of the cluster as a whole a broker answers with all its topics, which are thousands somewhere. */
+  async #smallQuestion(): Promise<void> {
+    if (this.#known === undefined) {
+      await this.#admin.describeCluster()
+      return
+    }
+    try {
+      await this.#admin.fetchTopicMetadata({ topics: [this.#known] })
+    } catch (error) {
+      this.#known = undefined
+      if (!isTopicMissing(failureOf(error))) throw error
+    }
   }
 
   /** A client that lost every broker it knew does not always find back: a new one begins at the seeds. */

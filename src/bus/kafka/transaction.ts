@@ -2,8 +2,8 @@
  * The transactional producer of one owned partition. Its id is stable, so that the next owner of the
  * partition, in whatever process, fences this one; one producer per process would not be fenced.
  *
- * A transaction is opened only at commit, records before offsets: the other way round the broker is
- * still busy with the last transaction more often than not.
+ * A transaction is opened only at commit. Records and offsets go out side by side, so that a hop takes
+ * three exchanges with the broker one after the other and not five.
  */
 import type { Producer, Transaction } from 'kafkajs'
 
@@ -49,7 +49,8 @@ export class PartitionProducer {
       transactionalId: id,
       transactionTimeout,
       idempotent: true,
-      maxInFlightRequests: 1,
+      // Records of one request at a time, and offsets beside them.
+      maxInFlightRequests: 2,
       allowAutoTopicCreation: false,
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
       retry: QUICK_RETRY,
@@ -88,23 +89,23 @@ export class PartitionProducer {
     try {
       transaction = await this.#producer.transaction()
       this.#onStep('begun', outputs)
-      for (let from = 0; from < outputs.length;) {
-        const end = requestEnd(outputs, sizes, from)
-        await transaction.sendBatch({ topicMessages: byTopic(outputs.slice(from, end)) })
-        from = end
-      }
-      this.#onStep('sent', outputs)
     } catch (error) {
-      // What was sent may have arrived, and its sequence numbers would be used again for other
-      // records, which the broker takes for repeats and drops. So this producer is finished.
       return this.#note(error, isFenced(failureOf(error)) ? 'fenced' : 'unknown')
     }
-    try {
-      await sendOffsets(transaction, next, target)
-      this.#onStep('offsets', outputs)
-    } catch (error) {
-      return this.#note(error, await abortAfter(error, transaction))
+    // Side by side: each is two exchanges with the broker, and neither needs the other's.
+    const [sent, stored] = await Promise.allSettled([
+      this.#send(transaction, outputs, sizes),
+      sendOffsets(transaction, next, target),
+    ])
+    if (sent.status === 'rejected') {
+      // What was sent may have arrived, and its sequence numbers would be used again for other
+      // records, which the broker takes for repeats and drops. So this producer is finished.
+      return this.#note(sent.reason, isFenced(failureOf(sent.reason)) ? 'fenced' : 'unknown')
     }
+    if (stored.status === 'rejected') {
+      return this.#note(stored.reason, await abortAfter(stored.reason, transaction))
+    }
+    this.#onStep('offsets', outputs)
     try {
       await transaction.commit()
       this.#onStep('committed', outputs)
@@ -112,6 +113,19 @@ export class PartitionProducer {
     } catch (error) {
       return this.#note(error, isFenced(failureOf(error)) ? 'fenced' : 'unknown')
     }
+  }
+
+  async #send(
+    transaction: Transaction,
+    outputs: readonly Output[],
+    sizes: readonly number[],
+  ): Promise<void> {
+    for (let from = 0; from < outputs.length;) {
+      const end = requestEnd(outputs, sizes, from)
+      await transaction.sendBatch({ topicMessages: byTopic(outputs.slice(from, end)) })
+      from = end
+    }
+    this.#onStep('sent', outputs)
   }
 
   async close(): Promise<void> {
