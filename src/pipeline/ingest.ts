@@ -15,7 +15,7 @@ import { giveUp, groupName, type RoleEvents, toEveryPartition } from './role.ts'
 const IDLE_WAIT_MS = 250
 const WATERMARK_INTERVAL_MS = 1_000
 /** A caught-up partition claims no less delay than this: reading and asking take time. */
-const WATERMARK_DELAY_MIN_MS = 200
+const WATERMARK_DELAY_MIN_MS = 300
 const COMMIT_TRIES_MAX = 5
 /** Of records taken while a transaction is under way; beyond it reading waits for the commit. */
 const PENDING_BYTES_MAX = 32 * 1_048_576

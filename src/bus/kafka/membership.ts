@@ -15,6 +15,7 @@ import type { FeedHooks } from './feed.ts'
 import { Feed } from './feed.ts'
 import { KafkaLease } from './lease.ts'
 import type { Pulse } from './pulse.ts'
+import { RecentEnds } from './recent-ends.ts'
 import { PartitionProducer, transactionalId } from './transaction.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -44,6 +45,7 @@ export class KafkaMembership implements Membership {
   readonly #closing = new Set<Promise<void>>()
   readonly #feed: Feed
   readonly #watchdog: Watchdog
+  readonly #ends: RecentEnds
   readonly #options: MembershipOptions
   readonly #context: MembershipContext
   #memberId = ''
@@ -53,7 +55,11 @@ export class KafkaMembership implements Membership {
     this.#context = context
     this.#options = options
     const { group, topics } = options
-    const { bus, pulse, owner } = context
+    const { bus, pulse, owner, admin } = context
+    this.#ends = new RecentEnds(
+      (topic) => admin.ends(topic),
+      () => performance.now(),
+    )
     this.#feed = new Feed(bus, pulse, { group, owner, topics, hooks: this.#hooks() })
     this.#watchdog = new Watchdog({
       limitMs: bus.watchdogMs ?? WATCHDOG_MS,
@@ -166,7 +172,7 @@ export class KafkaMembership implements Membership {
         seek: (topic, number, offset) => this.#feed.seek(topic, number, offset),
         pause: (number) => this.#feed.pause([number]),
         resume: (number) => this.#feed.resume([number]),
-        ends: (topic) => this.#context.admin.ends(topic),
+        ends: (topic) => this.#ends.of(topic),
         onLost: (lease) => this.#again(slot, lease),
       },
     })
