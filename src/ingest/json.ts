@@ -66,7 +66,8 @@ function jsonItems(text: string): Field<readonly Field<unknown>[]> {
   return parsed.some((line) => line.ok) ? { ok: true, value: parsed } : whole
 }
 
-function decodeSample(
+/** One sample, already parsed; metrics that its class lacks are added to `unknown`. */
+export function decodeSample(
   value: unknown,
   context: SampleContext,
   unknown: { count: number },
