@@ -4,7 +4,6 @@
  * be read to the dead letters. Per node the order of the source partition is kept.
  */
 import type { LogRecord, Output } from '../core/bus.ts'
-import { toBytes } from '../core/bytes.ts'
 import { assert } from '../core/errors.ts'
 import { KIND, logOutput } from '../core/log.ts'
 import type { PoolLogKind } from '../core/log.ts'
@@ -21,13 +20,14 @@ import { deadLetter } from './dead-letter.ts'
 import { decodeNodeEvent } from './events.ts'
 import { AT_MS_MAX, FUTURE_MS_MAX } from './field.ts'
 import type { Field } from './field.ts'
-import { decodeJsonSamples } from './json.ts'
-import type { Sample, SampleContext } from './json.ts'
+import type { SampleContext } from './json.ts'
+import { JsonDecoder } from './json-decoder.ts'
 import { decodePlacement } from './placements.ts'
 import { refuse } from './refusal.ts'
 import type { Reason, Refusal } from './refusal.ts'
 import { decodeResult } from './results.ts'
 import { type TimeRange, SampleRouter } from './sample-router.ts'
+import type { SampleRows } from './sample-rows.ts'
 import { SampleBuilder } from './samples.ts'
 
 export const RECORD_BYTES_MAX_DEFAULT = 4_194_304
@@ -59,6 +59,7 @@ export class IngestFold {
   readonly #options: IngestFoldOptions
   readonly #recordBytesMax: number
   readonly #classes: readonly NodeClass[]
+  readonly #json: JsonDecoder
   /** [node-log partition][class], made at the first row. */
   readonly #builders: (SampleBuilder | undefined)[][]
   /** Of plain Arrow records by class, made at the first one. */
@@ -71,6 +72,7 @@ export class IngestFold {
     this.#options = options
     this.#recordBytesMax = options.recordBytesMax ?? RECORD_BYTES_MAX_DEFAULT
     this.#classes = [...options.nodeClasses.values()]
+    this.#json = new JsonDecoder(options.nodeClasses)
     this.#builders = Array.from({ length: options.topology.nodePartitions }, () => [])
     assert(options.nodeClasses.has(options.defaultClass), 'the default class is a known one')
   }
@@ -147,10 +149,10 @@ export class IngestFold {
       this.#count('unknownMetrics', decoded.unknownMetricCount)
       return this.#refuse(record, decoded.refused, decoded.refusedCount)
     }
-    const decoded = decodeJsonSamples(value, context)
+    const decoded = this.#json.decode(value, context)
     if (!decoded.ok) return this.#refuse(record, decoded)
-    for (const row of decoded.rows) this.#addSample(row, record.appendedAtMs)
-    this.#count('samples', decoded.rows.length)
+    this.#addSamples(decoded.rows, record.appendedAtMs)
+    this.#count('samples', decoded.rows.count)
     this.#count('unknownMetrics', decoded.unknownMetricCount)
     this.#refuse(record, decoded.refused[0], decoded.refused.length)
   }
@@ -194,11 +196,15 @@ export class IngestFold {
     return path
   }
 
-  #addSample({ node, nodeClass, atMs, values }: Sample, appendedAtMs: number): void {
-    const name = toBytes(node)
-    const builder = this.#builder(name, nodeClass)
-    builder.append(name, 0, name.length, atMs, appendedAtMs)
-    for (let metric = 0; metric < values.length; metric++) builder.set(metric, values[metric])
+  #addSamples(rows: SampleRows, appendedAtMs: number): void {
+    const { names, nameEnds, values } = rows
+    for (let row = 0; row < rows.count; row++) {
+      const [start, end] = [nameEnds[row], nameEnds[row + 1]]
+      const builder = this.#builder(names.subarray(start, end), rows.nodeClasses[row])
+      builder.append(names, start, end, rows.atMs[row], appendedAtMs)
+      const [from, to] = [rows.valueStarts[row], rows.valueStarts[row + 1]]
+      for (let at = from; at < to; at++) builder.set(at - from, values[at])
+    }
   }
 
   #addRows(
