@@ -3,7 +3,7 @@ import { loadKernel } from '../../src/commands/package.ts'
 import { ringKeys } from '../../src/core/ring.ts'
 import { Ring } from '../../src/state/ring.ts'
 import type { Bench, BenchRow, Times } from '../bench.ts'
-import { ratioRow } from '../bench.ts'
+import { ratioRow, timed } from '../bench.ts'
 import { NODE_NAMES, npmRing, ringOf } from './rings.ts'
 
 const KEYS = 100_000
@@ -88,10 +88,4 @@ function failureRows(kernel: WebAssembly.Module, rounds: number): readonly Bench
       ok: ms < 1_000 && moves > SHARDS / FLEET / 2,
     },
   ]
-}
-
-function timed(work: () => unknown): number {
-  const beganAtMs = performance.now()
-  work()
-  return performance.now() - beganAtMs
 }

@@ -9,14 +9,14 @@ import type { RingKeys } from '../../src/core/ring.ts'
 import type { Ring } from '../../src/state/ring.ts'
 import { loadKernel } from '../../src/commands/package.ts'
 import type { Bench, BenchContext, BenchRow, Times } from '../bench.ts'
-import { alternate, missingRow, ratioRow } from '../bench.ts'
+import { alternate, alternateFastest, missingRow, ratioRow, timed } from '../bench.ts'
 import { NODE_NAMES, npmRing, ringOf } from './rings.ts'
 import { RustRival } from './rust-rival.ts'
 
 const KEYS = 1_000_000
 /** The npm ring looks up a share of the keys, and its time is scaled. */
 const NPM_KEYS = 20_000
-/** A pass takes less time than a busy machine gives in one go; the fastest of a few was not broken off. */
+/** Over all keys, a round. */
 const PASSES = 5
 const WHAT = 'ring lookup from key bytes, 1,000 nodes'
 
@@ -79,16 +79,17 @@ async function againstRust(
     stage(ring, keys)
     const expected = checksum(ring.stagedOwners(KEYS))
     if ((await rust.ask('same')).checksum !== expected) throw new Error('Rust names other owners')
-    const ours = (): unknown => ring.owners(keys, owners)
-    const staged = (): unknown => ring.stagedOwners(KEYS)
+    const ours = (): number => timed(() => ring.owners(keys, owners))
+    const staged = (): number => timed(() => ring.stagedOwners(KEYS))
+    // The program's own times leave the way between the processes out.
     const askSame = async (): Promise<number> => (await rust.ask('same')).ms
     const askCrate = async (): Promise<number> => (await rust.ask('crate')).ms
     // A crate's pass takes as long as twenty of ours: fewer rounds do.
-    const crateTimes = await fastestInTurns(3, 1, ours, askCrate)
-    const copyTimes = await fastestInTurns(rounds, PASSES, ours, askSame)
+    const crateTimes = await alternateFastest(3, 1, { ours, rust: askCrate })
+    const copyTimes = await alternateFastest(rounds, PASSES, { ours, rust: askSame })
     // `ours` has taken the place of the staged keys.
     stage(ring, keys)
-    const sameTimes = await fastestInTurns(rounds, PASSES, staged, askSame)
+    const sameTimes = await alternateFastest(rounds, PASSES, { ours: staged, rust: askSame })
     const copyRow = ratioRow(`${WHAT}, keys and owners copied`, same.against, copyTimes, {
       ours: 'ours',
       rival: 'rust',
@@ -112,30 +113,4 @@ function stage(ring: Ring, keys: RingKeys): void {
 
 function checksum(owners: Uint32Array): number {
   return owners.reduce((sum, owner) => (Math.imul(sum, 31) + owner) >>> 0, 0)
-}
-
-/** Times of the fastest of `passes` in each round; the program's own leave the way between processes out. */
-async function fastestInTurns(
-  rounds: number,
-  passes: number,
-  ours: () => unknown,
-  rust: () => Promise<number>,
-): Promise<Times> {
-  const times: Record<'ours' | 'rust', number[]> = { ours: [], rust: [] }
-  const timed = (): number => {
-    const beganAtMs = performance.now()
-    ours()
-    return performance.now() - beganAtMs
-  }
-  const fastest = async (who: 'ours' | 'rust', pass: () => number | Promise<number>) => {
-    let ms = Infinity
-    for (let i = 0; i < passes; i++) ms = Math.min(ms, await pass())
-    times[who].push(ms)
-  }
-  await alternate(rounds, {
-    ours: () => fastest('ours', timed),
-    rust: () => fastest('rust', rust),
-  })
-  // The first of each warmed up.
-  return { ours: times.ours.slice(1), rust: times.rust.slice(1) }
 }
