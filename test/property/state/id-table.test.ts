@@ -129,3 +129,21 @@ test('a full table says TABLE_FULL and keeps what it has', () => {
   expect(code).toBe('TABLE_FULL')
   expect(['a', 'b', 'c'].map((id) => table.indexOf(id) !== undefined)).toEqual([true, true, false])
 })
+
+test('an id too long for ingest takes no slot, up to 64 KB, and its neighbours are taken', () => {
+  const table = newTable(PROBE, 64, 512)
+  for (const length of [257, 4_096, 65_536, 65_537]) {
+    const long = 'x'.repeat(length)
+    const ids = [long, `${long.slice(1)}y`, long.slice(0, 256), `after ${length}`]
+    table.load(
+      samplesIpc(
+        PROBE,
+        ids.map((node) => ({ node, at: 1, metrics: {} })),
+      ),
+    )
+    while (!table.fold(OBSERVED)) table.clearRows()
+    const found = ids.map((id) => table.indexOf(id) !== undefined)
+    expect(found).toEqual([false, false, true, true])
+  }
+  expect(table.nodeCount).toBe(5)
+})
