@@ -5,6 +5,7 @@
  *
  * The layout is that of https://kafka.apache.org/documentation/#recordbatch
  */
+import { assert } from '../../core/errors.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { ByteWriter, VARINT_BYTES_MAX, contentBytesMax, varintBytes } from './byte-writer.ts'
 import type { Content } from './byte-writer.ts'
@@ -84,6 +85,7 @@ export function produceDefinitions(
         const writer = new ByteWriter(pool.take(requestBytesMax(input, clientId)))
         writeHeader(writer, request, correlationId, clientId)
         writeRequest(writer, input, checksum)
+        assert(writer.at <= writer.buffer.length, 'a request is longer than it can be')
         writer.buffer.writeInt32BE(writer.at - 4, 0)
         lent = writer.buffer
         return writer.buffer.subarray(0, writer.at)
