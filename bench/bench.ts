@@ -12,6 +12,8 @@ import { median } from '../training/alerts.ts'
 export interface BenchRow extends ScoreRow {
   /** Smallest and largest ratio over the rounds. */
   readonly spread?: readonly [number, number]
+  /** Of a value that had better be small; a ratio to a rival had better be large. */
+  readonly better?: 'less'
   /** Absolute figures for the record, e.g. `{ ours: 2.4e6, rival: 3.1e5, unit: 'rows/s' }`; never judged. */
   readonly figures?: Readonly<Record<string, number | string>>
 }

@@ -140,7 +140,8 @@ function slowerThan(before: Results, runs: readonly BenchRun[]): readonly string
       const known = old.find(({ what, against }) => what === row.what && against === row.against)
       const { value } = row
       if (typeof value !== 'number' || typeof known?.value !== 'number') return []
-      if (row.spread === undefined || value >= RATIO_OF_STORED_MIN * known.value) return []
+      const kept = row.better === 'less' ? known.value / value : value / known.value
+      if (row.spread === undefined || kept >= RATIO_OF_STORED_MIN) return []
       const [now, then] = [value, known.value].map((ratio) => ratio.toPrecision(3))
       return [`${name}: ${row.what}: ratio ${now}, was ${then} on ${before.date}`]
     })
