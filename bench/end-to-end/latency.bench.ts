@@ -55,7 +55,13 @@ export const bench: Bench = {
     const rows: BenchRow[] = []
     for (const fleet of FLEETS) {
       if (quick && fleet.nodeCount === MILLION) continue
-      rows.push(...figures(fleet, await measured(fleet, startService)))
+      try {
+        rows.push(...figures(fleet, await measured(fleet, startService)))
+      } catch (error) {
+        // One fleet that is too large for the machine must not hide what the others gave.
+        log(error instanceof Error ? (error.stack ?? error.message) : String(error))
+        rows.push(failed(fleet))
+      }
     }
     const python = preparePython(serverClass(), log)
     if ('missing' in python) {
@@ -139,9 +145,16 @@ async function startRival(
   }
 }
 
-function figures({ nodeCount, path }: Fleet, found: LatencyFound): readonly BenchRow[] {
-  const what = (ratio: string) =>
-    `${ratio} from sample to command, ms, ${nodeCount.toLocaleString('en-US')} nodes, ${path} path`
+function titleOf({ nodeCount, path }: Fleet): string {
+  return `from sample to command, ms, ${nodeCount.toLocaleString('en-US')} nodes, ${path} path`
+}
+
+function failed(fleet: Fleet): BenchRow {
+  return { what: `p99 ${titleOf(fleet)}`, against: null, value: 'failed', reach: null, ok: false }
+}
+
+function figures(fleet: Fleet, found: LatencyFound): readonly BenchRow[] {
+  const { nodeCount } = fleet
   const { illCount, latenciesMs, otherCount, lateMsMax } = found
   const details = {
     illCount,
@@ -151,7 +164,14 @@ function figures({ nodeCount, path }: Fleet, found: LatencyFound): readonly Benc
     worstMs: Math.round(latenciesMs.at(-1) ?? 0),
   }
   const row = (name: string, value: number): BenchRow => {
-    return { what: what(name), against: null, value, reach: null, ok: true, figures: details }
+    return {
+      what: `${name} ${titleOf(fleet)}`,
+      against: null,
+      value,
+      reach: null,
+      ok: true,
+      figures: details,
+    }
   }
   const p99 = row('p99', told(found, 0.99))
   if (nodeCount < MILLION) return [row('p50', told(found, 0.5)), p99]

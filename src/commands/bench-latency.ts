@@ -89,7 +89,8 @@ async function sendPaced(
   const beganAtMs = performance.now()
   const inFlight = new Set<Promise<unknown>>()
   let [sent, lateMsMax] = [0, 0]
-  while (!signal.aborted && sent * messageEveryMs < WARM_UP_MS + forMs) {
+  const failures: unknown[] = []
+  while (!signal.aborted && failures.length === 0 && sent * messageEveryMs < WARM_UP_MS + forMs) {
     const aheadMs = beganAtMs + sent * messageEveryMs - performance.now()
     if (aheadMs > 1) await sleep(aheadMs)
     lateMsMax = Math.max(lateMsMax, -aheadMs)
@@ -100,14 +101,16 @@ async function sendPaced(
     const falls = sent * messageEveryMs >= WARM_UP_MS && round > 1 && !watch.isIll(next)
     if (falls) watch.fallsIll(next)
     const message = load.message(group, Date.now(), (node) => watch.isIll(node))
-    const producing: Promise<unknown> = bus.produce([message]).finally(() => {
-      inFlight.delete(producing)
-    })
+    const producing: Promise<unknown> = bus
+      .produce([message])
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => inFlight.delete(producing))
     inFlight.add(producing)
     sent += 1
     onProgress((sent * messageEveryMs) / (WARM_UP_MS + forMs))
   }
   await Promise.all(inFlight)
+  if (failures.length > 0) throw failures[0]
   return { samples: sent * load.samplesPerMessage, lateMsMax }
 }
 
