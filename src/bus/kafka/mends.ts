@@ -13,6 +13,7 @@
 import { createRequire } from 'node:module'
 
 import { assert } from '../../core/errors.ts'
+import { type CoordinatorClasses, rememberCoordinators } from './coordinators.ts'
 import type { FetchedRecord } from './fetched-records.ts'
 
 export const KAFKAJS_VERSION = '2.2.4'
@@ -87,6 +88,7 @@ export function mendKafkajs(): void {
     this.isolationLevel ??= READ_COMMITTED
     return await fetchTopicsOffset.apply(this, [...args])
   }
+  rememberCoordinators({ broker, cluster } as unknown as CoordinatorClasses)
   Object.defineProperty(broker, MENDED, { value: true })
   proveMended(require('kafkajs/src/consumer/batch') as BatchClass)
 }
