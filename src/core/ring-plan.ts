@@ -14,17 +14,22 @@ export interface RingMove {
 
 /**
  * How many replicas each node may hold: `bound` times its fair share, rounded up. Nobody holds two
- * replicas of one key, so what is beyond `keyCount` goes to the others.
+ * replicas of one key, so what is beyond `keyCount` goes to the others. `kept`, per node, is what those
+ * without weight hold on to; it is nobody else's to hold.
  */
 export function ringCapacities(
   weights: readonly number[],
   keyCount: number,
   replicaCount: number,
   bound: number,
+  kept: Uint32Array = new Uint32Array(0),
 ): Uint32Array {
   const capacities = new Uint32Array(weights.length)
+  const keepers = kept.filter((count) => count > 0)
   let open = weights.flatMap((weight, node) => (weight > 0 ? [node] : []))
-  let remaining = keyCount * Math.min(replicaCount, open.length)
+  let remaining =
+    keyCount * Math.min(replicaCount, open.length + keepers.length) -
+    keepers.reduce((sum, count) => sum + count, 0)
   for (;;) {
     const total = open.reduce((sum, node) => sum + weights[node], 0)
     const fair = (node: number): number => (remaining * weights[node]) / total

@@ -42,6 +42,10 @@ export interface PlanOptions {
   readonly bound?: number
   /** Moves at most; what is left over is deferred, and a next plan without a change goes on with it. */
   readonly movesMax?: number
+  /** `keep`: members of weight 0 take nothing new and keep what they hold. */
+  readonly idle?: 'drain' | 'keep'
+  /** What `replicas` said before an earlier change, whose deferred moves this plan goes on with. */
+  readonly before?: Uint32Array
 }
 
 export interface RingPlan {
@@ -196,7 +200,7 @@ export class Ring implements KeyRing {
 
   /** Makes the change and says which replicas move for it; `placement` itself is not changed. */
   plan(placement: Placement, change: RingChange, options: PlanOptions = {}): RingPlan {
-    const { bound = BOUND_DEFAULT, movesMax = SLOTS_MAX } = options
+    const { bound = BOUND_DEFAULT, before } = options
     const { keys, replicaCount, owners } = placement
     if (!(bound >= 1)) throw new ServiceError('INPUT_INVALID', `bound ${bound} is less than 1`)
     checkReplicas(keys, replicaCount)
@@ -204,10 +208,11 @@ export class Ring implements KeyRing {
     assert(owners.length === keyCount * replicaCount, 'a placement has every replica of every key')
     this.#check(change.join ?? [], change.leave ?? [], change.change ?? [])
     this.#bringPositions(keys)
-    this.#replicas('before', keyCount, replicaCount)
+    if (before === undefined) this.#replicas('before', keyCount, replicaCount)
+    else this.#memory.write('before', before)
     this.change(change)
     this.#replicas('after', keyCount, replicaCount)
-    const { moveCount, movesAt, placementAt } = this.#runPlan(placement, bound, movesMax)
+    const { moveCount, movesAt, placementAt } = this.#runPlan(placement, options)
     const words = this.#memory.words(movesAt, moveCount * 3)
     const moves = Array.from({ length: moveCount }, (_, i) => ({
       slot: words[i * 3],
@@ -230,12 +235,12 @@ export class Ring implements KeyRing {
 
   /** Replicas per member, and how many each may hold. */
   loads(
-    { keys, replicaCount, owners }: Placement,
+    placement: Placement,
     bound = BOUND_DEFAULT,
+    idle: PlanOptions['idle'] = 'drain',
   ): readonly { readonly member: RingMember; readonly load: number; readonly capacity: number }[] {
-    const loads = new Uint32Array(this.#members.length)
-    for (const owner of owners) if (owner !== NOBODY) loads[owner]++
-    const capacities = this.#capacities(keys.offsets.length - 1, replicaCount, bound)
+    const loads = this.#loads(placement)
+    const capacities = this.#capacities(placement, bound, idle)
     return [...this.#indices.values()].map((index) => ({
       member: this.#members[index],
       load: loads[index],
@@ -365,6 +370,11 @@ export class Ring implements KeyRing {
   #replicas(region: RegionName, keyCount: number, replicaCount: number): number {
     const memory = this.#memory
     const at = memory.room(region, keyCount * replicaCount * 4)
+    if (this.#pointCount === 0) {
+      // A search would find no point to stop at.
+      memory.words(at, keyCount * replicaCount).fill(NOBODY)
+      return at
+    }
     const positions = memory.room('positions', keyCount * 4)
     const taking = this.members().filter(({ weight }) => weight > 0)
     const zoneCount = new Set(taking.map(({ zone }) => zone)).size
@@ -384,17 +394,32 @@ export class Ring implements KeyRing {
     )
   }
 
-  #capacities(keyCount: number, replicaCount: number, bound: number): Uint32Array {
-    const weights = this.#members.map((member, index) =>
-      this.#indices.get(member.node) === index ? member.weight : 0,
-    )
-    return ringCapacities(weights, keyCount, replicaCount, bound)
+  #loads({ owners }: Placement): Uint32Array {
+    const loads = new Uint32Array(this.#members.length)
+    for (const owner of owners) if (owner !== NOBODY) loads[owner]++
+    return loads
   }
 
-  #runPlan({ keys, replicaCount, owners }: Placement, bound: number, movesMax: number) {
-    const memory = this.#memory
+  #capacities(placement: Placement, bound: number, idle: PlanOptions['idle']): Uint32Array {
+    const { keys, replicaCount } = placement
     const keyCount = keys.offsets.length - 1
-    memory.write('capacities', this.#capacities(keyCount, replicaCount, bound))
+    const lives = (index: number) => this.#indices.get(this.nodeAt(index)) === index
+    const weights = this.#members.map(({ weight }, index) => (lives(index) ? weight : 0))
+    if (idle !== 'keep') return ringCapacities(weights, keyCount, replicaCount, bound)
+    const loads = this.#loads(placement)
+    const kept = loads.map((load, index) => (lives(index) && weights[index] === 0 ? load : 0))
+    const capacities = ringCapacities(weights, keyCount, replicaCount, bound, kept)
+    return capacities.map((capacity, index) => Math.max(capacity, kept[index]))
+  }
+
+  #runPlan(
+    placement: Placement,
+    { bound = BOUND_DEFAULT, movesMax = SLOTS_MAX, idle }: PlanOptions,
+  ) {
+    const memory = this.#memory
+    const { keys, replicaCount, owners } = placement
+    const keyCount = keys.offsets.length - 1
+    memory.write('capacities', this.#capacities(placement, bound, idle))
     const placementAt = memory.write('placement', owners)
     const movesAt = memory.room('moves', owners.length * 12)
     this.#useMembers()

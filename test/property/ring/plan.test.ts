@@ -156,3 +156,55 @@ test.prop([shuffled], { numRuns: 60 })(
     expect(owned(oneByOne)).toEqual(owned(newRing(members)))
   },
 )
+
+test('a ring without members gives keys to nobody, whatever its memory holds', () => {
+  for (const count of [1, 2, 600]) {
+    const ring = newRing()
+    const { placement } = ring.place(shardKeys(count), 2)
+    expect(placement.owners.every((owner) => owner === NOBODY)).toBe(true)
+    const plan = ring.plan(placement, { join: [member('n0')] })
+    expect(plan.moves).toHaveLength(count)
+    expect(ring.plan(plan.placement, { leave: ['n0'] }).unplacedCount).toBe(2 * count)
+  }
+})
+
+test.prop([sizes, fc.nat(39), bounds, replicaCounts], { numRuns: 60 })(
+  'a node of weight 0 that may keep what it holds gives nothing away and takes nothing',
+  (count, pick, bound, replicaCount) => {
+    const ring = newRing(fleetOf(count, 3))
+    const { placement } = ring.place(KEYS, replicaCount, { bound })
+    const idle = `n${pick % count}`
+    const share = held(ring, placement, idle)
+    ring.change({ change: [member(idle, { weight: 0, zone: `z${(pick % count) % 3}` })] })
+    const change = { leave: [`n${(pick + 1) % count}`], join: [member('new', { zone: 'z1' })] }
+    const plan = ring.plan(placement, change, { bound, idle: 'keep' })
+    expect(
+      plan.moves.some(({ from, to }) => [from, to].some((i) => nameOf(ring, i) === idle)),
+    ).toBe(false)
+    expect(held(ring, plan.placement, idle)).toBe(share)
+    const loads = ring.loads(plan.placement, bound, 'keep')
+    if (replicaCount > 1) return
+    for (const { load, capacity } of loads) expect(load).toBeLessThanOrEqual(capacity)
+  },
+)
+
+const nameOf = (ring: Ring, index: number): string | null =>
+  index === NOBODY ? null : ring.nodeAt(index)
+
+test.prop([sizes, fc.integer({ min: 1, max: 20 })], { numRuns: 40 })(
+  'a plan goes on with the moves that a budget put off, and ends where one plan would have',
+  (count, movesMax) => {
+    const [ring, other] = [newRing(fleetOf(count)), newRing(fleetOf(count))]
+    const first = ring.place(KEYS, 1, { bound: 64 })
+    other.place(KEYS, 1, { bound: 64 })
+    const before = ring.replicas(KEYS, 1)
+    const join = [member('new')]
+    const whole = other.plan(first.placement, { join }, { bound: 64 })
+    let plan = ring.plan(first.placement, { join }, { bound: 64, movesMax, before })
+    for (let i = 0; plan.deferredCount > 0 && i < 600; i++) {
+      expect(plan.moves).toHaveLength(movesMax)
+      plan = ring.plan(plan.placement, {}, { bound: 64, movesMax, before })
+    }
+    expect(plan.placement.owners).toEqual(whole.placement.owners)
+  },
+)
