@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { DEFAULT_POLICY } from '../core/policy.ts'
 import type { ActingPoint, Policy } from '../core/policy.ts'
+import { BOUND_DEFAULT, REPLICAS_MAX } from '../core/ring.ts'
+import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
 import { duration } from './toml.ts'
 
 const ratio = z.number().min(0).max(1)
@@ -29,13 +31,22 @@ export const PolicyTable = z.strictObject({
   dry_run: z.boolean().optional(),
 })
 
+/** Of one pool: a policy, and how its shards are placed. Pools without `shards` have none. */
+export const PoolTable = PolicyTable.extend({
+  shards: z.int().min(0).max(SHARDS_MAX).optional(),
+  replication_factor: z.int().min(1).max(REPLICAS_MAX).optional(),
+  load_bound: z.number().min(1).max(64).optional(),
+  moves_max: z.int().min(1).max(SHARDS_MAX).optional(),
+})
+
 type PolicyTable = z.output<typeof PolicyTable>
+type PoolTable = z.output<typeof PoolTable>
 
 /** A policy without a `version` of its own is named by its content, so a changed one never looks the same. */
-export function toPolicy(base: PolicyTable, own: PolicyTable): Policy {
+export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
   const defaults = DEFAULT_POLICY
   const table: PolicyTable = { ...base, ...own }
-  const rules: Omit<Policy, 'version'> = {
+  const rules: Omit<Policy, 'version' | 'shards'> = {
     mode: table.mode ?? defaults.mode,
     actingPoint: toActingPoint(table.acting_point),
     hysteresisRatio: table.hysteresis ?? defaults.hysteresisRatio,
@@ -49,7 +60,18 @@ export function toPolicy(base: PolicyTable, own: PolicyTable): Policy {
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
   }
-  return { version: table.version ?? versionOf(rules), ...rules }
+  return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
+}
+
+function toShardRules(own: PoolTable): ShardRules | null {
+  const { shards = 0, replication_factor: replicaCount = 1, load_bound: boundRatio } = own
+  if (shards === 0) return null
+  return {
+    shardCount: shards,
+    replicaCount,
+    boundRatio: boundRatio ?? BOUND_DEFAULT,
+    movesMax: own.moves_max ?? null,
+  }
 }
 
 function toActingPoint(point: PolicyTable['acting_point']): ActingPoint {
@@ -59,8 +81,8 @@ function toActingPoint(point: PolicyTable['acting_point']): ActingPoint {
   return { kind: 'alert-budget', falseAlarmsPer1000NodeMonths: point.alert_budget }
 }
 
-function versionOf(rules: Omit<Policy, 'version'>): string {
-  const { version, ...defaults } = DEFAULT_POLICY
+function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
+  const { version, shards: _, ...defaults } = DEFAULT_POLICY
   const text = JSON.stringify(rules)
   if (text === JSON.stringify(defaults)) return version
   return `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`

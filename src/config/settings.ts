@@ -1,6 +1,6 @@
 /** The schema of `foreshock.toml`. Its keys are what the environment may override. */
 import { z } from 'zod'
-import { PolicyTable } from './policy.ts'
+import { PolicyTable, PoolTable } from './policy.ts'
 import { duration } from './toml.ts'
 
 const MIB = 1_048_576
@@ -80,7 +80,7 @@ export const Settings = z.strictObject({
   node_classes: z.strictObject({ directory: z.string().min(1).optional() }).prefault({}),
   models: z.record(z.string(), z.string().min(1)).default({}),
   policy: PolicyTable.prefault({}),
-  pools: z.record(z.string(), PolicyTable).default({}),
+  pools: z.record(z.string(), PoolTable).default({}),
 })
 
 export type Settings = z.output<typeof Settings>

@@ -23,13 +23,13 @@ export function cloudEventOutput(
     partition,
     key: event.subject,
     value: toBytes(JSON.stringify(body)),
-    headers: { ...cloudEventHeaders(event, 'application/json'), ...extraHeaders },
+    headers: { ...cloudEventHeaders(event), ...extraHeaders },
   }
 }
 
 export function cloudEventHeaders(
   event: CloudEvent,
-  contentType: string,
+  contentType = 'application/json',
 ): Readonly<Record<string, string>> {
   return {
     ce_specversion: '1.0',

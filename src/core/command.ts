@@ -89,6 +89,7 @@ export interface JournalEntry {
     | 'result'
     | 'control'
     | 'outcome'
+    | 'assignment'
   readonly incidentId: IncidentId | null
   readonly commandId: CommandId | null
   readonly node: NodeId | null

@@ -18,6 +18,8 @@ export type PoolLogKind =
   | 'control'
   | 'withheld'
   | 'freeze'
+  | 'shard-rules'
+  | 'shard-page'
   | 'tick'
   | 'claim'
 

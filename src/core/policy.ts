@@ -1,5 +1,6 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
 import type { NodeId, PoolId } from './ids.ts'
+import type { ShardRules } from './shard.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
 export type Mode = 'observe' | 'approve' | 'enforce'
@@ -30,6 +31,8 @@ export interface Policy {
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
   readonly dryRun: boolean
+  /** `null`: the pool has no shards. Not part of the version, because no command depends on it. */
+  readonly shards: ShardRules | null
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -46,6 +49,7 @@ export const DEFAULT_POLICY: Policy = {
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,
+  shards: null,
 }
 
 /** What operators send. Pool `null` means every pool. Each is journaled with its reason. */

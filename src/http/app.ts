@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Output } from '../core/bus.ts'
 import type { Topology } from '../core/topics.ts'
 import type { ConsoleViews } from '../store/views.ts'
+import { assignmentRoutes } from './assignments.ts'
 import { controlRoutes } from './controls.ts'
 import { loopbackOnly } from './guard.ts'
 import { listRoutes } from './lists.ts'
@@ -93,6 +94,7 @@ export function createApp(ports: AppPorts): Hono {
   )
   app.get('/v1/about', (c) => c.json({ ...ports.about(), counts: views.counts() }))
   app.route('/v1/nodes', nodeRoutes(views))
+  app.route('/v1/assignments', assignmentRoutes(views))
   app.route('/v1/route', routeRoutes(views, ports.makeRing))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
   app.route('/v1/controls', controlRoutes({ topology, produce }))

@@ -1,9 +1,13 @@
 /**
- * GET /v1/route?key=: which healthy node a gateway should send a key to, and where else. All nodes
- * are on the ring, healthy or not, so that keys of a node that is ill for a while come back to it.
+ * GET /v1/route?key=: which healthy node a gateway should send a key to, and where else.
+ *
+ * Where the pool has shards, its published map says who owns the key, and who holds it besides. Else it
+ * is the ring of its nodes: all are on it, healthy or not, so that keys of a node that is ill for a while
+ * come back to it.
  */
 import { Hono } from 'hono'
 import type { KeyRing } from '../core/router.ts'
+import type { Assignment } from '../core/shard.ts'
 import type { ConsoleViews, NodeView } from '../store/views.ts'
 import { badRequest, notFound, ProblemError } from './problem.ts'
 
@@ -26,6 +30,20 @@ export function routeRoutes(views: ConsoleViews, makeRing: MakeRing): Hono {
       throw badRequest(`key: give one of 1 to ${KEY_LENGTH_MAX} characters`)
     }
     const countMax = 1 + fallbacksOf(fallbacks)
+    const placed = pool === undefined ? undefined : views.assignments.ofKey(pool, key)
+    if (placed !== undefined) {
+      const found = healthyOf(placed, views, rings, key, countMax)
+      const [owner, ...others] = found
+      if (owner === undefined) throw nobodyHealthy(`the nodes of pool "${placed.pool}"`)
+      return c.json({
+        key,
+        pool: placed.pool,
+        shard: placed.shard,
+        owner,
+        fallbacks: others,
+        home: placed.owner,
+      })
+    }
     const ring = rings.of(pool)
     if (ring.memberCount === 0) {
       throw notFound(pool === undefined ? 'no node is known' : `no node of pool "${pool}" is known`)
@@ -33,17 +51,37 @@ export function routeRoutes(views: ConsoleViews, makeRing: MakeRing): Hono {
     const isHealthy = (id: string): boolean => healthy(views.node(id))
     const [home] = ring.walk(key, () => true, 1)
     const [owner = null, ...others] = ring.walk(key, isHealthy, countMax)
-    if (owner === null) {
-      throw new ProblemError({
-        status: 503,
-        title: 'No healthy node',
-        detail: `none of ${ring.memberCount} nodes is live, free of alarms and not cordoned`,
-        code: 'NO_HEALTHY_NODE',
-      })
-    }
+    if (owner === null) throw nobodyHealthy(`${ring.memberCount} nodes`)
     return c.json({ key, pool: pool ?? null, owner, fallbacks: others, home })
   })
   return routes
+}
+
+/** Those that hold the shard come first, then others of the pool in the order of its ring. */
+function healthyOf(
+  { pool, owner, replicas }: Assignment,
+  views: ConsoleViews,
+  rings: PoolRings,
+  key: string,
+  countMax: number,
+): readonly string[] {
+  const holders = [...(owner === null ? [] : [owner]), ...replicas].filter((id) =>
+    healthy(views.node(id)),
+  )
+  const found = holders.slice(0, countMax)
+  if (found.length === countMax) return found
+  const known = new Set<string>(holders)
+  const wanted = (id: string): boolean => !known.has(id) && healthy(views.node(id))
+  return [...found, ...rings.of(pool).walk(key, wanted, countMax - found.length)]
+}
+
+function nobodyHealthy(whom: string): ProblemError {
+  return new ProblemError({
+    status: 503,
+    title: 'No healthy node',
+    detail: `none of ${whom} is live, free of alarms and not cordoned`,
+    code: 'NO_HEALTHY_NODE',
+  })
 }
 
 function healthy(node: NodeView | undefined): boolean {

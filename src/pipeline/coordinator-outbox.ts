@@ -3,12 +3,13 @@
  * that caused it and a count within it: the same log gives the same ids, and none is ever used twice.
  */
 import type { Output } from '../core/bus.ts'
-import { cloudEventOutput } from '../core/cloudevent.ts'
+import { cloudEventHeaders, cloudEventOutput } from '../core/cloudevent.ts'
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
 import type { Severity } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
+import type { Assignment } from '../core/shard.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 
 export interface OutboxOptions {
@@ -63,6 +64,11 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options
+  }
+
+  /** Of the record that is being folded. */
+  get offset(): number {
+    return this.#offset
   }
 
   /** Commands sent since the log began. */
@@ -157,6 +163,32 @@ export class Outbox {
     const { topology } = this.#options
     const partition = partitionOf(node, topology.nodePartitions)
     this.push({ topic: topicName(topology, 'nodes'), partition, key: node, value: null })
+  }
+
+  assignment(key: string, record: Assignment): void {
+    const { topology, source } = this.#options
+    const type = 'foreshock.assignment.changed'
+    this.push({
+      topic: topicName(topology, 'assignments'),
+      partition: partitionOf(key, topology.nodePartitions),
+      key,
+      // As text: they come by the ten thousand, and nobody here reads or signs the bytes.
+      value: JSON.stringify(record),
+      headers: cloudEventHeaders({
+        type,
+        source,
+        id: this.#id(),
+        subject: key,
+        atMs: this.nowMs,
+      }),
+    })
+  }
+
+  /** The shard is no more: compaction forgets it. */
+  assignmentGone(key: string): void {
+    const { topology } = this.#options
+    const partition = partitionOf(key, topology.nodePartitions)
+    this.push({ topic: topicName(topology, 'assignments'), partition, key, value: null })
   }
 
   push(output: Output): void {

@@ -130,6 +130,8 @@ export class CoordinatorState {
   readonly lateSources = new Set<number>()
   /** Nodes whose record in `nodes` is out of date. */
   readonly touched = new Set<NodeState>()
+  /** Nodes that are in these pools no longer, since the shards last followed. */
+  readonly left: { readonly pool: PoolId; readonly node: NodeId }[] = []
   readonly vetoes = new Map<NodeId, string>()
   /** What operators said of every pool; a pool that appears later begins with it. */
   mode: Mode | null = null
@@ -170,6 +172,7 @@ export class CoordinatorState {
     this.touched.delete(node)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
+    this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
   }
 
@@ -204,6 +207,7 @@ export class CoordinatorState {
     const from = this.pool(node.pool)
     from.nodes.delete(node.id)
     from.failedNodes.delete(node.id)
+    this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
     node.pool = poolId
     this.pool(poolId).nodes.set(node.id, node)

@@ -15,6 +15,7 @@ import type { CommandId, IncidentId, PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
+import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
@@ -30,6 +31,7 @@ import { DecisionDesk } from './coordinator-decisions.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
 import {
   CoordinatorState,
   EVERY_RAIL,
@@ -43,6 +45,8 @@ export interface CoordinatorOptions {
   /** Of the pool-log. */
   readonly partition: number
   readonly topology: Topology
+  /** Where rings run, one instance for each pool that has shards. */
+  readonly kernel: WebAssembly.Module
   readonly policyFor: (pool: PoolId) => Policy
   /** Ed25519 over the bytes, base64. It must be deterministic, as Ed25519 is. */
   readonly sign: (bytes: Uint8Array) => string
@@ -66,6 +70,7 @@ export class CoordinatorFold implements Fold {
   readonly #decisions: DecisionDesk
   readonly #controls: ControlDesk
   readonly #facts: NodeFactDesk
+  readonly #shards: ShardDesk
   #skippedCount = 0
 
   /** `rails`: tests take one away to show that nothing else holds what it holds. */
@@ -89,6 +94,7 @@ export class CoordinatorFold implements Fold {
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
+    this.#shards = new ShardDesk(options, this.#state, this.#outbox)
   }
 
   fold(record: LogRecord): readonly Output[] {
@@ -99,6 +105,7 @@ export class CoordinatorFold implements Fold {
     this.#take(record)
     this.#outbox.nowMs = this.#clock.nowMs
     this.#settle()
+    this.#shards.follow()
     this.#publishNodes()
     if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
       this.#publishDone(this.#clock.step)
@@ -128,6 +135,11 @@ export class CoordinatorFold implements Fold {
     }
   }
 
+  /** Of each pool that has shards. */
+  shardFigures(): readonly ShardFigures[] {
+    return this.#shards.figures()
+  }
+
   #take(record: LogRecord): void {
     switch (kindOf(record) as PoolLogKind | undefined) {
       case 'assessment':
@@ -141,7 +153,8 @@ export class CoordinatorFold implements Fold {
         return this.#commands.take(this.#state.pool(result.pool), result)
       }
       case 'control':
-        return this.#controls.take(logBody<Control>(record))
+        this.#controls.take(logBody<Control>(record))
+        return this.#shards.wake()
       case 'withheld': {
         const { commandIds, reason } = logBody<WithheldRecord>(record)
         return this.#commands.keepBack(commandIds, reason)
@@ -155,7 +168,11 @@ export class CoordinatorFold implements Fold {
         return this.#takeTick(logBody<Tick>(record))
       case 'claim':
         this.#state.epoch = record.offset
-        return
+        return this.#shards.claimed()
+      case 'shard-rules':
+        return this.#shards.take(logBody<PoolRules>(record))
+      case 'shard-page':
+        return this.#shards.takePage(logBody<ShardPage>(record))
       case 'evidence':
       case 'vote':
       case 'freeze':

@@ -7,6 +7,7 @@ import { ServiceError } from '../core/errors.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
+import type { ShardFigures } from '../core/shard.ts'
 import type { Topology } from '../core/topics.ts'
 import { IngestFold } from '../ingest/route.ts'
 import { CoordinatorFold } from './coordinator.ts'
@@ -65,6 +66,8 @@ export interface Service {
   readonly models: readonly ServedModel[]
   /** Each fold that runs here with its figures. */
   figures(): readonly FoldFigures[]
+  /** Of each pool with shards whose coordinator runs here. */
+  shards(): readonly ShardFigures[]
   /** Counters of the folds that run here, added up. */
   totals(): Readonly<Record<string, number>>
   /** Partitions of each role that this process owns with their state restored. */
@@ -81,6 +84,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { bus, topology, roles } = options
   const stopSwitch = new StopSwitch(topology, options.stateDirectory)
   const routers = new Map<number, IngestFold>()
+  const coordinators = new Map<number, CoordinatorFold>()
   const running = new Map<RoleName, Role>()
   let host: WatcherHost | null = null
   let ingest: Ingest | null = null
@@ -97,7 +101,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     if (roles.includes('watcher')) host = await startHost(options)
     if (roles.includes('coordinator')) {
       await stopSwitch.start(bus)
-      running.set('coordinator', await startCoordinator(options, stopSwitch))
+      running.set('coordinator', await startCoordinator(options, stopSwitch, coordinators))
     }
     if (host !== null) running.set('watcher', await startWatcher(options, host))
     if (roles.includes('ingest')) ingest = await startIngestRole(options, routers)
@@ -108,6 +112,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   return {
     models: host?.models ?? [],
     figures: () => figures(running),
+    shards: () => {
+      const owned = running.get('coordinator')?.readyPartitions() ?? []
+      return owned.flatMap((partition) => coordinators.get(partition)?.shardFigures() ?? [])
+    },
     totals: () => totals(running, routers),
     ready: () => ({
       ingest: ingest?.readyPartitions().length ?? 0,
@@ -166,14 +174,21 @@ function threadSetup(
   return { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
 }
 
-function startCoordinator(options: ServiceOptions, stopSwitch: StopSwitch): Promise<Role> {
-  const { topology, policyFor, sign, source } = options
+function startCoordinator(
+  options: ServiceOptions,
+  stopSwitch: StopSwitch,
+  coordinators: Map<number, CoordinatorFold>,
+): Promise<Role> {
+  const { topology, kernel, policyFor, sign, source } = options
   return startRole({
     ...roleOptions(options),
     role: 'coordinator',
     topic: 'pool-log',
-    createFold: async (partition) =>
-      new CoordinatorFold({ partition, topology, policyFor, sign, source }),
+    createFold: async (partition) => {
+      const fold = new CoordinatorFold({ partition, topology, kernel, policyFor, sign, source })
+      coordinators.set(partition, fold)
+      return fold
+    },
     guard: (partition, outputs) => stopSwitch.guard(partition, outputs),
   })
 }

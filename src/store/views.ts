@@ -6,6 +6,7 @@ import type { LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry, Result, ResultState } from '../core/command.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
+import { AssignmentViews } from './assignments.ts'
 import { Ring } from './ring.ts'
 
 /** As in topic `nodes`, which the coordinator writes. Unknown fields are kept and shown. */
@@ -49,6 +50,7 @@ export interface ViewLimits {
   readonly commandsMax: number
   readonly decisionsMax: number
   readonly alertsMax: number
+  readonly assignmentsMax: number
   readonly streamMax: number
 }
 
@@ -58,6 +60,7 @@ export const VIEW_LIMITS: ViewLimits = {
   commandsMax: 20_000,
   decisionsMax: 20_000,
   alertsMax: 2_000,
+  assignmentsMax: 300_000,
   streamMax: 5_000,
 }
 
@@ -67,10 +70,13 @@ export interface ViewCounts {
   readonly commands: number
   readonly decisions: number
   readonly alerts: number
+  readonly assignments: number
   /** Records that are no JSON object of their topic's shape; they are skipped. */
   readonly unreadable: number
   /** Nodes not shown because `nodesMax` is reached. */
   readonly nodesLeftOut: number
+  /** Shards not shown because `assignmentsMax` is reached. */
+  readonly assignmentsLeftOut: number
 }
 
 /** Topics whose records `fold` understands. */
@@ -81,6 +87,7 @@ export const VIEW_TOPICS = [
   'commands.recovery',
   'journal',
   'alerts',
+  'assignments',
   'results',
 ] as const satisfies readonly TopicName[]
 
@@ -94,6 +101,7 @@ export class ConsoleViews {
   readonly decisions: Ring<JournalEntry>
   readonly alerts: Ring<Readonly<Record<string, unknown>>>
   readonly stream: Ring<StreamEvent>
+  readonly assignments: AssignmentViews
   readonly #limits: ViewLimits
   readonly #prefix: string
   readonly #nodes = new Map<string, NodeView>()
@@ -116,6 +124,7 @@ export class ConsoleViews {
     this.decisions = new Ring(this.#limits.decisionsMax)
     this.alerts = new Ring(this.#limits.alertsMax)
     this.stream = new Ring(this.#limits.streamMax)
+    this.assignments = new AssignmentViews(this.#limits.assignmentsMax)
   }
 
   /** Takes one record of `VIEW_TOPICS`. A record it cannot read is counted and skipped. */
@@ -123,6 +132,10 @@ export class ConsoleViews {
     const topic = record.topic.slice(this.#prefix.length)
     if (topic === 'nodes' && record.value === null) {
       if (record.key !== null) this.#dropNode(toText(record.key))
+      return
+    }
+    if (topic === 'assignments' && record.value === null) {
+      if (record.key !== null) this.assignments.drop(toText(record.key))
       return
     }
     const body = parseObject(record.value)
@@ -170,8 +183,10 @@ export class ConsoleViews {
       commands: this.#commandCount,
       decisions: this.decisions.next,
       alerts: this.alerts.next,
+      assignments: this.assignments.count,
       unreadable: this.#unreadable,
       nodesLeftOut: this.#nodesLeftOut,
+      assignmentsLeftOut: this.assignments.leftOutCount,
     }
   }
 
@@ -197,6 +212,8 @@ export class ConsoleViews {
         this.decisions.push(body as unknown as JournalEntry)
         this.#publish('decision', body)
         return true
+      case 'assignments':
+        return this.assignments.take(body)
       case 'alerts':
         this.alerts.push(body)
         this.#publish('alert', body)

@@ -8,11 +8,15 @@ import { logOutput, type PoolLogKind } from '../../src/core/log.ts'
 import type { Capacity, NodeEvent } from '../../src/core/node.ts'
 import { partitionOf } from '../../src/core/partition.ts'
 import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
+import type { Assignment, ShardFigures } from '../../src/core/shard.ts'
 import type { Topology } from '../../src/core/topics.ts'
 import type { Placement } from '../../src/core/workload.ts'
 import { type RailCheck, RAILS } from '../../src/decide/admission.ts'
 import { CoordinatorFold } from '../../src/pipeline/coordinator.ts'
 import type { NodeRecord } from '../../src/pipeline/coordinator-outbox.ts'
+import { foreshockWasm } from './node-class.ts'
+
+const kernel = foreshockWasm()
 
 export const POOL = 'web' as PoolId
 export const START_MS = 1_763_600_000_000
@@ -31,6 +35,8 @@ export interface WorldOptions {
   readonly clock?: Topology['clock']
   readonly poolPartitions?: number
   readonly rails?: readonly RailCheck[]
+  /** An owner before this one; what it has said is not said again. */
+  readonly after?: CoordinatorWorld
 }
 
 export class CoordinatorWorld {
@@ -49,18 +55,28 @@ export class CoordinatorWorld {
     clock = 'arrival',
     poolPartitions = 1,
     rails = RAILS,
+    after,
   }: WorldOptions = {}) {
     this.topology = { prefix: 't.', nodePartitions: 4, poolPartitions, clock, retentionMs: 1e9 }
     this.policy = { ...DEFAULT_POLICY, mode: 'enforce', ...policy }
     this.#rails = rails
     this.#fold = this.createFold()
-    this.feed('claim', { role: 'coordinator', owner: 'test' })
+    if (after === undefined) this.feed('claim', { role: 'coordinator', owner: 'test' })
+    else this.#follow(after)
+  }
+
+  #follow({ records, outputs, nowMs }: CoordinatorWorld): void {
+    for (const record of records) this.#fold.fold(record)
+    this.records.push(...records)
+    this.outputs.push(...outputs)
+    this.nowMs = nowMs
   }
 
   createFold(): CoordinatorFold {
     const options = {
       partition: 0,
       topology: this.topology,
+      kernel,
       policyFor: () => this.policy,
       sign: (bytes: Uint8Array) => `signed-${bytes.length}`,
       source: 'foreshock/test',
@@ -68,8 +84,20 @@ export class CoordinatorWorld {
     return new CoordinatorFold(options, this.#rails)
   }
 
+  /** What the coordinator writes into its own log comes back to it after the record. */
   feed(kind: PoolLogKind, body: unknown): readonly Output[] {
-    const output = logOutput('t.pool-log', 0, kind, null, body)
+    const waiting = [logOutput('t.pool-log', 0, kind, null, body)]
+    this.last = []
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const outputs = this.append(next)
+      waiting.push(...outputs.filter(({ topic }) => topic === 't.pool-log'))
+      this.last = [...this.last, ...outputs]
+    }
+    return this.last
+  }
+
+  /** Only this record. */
+  append(output: Output): readonly Output[] {
     const record: LogRecord = {
       topic: output.topic,
       partition: 0,
@@ -80,9 +108,9 @@ export class CoordinatorWorld {
       headers: output.headers!,
     }
     this.records.push(record)
-    this.last = this.#fold.fold(record)
-    this.outputs.push(...this.last)
-    return this.last
+    const outputs = this.#fold.fold(record)
+    this.outputs.push(...outputs)
+    return outputs
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -223,17 +251,52 @@ export class CoordinatorWorld {
     return bodies<NodeRecord>(this.outputs, 't.nodes').findLast(({ node }) => node === id)
   }
 
+  assignments(outputs: readonly Output[] = this.outputs): Assignment[] {
+    return bodies<Assignment>(outputs, 't.assignments')
+  }
+
+  /** The compacted topic, as anybody can read it: shard → its newest record. */
+  map(outputs: readonly Output[] = this.outputs): ReadonlyMap<string, Assignment> {
+    const map = new Map<string, Assignment>()
+    for (const { topic, key, value } of outputs) {
+      if (topic !== 't.assignments') continue
+      if (value === null) map.delete(String(key))
+      else map.set(String(key), JSON.parse(textOf(value)) as Assignment)
+    }
+    return map
+  }
+
+  figures(): ShardFigures {
+    return this.#fold.shardFigures()[0]
+  }
+
+  /** What this world's own coordinator makes of another log. */
+  replay(records: readonly LogRecord[]): Output[] {
+    const fold = this.createFold()
+    return records.flatMap((record) => [...fold.fold(record)])
+  }
+
+  /** The next owner, with other rules: it has folded the log, and claims. */
+  successor(policy: Partial<Policy>): CoordinatorWorld {
+    const next = new CoordinatorWorld({ policy: { ...this.policy, ...policy }, after: this })
+    next.feed('claim', { role: 'coordinator', owner: 'next' })
+    return next
+  }
+
   /** Another owner's outputs of the same log. */
   refold(): Output[] {
-    const fold = this.createFold()
-    return this.records.flatMap((record) => [...fold.fold(record)])
+    return this.replay(this.records)
   }
 }
 
 export function bodies<Body>(outputs: readonly Output[], topicPrefix: string): Body[] {
   return outputs
     .filter(({ topic, value }) => topic.startsWith(topicPrefix) && value !== null)
-    .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as Body)
+    .map(({ value }) => JSON.parse(textOf(value)) as Body)
+}
+
+function textOf(value: Output['value']): string {
+  return value instanceof Uint8Array ? toText(value) : (value ?? 'null')
 }
 
 /** Comparable text of outputs, byte for byte. */

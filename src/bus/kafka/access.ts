@@ -49,7 +49,16 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
     shares: true,
   },
   console: {
-    reads: ['predictions', ...COMMANDS, 'alerts', 'journal', 'nodes', 'dead-letter', 'results'],
+    reads: [
+      'predictions',
+      ...COMMANDS,
+      'alerts',
+      'journal',
+      'nodes',
+      'assignments',
+      'dead-letter',
+      'results',
+    ],
     writes: ['telemetry', 'controls', 'stop'],
     shares: false,
   },

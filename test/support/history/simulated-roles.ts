@@ -51,6 +51,7 @@ export async function startSimulatedRoles(options: SimulatedRoles): Promise<void
       new CoordinatorFold({
         partition,
         topology,
+        kernel: wasm,
         policyFor: () => options.policy ?? DEFAULT_POLICY,
         sign: () => '',
         source: '/simulated',

@@ -107,6 +107,26 @@ test('a pool takes the default policy, and what differs in it', () => {
   expect(gpu.version).not.toBe(any.version)
 })
 
+test('a pool says how its shards are placed, and the others have none', () => {
+  const text = `
+    [pools.web]
+    shards = 1024
+    [pools.db]
+    shards = 64
+    replication_factor = 3
+    load_bound = 1.1
+    moves_max = 10
+    [pools.bare]
+    mode = "enforce"`
+  const config = loadConfig({ text, env: {} })
+  const shards = (pool: string) => policyFor(config, pool).shards
+  const plain = { shardCount: 1024, replicaCount: 1, boundRatio: 1.25, movesMax: null }
+  expect(shards('web')).toEqual(plain)
+  expect(shards('db')).toEqual({ shardCount: 64, replicaCount: 3, boundRatio: 1.1, movesMax: 10 })
+  expect([shards('bare'), shards('any')]).toEqual([null, null])
+  expect(policyFor(config, 'web').version).toBe('default')
+})
+
 const f = 'foreshock.toml'
 test.each([
   {
@@ -156,6 +176,18 @@ test.each([
   {
     text: '[bus]\nkind = "nats"',
     message: `${f}: \`bus.kind\`: Invalid option: expected one of "kafka"|"embedded"`,
+  },
+  {
+    text: '[policy]\nshards = 8',
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, dry_run`,
+  },
+  {
+    text: '[pools.web]\nshards = 2000000',
+    message: `${f}: \`pools.web.shards\`: Too big: expected number to be <=1048576`,
+  },
+  {
+    text: '[pools.web]\nshards = 8\nload_bound = 0.9',
+    message: `${f}: \`pools.web.load_bound\`: Too small: expected number to be >=1`,
   },
   { text: '[policy\n', message: `${f}: line 1, column 8: illegal character in key` },
 ])('$text is refused with: $message', ({ text, message }) => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { shardOf } from '../../../src/core/shard.ts'
 import { createConsole, outputRecord } from '../../support/console.ts'
 
 interface Route {
@@ -87,4 +88,56 @@ test('no node, no healthy node and wrong questions are problems that say so', as
     400,
     'fallbacks: "16" is no whole number from 0 to 15',
   ])
+})
+
+test('where the pool has shards, the published map says who owns a key', async () => {
+  const { app, views } = createConsole()
+  for (const node of ['n1', 'n2', 'n3', 'n4']) {
+    views.fold(outputRecord('nodes', { node, pool: 'web', liveness: 'live' }))
+  }
+  for (const shard of [0, 1, 2, 3]) {
+    const owner = `n${shard + 1}`
+    const replicas = [`n${((shard + 1) % 4) + 1}`]
+    views.fold(outputRecord('assignments', { pool: 'web', shard, shardCount: 4, owner, replicas }))
+  }
+  const ask = async (key: string, more = ''): Promise<object> =>
+    (await (await app.request(`/v1/route?pool=web&key=${key}${more}`)).json()) as object
+  for (const key of KEYS) {
+    const shard = shardOf(Buffer.from(key), 4)
+    const [home, heir] = [`n${shard + 1}`, `n${((shard + 1) % 4) + 1}`]
+    expect(await ask(key, '&fallbacks=1')).toEqual({
+      key,
+      pool: 'web',
+      shard,
+      owner: home,
+      fallbacks: [heir],
+      home,
+    })
+    expect(await ask(key, '&fallbacks=9')).toMatchObject({ owner: home })
+    const { fallbacks } = (await ask(key, '&fallbacks=9')) as Route
+    expect(new Set(fallbacks)).toEqual(new Set(['n1', 'n2', 'n3', 'n4'].filter((n) => n !== home)))
+    expect(fallbacks[0]).toBe(heir)
+  }
+  const key = KEYS.find((each) => shardOf(Buffer.from(each), 4) === 1)!
+  views.fold(outputRecord('nodes', { node: 'n2', pool: 'web', liveness: 'silent' }))
+  expect(await ask(key)).toMatchObject({ shard: 1, owner: 'n3', home: 'n2' })
+  views.fold(outputRecord('nodes', { node: 'n3', pool: 'web', liveness: 'live', failed: true }))
+  const { owner } = (await ask(key)) as Route
+  expect(['n1', 'n4']).toContain(owner)
+  for (const node of ['n1', 'n4']) {
+    views.fold(outputRecord('nodes', { node, pool: 'web', liveness: 'silent' }))
+  }
+  expect(await ask(key)).toMatchObject({
+    status: 503,
+    detail: 'none of the nodes of pool "web" is live, free of alarms and not cordoned',
+  })
+})
+
+test('a shard without an owner is served by whoever is healthy', async () => {
+  const { app, views } = createConsole()
+  views.fold(outputRecord('nodes', { node: 'n1', pool: 'web', liveness: 'live' }))
+  const body = { pool: 'web', shard: 0, shardCount: 1, owner: null, replicas: [] }
+  views.fold(outputRecord('assignments', body))
+  const answer = await app.request('/v1/route?pool=web&key=a')
+  expect(await answer.json()).toMatchObject({ owner: 'n1', home: null, shard: 0 })
 })
