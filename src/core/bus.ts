@@ -66,6 +66,16 @@ export interface TopicDescription {
  */
 export type CommitOutcome = 'committed' | 'aborted' | 'fenced' | 'unknown'
 
+/** Records that wait for the owner's next `take`. */
+export interface LeaseBuffer {
+  readonly recordCount: number
+  /** Of keys and values. */
+  readonly bytes: number
+  readonly bytesMax: number
+  /** It is full, and nothing more comes before something is taken. */
+  readonly paused: boolean
+}
+
 /** One partition number, owned: of every topic of the membership, the partition with that number. */
 export interface Lease {
   readonly partition: number
@@ -86,6 +96,8 @@ export interface Lease {
   commit(outputs: readonly Output[], next: Offsets): Promise<CommitOutcome>
   /** How many records (committed, of all topics) are not yet taken; 0 means caught up. */
   behind(): Promise<number>
+  /** How full the buffer is; empty before `start` and once the lease is lost. */
+  buffer(): LeaseBuffer
   /** Gives the lease up because its fold is stuck or broken; a new one follows through `onGained`. */
   release(): void
 }

@@ -186,6 +186,43 @@ export const untakenRecordsAreBounded: Clause = async (harness) => {
   expect(keys).toEqual(Array.from({ length: 400 }, (_, i) => String(i)))
 }
 
+/** An owner that does not keep up can be seen: its buffer is full, and its partition paused. */
+export const fullBufferIsPaused: Clause = async (harness) => {
+  const bus = await harness.open()
+  const topic = await createTopic(bus, `${harness.prefix}full`, 1)
+  const filler = 'x'.repeat(10_000)
+  for (let i = 0; i < 10; i++) {
+    await bus.produce(Array.from({ length: 40 }, () => output(topic, 0, filler)))
+  }
+  const bufferBytesMax = 100_000
+  const { gained } = await joinGroup(harness, bus, {
+    group: `${harness.prefix}full`,
+    role: `${harness.prefix}full`,
+    topics: [topic],
+    claimTopic: null,
+    bufferBytesMax,
+  })
+  const lease = await gained()
+  const empty = { recordCount: 0, bytes: 0, bytesMax: bufferBytesMax, paused: false }
+  expect(lease.buffer()).toEqual(empty)
+  lease.start(lease.committed)
+  await until(harness, bus, () => lease.buffer().paused, 'a full buffer pauses')
+  await harness.pause(300)
+  const full = lease.buffer()
+  expect(full.bytesMax).toBe(bufferBytesMax)
+  expect(full.recordCount).toBeGreaterThan(0)
+  expect(full.bytes).toBeGreaterThanOrEqual(full.recordCount * 10_000)
+  expect(full.bytes).toBeLessThanOrEqual(bufferBytesMax + harness.overshootBytesMax)
+  expect(await lease.behind()).toBe(400)
+  const first = await lease.take(harness.patienceMs)
+  expect(first.length).toBeGreaterThan(0)
+  await takeCount(harness, bus, lease, 400 - first.length)
+  await until(harness, bus, () => !lease.buffer().paused, 'an empty buffer flows again')
+  expect(lease.buffer()).toEqual(empty)
+  lease.release()
+  expect(lease.buffer()).toEqual(empty)
+}
+
 /** Whatever was acknowledged before or during `close` is there for the next client. */
 export const closeUnderLoadLosesNothing: Clause = async (harness) => {
   const [closing, staying] = [await harness.open(), await harness.open()]

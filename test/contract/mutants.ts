@@ -359,6 +359,24 @@ export const mutants: readonly Mutant[] = [
       return outcome
     }),
   },
+  {
+    name: 'never says that it is paused',
+    clause: 'a full buffer is paused, and says so',
+    mutate: withLease((lease) => ({ buffer: () => ({ ...lease.buffer(), paused: false }) })),
+  },
+  {
+    name: 'says how full it was, not how full it is',
+    clause: 'a full buffer is paused, and says so',
+    mutate: withLease((lease) => {
+      let bytes = 0
+      return {
+        buffer: () => ({
+          ...lease.buffer(),
+          bytes: (bytes = Math.max(bytes, lease.buffer().bytes)),
+        }),
+      }
+    }),
+  },
   { name: 'reads the uncommitted', clause: 'only what was committed is read', mutate: leakySend },
   {
     name: 'drops what a transaction committed',

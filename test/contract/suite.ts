@@ -22,6 +22,7 @@ export const clauses = {
   'the same number of each topic is one lease': group.topicsOfOneMembershipAreOwnedTogether,
   'a lost lease falls silent': group.lostLeaseFallsSilent,
   'what is not taken is bounded': group.untakenRecordsAreBounded,
+  'a full buffer is paused, and says so': group.fullBufferIsPaused,
   'closing under load loses nothing acknowledged': group.closeUnderLoadLosesNothing,
   'outputs and offsets commit together': transaction.outputsAndOffsetsCommitTogether,
   'an aborted commit leaves nothing and may be tried again': transaction.abortedCommitLeavesNothing,

@@ -21,6 +21,10 @@ export class RecordBuffer {
     return this.#records.length
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get full(): boolean {
     return this.#bytes >= this.#bytesMax
   }

@@ -1,5 +1,12 @@
 /** One owned partition number: what was fetched for it, how far it is, and its producer. */
-import type { CommitOutcome, Lease, LogRecord, Offsets, Output } from '../../core/bus.ts'
+import type {
+  CommitOutcome,
+  Lease,
+  LeaseBuffer,
+  LogRecord,
+  Offsets,
+  Output,
+} from '../../core/bus.ts'
 import { ServiceError, assert } from '../../core/errors.ts'
 import { RecordBuffer } from './buffer.ts'
 import type { FetchedBatch } from './fetched-batch.ts'
@@ -101,6 +108,12 @@ export class KafkaLease implements Lease {
       count += Math.max(0, (ends[this.partition] ?? 0) - this.#next.get(topic)!)
     }
     return count
+  }
+
+  buffer(): LeaseBuffer {
+    const { count: recordCount, bytes } = this.#buffer
+    const paused = this.#paused && this.#started && !this.#lost
+    return { recordCount, bytes, bytesMax: this.#options.bufferBytesMax, paused }
   }
 
   release(): void {

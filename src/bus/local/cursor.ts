@@ -1,5 +1,5 @@
 /** Reads several partitions of the store in turn, from a position in each, and waits for more. */
-import type { LogRecord } from '../../core/bus.ts'
+import type { LeaseBuffer, LogRecord } from '../../core/bus.ts'
 import { ServiceError } from '../../core/errors.ts'
 import type { LogStore, WaitClock } from './log-store.ts'
 import { Nap } from './nap.ts'
@@ -68,6 +68,22 @@ export class Cursor {
     return this.#tracks.reduce((sum, track) => {
       return sum + Math.max(0, this.#store.end(track.topic, track.partition) - track.next)
     }, 0)
+  }
+
+  /** What one `take` would give, without taking it; `paused` where more waits than it may hold. */
+  next(): Omit<LeaseBuffer, 'bytesMax'> {
+    let [recordCount, bytes] = [0, 0]
+    let paused = false
+    for (const { topic, partition, next } of this.#tracks) {
+      const end = this.#store.end(topic, partition)
+      if (next >= end) continue
+      const room = this.#bytesMax - bytes
+      const slice = room > 0 ? this.#store.read(topic, partition, next, room) : null
+      for (const record of slice?.records ?? []) bytes += recordBytes(record)
+      recordCount += slice?.records.length ?? 0
+      paused ||= (slice?.next ?? next) < end
+    }
+    return { recordCount, bytes, paused }
   }
 
   close(): void {

@@ -1,5 +1,12 @@
 /** A lease on one partition number of a store in this process. */
-import type { CommitOutcome, Lease, LogRecord, Offsets, Output } from '../../core/bus.ts'
+import type {
+  CommitOutcome,
+  Lease,
+  LeaseBuffer,
+  LogRecord,
+  Offsets,
+  Output,
+} from '../../core/bus.ts'
 import { assert } from '../../core/errors.ts'
 import { Cursor } from './cursor.ts'
 import type { Claimed, Fence, LogStore, WaitClock } from './log-store.ts'
@@ -73,6 +80,13 @@ export class LocalLease implements Lease {
     const lag = (topic: string): number =>
       Math.max(0, store.end(topic, this.partition) - (this.committed[topic] ?? 0))
     return topics.reduce((sum, topic) => sum + lag(topic), 0)
+  }
+
+  /** Records stay in the store: it is what the next `take` would give. */
+  buffer(): LeaseBuffer {
+    const { bufferBytesMax: bytesMax } = this.#setup
+    const cursor = this.#lost ? undefined : this.#cursor
+    return { bytesMax, ...(cursor?.next() ?? { recordCount: 0, bytes: 0, paused: false }) }
   }
 
   release(): void {
