@@ -76,6 +76,8 @@ export async function startServer(options: ServerOptions): Promise<Running> {
       metrics: new Metrics({
         topology: config.topology,
         roles: () => state.service?.figures() ?? [],
+        shards: () => state.service?.shards() ?? [],
+        intake: () => state.service?.intake() ?? new Map(),
         bus: () => bus.health(),
       }),
       service: null,
@@ -168,6 +170,8 @@ function listenFor(
       provider: state.service?.models[0]?.provider ?? null,
       models: state.service?.models.map(({ card }) => card.version) ?? [],
       stopped: state.service?.stopReason() ?? null,
+      partitions: state.service?.figures() ?? [],
+      shards: state.service?.shards() ?? [],
     }),
     page: loadPage(join(packageRoot(), 'dashboard')),
     bodyBytesMax: Math.min(BODY_BYTES_MAX, config.ingest.recordBytesMax),

@@ -7,27 +7,17 @@
  * `fault_tolerance_checkpoints_total` and `fault_tolerance_checkpoint_duration_seconds` are reserved
  * for checkpoints of state, and appear with them.
  */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { BusHealth, LogRecord } from '../core/bus.ts'
+import { Histogram, Registry } from 'prom-client'
+import type { LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import { FINAL_STATES } from '../core/command.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
+import { counterOf, gaugeOf } from './instruments.ts'
+import { LiveMetrics, type LiveSources } from './live-metrics.ts'
 
-export interface RoleFigures {
-  readonly role: string
-  readonly partition: number
-  /** Counters and sizes of the fold; watchers count samples in `sampleCount`. */
-  readonly stats: Readonly<Record<string, number>>
-  /** Records waiting; null where it is not known. */
-  readonly lagRecords: number | null
-}
-
-export interface MetricsSources {
+export interface MetricsSources extends LiveSources {
   readonly topology: Pick<Topology, 'prefix'>
-  /** The folds that this process runs. */
-  readonly roles: () => readonly RoleFigures[]
-  readonly bus: () => BusHealth
 }
 
 /** Topics whose records `fold` understands. */
@@ -84,7 +74,8 @@ export class Metrics {
     'Workloads recovered or moved, verified by their executor',
     'action',
   )
-  readonly #accuracy = this.#gauge(
+  readonly #accuracy = gaugeOf(
+    this.registry,
     'fault_tolerance_prediction_accuracy',
     'Share of confirmed node failures that were foreseen; absent before the first',
   )
@@ -102,26 +93,11 @@ export class Metrics {
     buckets: COMMIT_BUCKETS,
     registers: [this.registry],
   })
-  readonly #samples = this.#counter('foreshock_samples_total', 'Samples folded by watchers')
-  readonly #lag = this.#gauge(
-    'foreshock_lag_records',
-    'Records not yet folded',
-    'role',
-    'partition',
-  )
-  readonly #figures = this.#gauge(
-    'foreshock_fold',
-    'Counters and sizes of a fold',
-    'role',
-    'partition',
-    'figure',
-  )
-  readonly #connected = this.#gauge('foreshock_bus_connected', '1 while the bus is connected')
-  readonly #reconnects = this.#counter('foreshock_bus_reconnects_total', 'Connections made anew')
-  readonly #stuck = this.#gauge('foreshock_bus_stuck_leases', 'Leases that make no progress')
+  readonly #live: LiveMetrics
 
   constructor(sources: MetricsSources) {
     this.#sources = sources
+    this.#live = new LiveMetrics(this.registry, sources.topology.prefix, sources)
   }
 
   /** Takes one record of `METRIC_TOPICS`; what it cannot read it leaves to the views to count. */
@@ -152,8 +128,7 @@ export class Metrics {
 
   /** In Prometheus' text format. */
   async text(): Promise<string> {
-    this.#readBus(this.#sources.bus())
-    this.#readRoles(this.#sources.roles())
+    this.#live.read()
     return this.registry.metrics()
   }
 
@@ -196,42 +171,14 @@ export class Metrics {
     this.#accuracy.set(this.#foreseenCount / this.#outcomeCount)
   }
 
-  #readBus(health: BusHealth): void {
-    this.#connected.set(health.connected ? 1 : 0)
-    this.#stuck.set(health.stuckLeaseCount)
-    setTotal(this.#reconnects, health.reconnectCount)
-  }
-
-  /** Partitions that moved to another process must not stay behind as old figures. */
-  #readRoles(roles: readonly RoleFigures[]): void {
-    this.#lag.reset()
-    this.#figures.reset()
-    let sampleCount = 0
-    for (const { role, partition, stats, lagRecords } of roles) {
-      if (lagRecords !== null) this.#lag.set({ role, partition }, lagRecords)
-      for (const [figure, value] of Object.entries(stats)) {
-        this.#figures.set({ role, partition, figure }, value)
-      }
-      if (role === 'watcher') sampleCount += stats['sampleCount'] ?? 0
-    }
-    setTotal(this.#samples, sampleCount)
-  }
-
   /** Reasons come from records of others, so their number is bounded. */
   #reason(reason = 'unknown'): string {
     if (this.#reasons.size < REASONS_MAX) this.#reasons.add(reason)
     return this.#reasons.has(reason) ? reason : 'other'
   }
 
-  #counter<Label extends string>(name: string, help: string, ...labelNames: Label[]) {
-    return new Counter<Label>({ name, help, labelNames, registers: [this.registry] })
-  }
-
-  #gauge<Label extends string>(name: string, help: string, ...labelNames: Label[]) {
-    const gauge = new Gauge<Label>({ name, help, labelNames, registers: [this.registry] })
-    // A gauge that was never set is absent, not zero.
-    if (labelNames.length === 0) gauge.remove()
-    return gauge
+  #counter<Label extends string>(name: string, help: string, ...labels: Label[]) {
+    return counterOf(this.registry, name, help, ...labels)
   }
 }
 
@@ -240,11 +187,6 @@ function put<Value>(map: Map<string, Value>, key: string, value: Value): void {
   if (map.size <= OPEN_COMMANDS_MAX) return
   const [oldest] = map.keys()
   if (oldest !== undefined) map.delete(oldest)
-}
-
-function setTotal(counter: Counter, total: number): void {
-  counter.reset()
-  counter.inc(total)
 }
 
 /** The command's own time where it says one: under a driven clock append time is another clock. */

@@ -10,6 +10,8 @@ import { toText } from '../core/bytes.ts'
 import { ServiceError } from '../core/errors.ts'
 import { type ClockRecord, logOutput, type Tick, type Watermark } from '../core/log.ts'
 import { INPUT_TOPICS, topicName, type Topology } from '../core/topics.ts'
+import type { Intake } from './intake.ts'
+import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 import { giveUp, groupName, type RoleEvents, toEveryPartition } from './role.ts'
 
 const IDLE_WAIT_MS = 250
@@ -32,17 +34,21 @@ export interface IngestOptions {
   readonly topology: Topology
   readonly createRouter: (partition: number) => Router
   readonly commitIntervalMs: number
+  /** Told of every record that is read. */
+  readonly intake?: Intake
   readonly events?: RoleEvents
 }
 
 export interface Ingest {
+  /** Partition → its lag and its queues. */
+  leases(): ReadonlyMap<number, LeaseFigures>
   readyPartitions(): readonly number[]
   stop(): Promise<void>
 }
 
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const { bus, topology } = options
-  const leases = new Set<Lease>()
+  const runs = new Map<Lease, IngestRun>()
   const ends = new Set<Promise<void>>()
   const membership: Membership = await bus.join({
     group: groupName(topology, 'ingest'),
@@ -50,19 +56,22 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     topics: INPUT_TOPICS.map((name) => topicName(topology, name)),
     claimTopic: null,
     onGained: (lease) => {
-      leases.add(lease)
-      const end = new IngestRun(options, lease)
+      const run = new IngestRun(options, lease)
+      runs.set(lease, run)
+      const end = run
         .run()
         .catch((error: unknown) => giveUp('ingest', lease, error, options.events))
         .finally(() => {
           ends.delete(end)
-          leases.delete(lease)
+          runs.delete(lease)
         })
       ends.add(end)
     },
   })
+  const owned = () => [...runs].filter(([lease]) => !lease.lost)
   return {
-    readyPartitions: () => [...leases].filter((lease) => !lease.lost).map((l) => l.partition),
+    leases: () => new Map(owned().map(([{ partition }, run]) => [partition, run.figures()])),
+    readyPartitions: () => owned().map(([{ partition }]) => partition),
     stop: async () => {
       await membership.leave()
       await Promise.all(ends)
@@ -82,6 +91,7 @@ class IngestRun {
   readonly #options: IngestOptions
   readonly #lease: Lease
   readonly #router: Router
+  readonly #gauge: LeaseGauge
   readonly #topics: { readonly telemetry: string; readonly events: string }
   readonly #clockTopic: string
   readonly #next: Record<string, number>
@@ -102,6 +112,7 @@ class IngestRun {
     this.#options = options
     this.#lease = lease
     this.#router = options.createRouter(lease.partition)
+    this.#gauge = new LeaseGauge(lease, options.bus)
     this.#topics = {
       telemetry: topicName(options.topology, 'telemetry'),
       events: topicName(options.topology, 'events'),
@@ -110,11 +121,17 @@ class IngestRun {
     this.#next = { ...lease.committed }
   }
 
+  figures(): LeaseFigures {
+    return this.#gauge.figures(this.#pending.length)
+  }
+
   async run(): Promise<void> {
     this.#lease.start(await this.#startOffsets())
     while (!this.#lease.lost) {
       const records = await this.#lease.take(this.#waitMs())
       for (const record of records) this.#take(record)
+      // Under the arrival clock the watermark asks.
+      if (this.#driven()) this.#gauge.sample()
       this.#forwardSteps()
       await this.#commitWhenDue()
     }
@@ -172,6 +189,7 @@ class IngestRun {
   }
 
   #take(record: LogRecord): void {
+    this.#options.intake?.count(record)
     this.#next[record.topic] = record.offset + 1
     if (record.topic === this.#clockTopic) {
       this.#hold(record)
@@ -246,7 +264,9 @@ class IngestRun {
     const nowMs = this.#options.bus.nowMs()
     if (this.#driven() || nowMs < this.#watermarkDueMs) return
     this.#watermarkDueMs = nowMs + WATERMARK_INTERVAL_MS
-    const caughtUp = (await this.#lease.behind()) === 0
+    const lagRecords = await this.#lease.behind()
+    this.#gauge.note(lagRecords)
+    const caughtUp = lagRecords === 0
     if (!caughtUp && this.#lastAppendedAtMs === 0) return
     const watermark: Watermark = {
       source: this.#lease.partition,

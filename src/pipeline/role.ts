@@ -10,6 +10,7 @@ import { isServiceError, type ServiceError } from '../core/errors.ts'
 import { logOutput, type Tick } from '../core/log.ts'
 import { partitionCount, topicName, type TopicName, type Topology } from '../core/topics.ts'
 import type { Fold } from './fold.ts'
+import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 
 /** An idle owner looks up from its log at least this often, ms. */
 const IDLE_WAIT_MS = 500
@@ -50,6 +51,8 @@ export interface RoleOptions {
 export interface Role {
   /** Partition → its fold's stats. */
   stats(): ReadonlyMap<number, Readonly<Record<string, number>>>
+  /** Partition → its lag and its queues. */
+  leases(): ReadonlyMap<number, LeaseFigures>
   /** Partitions whose state is restored. */
   readyPartitions(): readonly number[]
   stop(): Promise<void>
@@ -81,6 +84,7 @@ export async function startRole(options: RoleOptions): Promise<Role> {
   })
   return {
     stats: () => new Map([...live(runs)].map(([partition, run]) => [partition, run.stats()])),
+    leases: () => new Map([...live(runs)].map(([partition, run]) => [partition, run.figures()])),
     readyPartitions: () => [...live(runs)].filter(([, run]) => run.ready).map(([p]) => p),
     stop: async () => {
       await membership.leave()
@@ -111,6 +115,7 @@ class LeaseRun {
   readonly #lease: Lease
   readonly #topic: string
   readonly #restoreTo: number
+  readonly #gauge: LeaseGauge
   #fold: Fold | null = null
   #pending: Output[] = []
   #position = 0
@@ -126,6 +131,7 @@ class LeaseRun {
     this.#lease = lease
     this.#topic = topic
     this.#restoreTo = lease.committed[topic] ?? 0
+    this.#gauge = new LeaseGauge(lease, options.bus)
   }
 
   get lost(): boolean {
@@ -134,6 +140,10 @@ class LeaseRun {
 
   stats(): Readonly<Record<string, number>> {
     return this.#fold?.stats() ?? {}
+  }
+
+  figures(): LeaseFigures {
+    return this.#gauge.figures(this.#pending.length)
   }
 
   async run(): Promise<void> {
@@ -148,6 +158,7 @@ class LeaseRun {
     this.#markReady(from, beganAtMs)
     while (!this.#lease.lost) {
       const records = await this.#lease.take(this.#waitMs())
+      this.#gauge.sample()
       await this.#foldAll(records)
       if (!this.ready) this.#markReady(from, beganAtMs)
       if (this.ready) this.#appendTick()

@@ -12,6 +12,8 @@ import type { Topology } from '../core/topics.ts'
 import { IngestFold } from '../ingest/route.ts'
 import { CoordinatorFold } from './coordinator.ts'
 import { type Ingest, startIngest } from './ingest.ts'
+import { Intake, type TopicIntake } from './intake.ts'
+import type { LeaseFigures } from './lease-gauge.ts'
 import { type Role, type RoleEvents, startRole } from './role.ts'
 import { StopSwitch } from './stop.ts'
 import {
@@ -55,16 +57,16 @@ export interface ServiceOptions {
   readonly events?: RoleEvents
 }
 
-export interface FoldFigures {
+export interface FoldFigures extends LeaseFigures {
   readonly role: string
   readonly partition: number
+  /** Of its fold; ingest has none. */
   readonly stats: Readonly<Record<string, number>>
-  readonly lagRecords: number | null
 }
 
 export interface Service {
   readonly models: readonly ServedModel[]
-  /** Each fold that runs here with its figures. */
+  /** Each partition that is owned here, with the figures of its fold and its queues. */
   figures(): readonly FoldFigures[]
   /** Of each pool with shards whose coordinator runs here. */
   shards(): readonly ShardFigures[]
@@ -72,6 +74,8 @@ export interface Service {
   totals(): Readonly<Record<string, number>>
   /** Partitions of each role that this process owns with their state restored. */
   ready(): Readonly<Record<RoleName, number>>
+  /** What ingest has read here, by topic. */
+  intake(): ReadonlyMap<string, TopicIntake>
   /** Dead letters by reason, of this process. */
   deadLetters(): ReadonlyMap<string, number>
   stopReason(): string | null
@@ -84,6 +88,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { bus, topology, roles } = options
   const stopSwitch = new StopSwitch(topology, options.stateDirectory)
   const routers = new Map<number, IngestFold>()
+  const intake = new Intake()
   const coordinators = new Map<number, CoordinatorFold>()
   const running = new Map<RoleName, Role>()
   let host: WatcherHost | null = null
@@ -104,14 +109,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       running.set('coordinator', await startCoordinator(options, stopSwitch, coordinators))
     }
     if (host !== null) running.set('watcher', await startWatcher(options, host))
-    if (roles.includes('ingest')) ingest = await startIngestRole(options, routers)
+    if (roles.includes('ingest')) ingest = await startIngestRole(options, routers, intake)
   } catch (error) {
     await stop()
     throw error
   }
   return {
     models: host?.models ?? [],
-    figures: () => figures(running),
+    figures: () => figures(running, ingest),
+    intake: () => intake.topics(),
     shards: () => {
       const owned = running.get('coordinator')?.readyPartitions() ?? []
       return owned.flatMap((partition) => coordinators.get(partition)?.shardFigures() ?? [])
@@ -135,15 +141,20 @@ function startHost(options: ServiceOptions): Promise<WatcherHost> {
   return startThreadHost(threadSetup(setup), threads)
 }
 
-function figures(running: ReadonlyMap<RoleName, Role>): readonly FoldFigures[] {
-  return [...running].flatMap(([name, role]) =>
-    [...role.stats()].map(([partition, figures]) => ({
-      role: name,
-      partition,
-      stats: figures,
-      lagRecords: null,
-    })),
-  )
+function figures(
+  running: ReadonlyMap<RoleName, Role>,
+  ingest: Ingest | null,
+): readonly FoldFigures[] {
+  const folds = [...running].flatMap(([name, role]) => {
+    const stats = role.stats()
+    return [...role.leases()].map(([partition, lease]) => {
+      return { role: name, partition, stats: stats.get(partition) ?? {}, ...lease }
+    })
+  })
+  const inputs = [...(ingest?.leases() ?? [])].map(([partition, lease]) => {
+    return { role: 'ingest', partition, stats: {}, ...lease }
+  })
+  return [...inputs, ...folds]
 }
 
 /** Waits until this process owns every partition of its roles, restored. False when `signal` ended it. */
@@ -215,6 +226,7 @@ function roleOptions({ bus, topology, commitIntervalMs, events }: ServiceOptions
 function startIngestRole(
   options: ServiceOptions,
   routers: Map<number, IngestFold>,
+  intake: Intake,
 ): Promise<Ingest> {
   const { bus, topology, nodeClasses, defaultClass, recordBytesMax, commitIntervalMs } = options
   const { telemetryFormat, kernel } = options
@@ -228,6 +240,7 @@ function startIngestRole(
     bus,
     topology,
     commitIntervalMs,
+    intake,
     createRouter: (partition) => {
       const router = new IngestFold({
         topology,

@@ -1,20 +1,7 @@
 import { expect, test } from 'vitest'
-import { Metrics } from '../../../src/http/metrics.ts'
-import type { RoleFigures } from '../../../src/http/metrics.ts'
-import { command, outputRecord, result, TOPOLOGY } from '../../support/console.ts'
-
-const ROLES: readonly RoleFigures[] = [
-  { role: 'watcher', partition: 0, stats: { sampleCount: 40 }, lagRecords: null },
-  { role: 'watcher', partition: 1, stats: { sampleCount: 2, nodeCount: 3 }, lagRecords: 5 },
-]
-
-function createMetrics(): Metrics {
-  return new Metrics({
-    topology: TOPOLOGY,
-    roles: () => ROLES,
-    bus: () => ({ connected: true, reconnectCount: 2, lastError: null, stuckLeaseCount: 0 }),
-  })
-}
+import type { Metrics } from '../../../src/http/metrics.ts'
+import { command, outputRecord, result } from '../../support/console.ts'
+import { freshMetrics as createMetrics } from '../../support/metrics.ts'
 
 async function lines(metrics: Metrics): Promise<readonly string[]> {
   return (await metrics.text()).split('\n')
@@ -104,4 +91,45 @@ test('figures of the running roles are read at the scrape, twice the same', asyn
 
 test('names reserved for checkpoints are not exported before there are any', async () => {
   expect(await createMetrics().text()).not.toContain('fault_tolerance_checkpoint')
+})
+
+test('queues of each partition are shown with their limits', async () => {
+  const text = await lines(createMetrics())
+  const of = 'role="watcher",partition="1"'
+  expect(text).toContain(`foreshock_buffer_bytes{${of}} 1024`)
+  expect(text).toContain(`foreshock_buffer_limit_bytes{${of}} 1000`)
+  expect(text).toContain(`foreshock_partition_paused{${of}} 1`)
+  expect(text).toContain(`foreshock_pending_outputs{${of}} 7`)
+  expect(text).toContain('foreshock_partition_paused{role="watcher",partition="0"} 0')
+  expect(text.join('\n')).not.toContain('foreshock_lag_records{role="watcher",partition="0"}')
+})
+
+test('intake is counted by topic, and twice the same', async () => {
+  const metrics = createMetrics()
+  await metrics.text()
+  const text = await lines(metrics)
+  expect(text).toContain('foreshock_ingest_records_total{topic="telemetry"} 3')
+  expect(text).toContain('foreshock_ingest_bytes_total{topic="telemetry"} 900')
+})
+
+test('the load of shards is shown by pool, and moves by their reason', async () => {
+  const metrics = createMetrics()
+  await metrics.text()
+  const text = await lines(metrics)
+  for (const line of [
+    'foreshock_shards{pool="web"} 64',
+    'foreshock_shards_per_node{pool="web",stat="max"} 20',
+    'foreshock_shards_per_node{pool="web",stat="mean"} 16',
+    'foreshock_shards_per_node{pool="web",stat="min"} 12',
+    'foreshock_shard_load_ratio{pool="web"} 1.25',
+    'foreshock_shard_load_bound{pool="web"} 1.25',
+    'foreshock_nodes_over_bound{pool="web"} 1',
+    'foreshock_shards_without_owner{pool="web"} 2',
+    'foreshock_shard_replicas_unplaced{pool="web"} 3',
+    'foreshock_shard_moves_deferred{pool="web"} 4',
+    'foreshock_shard_nodes_waiting{pool="web"} 5',
+    'foreshock_shard_moves_total{pool="web",reason="node-failed"} 16',
+  ]) {
+    expect(text).toContain(line)
+  }
 })

@@ -221,3 +221,38 @@ test('a guard sees what is about to be sent and may hold it back', async () => {
   await broker.clock.advance(1_000)
   expect(await journal(bus)).toEqual(['a=1', 'b=3'])
 })
+
+test('how far it is behind and what waits is told of each partition', async () => {
+  const { broker, bus, start } = await createWorld()
+  let open: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  const role = await start('owner', {
+    createFold: async () => {
+      const fold = new Counting()
+      return {
+        stats: () => fold.stats(),
+        fold: async (record) => {
+          if (record.value !== null && toText(record.value) === 'stuck') await gate
+          return fold.fold(record)
+        },
+      }
+    },
+  })
+  await broker.clock.advance(1_000)
+  const claims = { lagRecords: 0, pendingOutputs: 0 }
+  expect(role.leases().get(0)).toMatchObject({ ...claims, buffer: { bytes: 0, paused: false } })
+  await log(bus, 'stuck')
+  await broker.clock.advance(1_000)
+  await log(bus, 'a', 'b', 'c')
+  await broker.clock.advance(2_000)
+  const { buffer } = role.leases().get(0)!
+  expect(buffer).toMatchObject({ recordCount: 3, bytes: 3, paused: false })
+  expect(buffer.bytesMax).toBeGreaterThan(1_000_000)
+  await broker.clock.advance(10)
+  expect(role.leases().get(0)!.lagRecords, 'though the owner is stuck').toBe(3)
+  open()
+  await broker.clock.advance(5_000)
+  expect(role.leases().get(0)).toMatchObject({ lagRecords: 0, buffer: { recordCount: 0 } })
+  await role.stop()
+  expect(role.leases()).toEqual(new Map())
+})

@@ -1,0 +1,171 @@
+/** Metrics of what runs in this process: partitions, queues, intake and shards, read at each scrape. */
+import type { Counter, Gauge, Registry } from 'prom-client'
+import type { BusHealth, LeaseBuffer } from '../core/bus.ts'
+import type { ShardFigures } from '../core/shard.ts'
+import { counterOf, gaugeOf, setTotal } from './instruments.ts'
+
+export interface RoleFigures {
+  readonly role: string
+  readonly partition: number
+  /** Counters and sizes of the fold; watchers count samples in `sampleCount`. */
+  readonly stats: Readonly<Record<string, number>>
+  /** Committed records not yet taken; null where it is not known. */
+  readonly lagRecords: number | null
+  readonly buffer: LeaseBuffer
+  /** Outputs that wait for the next transaction. */
+  readonly pendingOutputs: number
+}
+
+export interface LiveSources {
+  /** The partitions that this process owns. */
+  readonly roles: () => readonly RoleFigures[]
+  /** Pools with shards whose coordinator runs here. */
+  readonly shards: () => readonly ShardFigures[]
+  /** What ingest has read here, by full topic name. */
+  readonly intake: () => ReadonlyMap<
+    string,
+    { readonly recordCount: number; readonly byteCount: number }
+  >
+  readonly bus: () => BusHealth
+}
+
+type PartitionGauge = Gauge<'role' | 'partition'>
+type PoolGauge = Gauge<'pool'>
+
+export class LiveMetrics {
+  readonly #prefix: string
+  readonly #sources: LiveSources
+  readonly #samples: Counter
+  readonly #records: Counter<'topic'>
+  readonly #bytes: Counter<'topic'>
+  readonly #partitions: Readonly<Record<keyof ReturnType<typeof partitionFigures>, PartitionGauge>>
+  readonly #fold: Gauge<'role' | 'partition' | 'figure'>
+  readonly #pools: Readonly<Record<keyof ReturnType<typeof poolFigures>, PoolGauge>>
+  readonly #perNode: Gauge<'pool' | 'stat'>
+  readonly #moves: Counter<'pool' | 'reason'>
+  readonly #connected: Gauge
+  readonly #reconnects: Counter
+  readonly #stuck: Gauge
+
+  constructor(registry: Registry, prefix: string, sources: LiveSources) {
+    this.#prefix = prefix
+    this.#sources = sources
+    const counter = <Label extends string>(name: string, help: string, ...labels: Label[]) =>
+      counterOf(registry, `foreshock_${name}`, help, ...labels)
+    const gauge = <Label extends string>(name: string, help: string, ...labels: Label[]) =>
+      gaugeOf(registry, `foreshock_${name}`, help, ...labels)
+    const partition = (name: string, help: string) => gauge(name, help, 'role', 'partition')
+    const pool = (name: string, help: string) => gauge(name, help, 'pool')
+    this.#samples = counter('samples_total', 'Samples folded by watchers')
+    this.#records = counter('ingest_records_total', 'Public records read by ingest', 'topic')
+    this.#bytes = counter('ingest_bytes_total', 'Bytes of keys and values read by ingest', 'topic')
+    this.#partitions = {
+      lag: partition('lag_records', 'Committed records not yet taken'),
+      bufferBytes: partition('buffer_bytes', 'Bytes fetched and not yet taken'),
+      bufferLimit: partition('buffer_limit_bytes', 'Bytes at which fetching pauses'),
+      paused: partition('partition_paused', '1 while a full buffer holds up fetching'),
+      pending: partition('pending_outputs', 'Outputs that wait for the next transaction'),
+    }
+    this.#fold = gauge('fold', 'Counters and sizes of a fold', 'role', 'partition', 'figure')
+    this.#pools = {
+      shards: pool('shards', 'Shards of the pool'),
+      loadRatio: pool('shard_load_ratio', 'Largest load of a node over its fair share'),
+      loadBound: pool('shard_load_bound', 'Load over the fair share that a node may take'),
+      overBound: pool('nodes_over_bound', 'Nodes that hold more than they may take'),
+      withoutOwner: pool('shards_without_owner', 'Shards that no node owns'),
+      unplaced: pool('shard_replicas_unplaced', 'Replicas for which no node has room'),
+      deferred: pool('shard_moves_deferred', 'Moves that the budget of moves put off'),
+      waiting: pool('shard_nodes_waiting', 'Nodes whose change the map does not follow yet'),
+    }
+    this.#perNode = gauge('shards_per_node', 'Replicas on a node', 'pool', 'stat')
+    this.#moves = counter('shard_moves_total', 'Replicas moved between nodes', 'pool', 'reason')
+    this.#connected = gauge('bus_connected', '1 while the bus is connected')
+    this.#reconnects = counter('bus_reconnects_total', 'Connections made anew')
+    this.#stuck = gauge('bus_stuck_leases', 'Leases that make no progress')
+  }
+
+  read(): void {
+    this.#readBus(this.#sources.bus())
+    this.#readRoles(this.#sources.roles())
+    this.#readIntake()
+    this.#readShards(this.#sources.shards())
+  }
+
+  #readBus(health: BusHealth): void {
+    this.#connected.set(health.connected ? 1 : 0)
+    this.#stuck.set(health.stuckLeaseCount)
+    setTotal(this.#reconnects, health.reconnectCount)
+  }
+
+  /** Partitions that moved to another process must not stay behind as old figures. */
+  #readRoles(roles: readonly RoleFigures[]): void {
+    for (const gauge of Object.values(this.#partitions)) gauge.reset()
+    this.#fold.reset()
+    let sampleCount = 0
+    for (const figures of roles) {
+      const { role, partition, stats } = figures
+      for (const [name, value] of entriesOf(partitionFigures(figures))) {
+        if (value !== null) this.#partitions[name].set({ role, partition }, value)
+      }
+      for (const [figure, value] of Object.entries(stats)) {
+        this.#fold.set({ role, partition, figure }, value)
+      }
+      if (role === 'watcher') sampleCount += stats['sampleCount'] ?? 0
+    }
+    setTotal(this.#samples, sampleCount)
+  }
+
+  #readIntake(): void {
+    this.#records.reset()
+    this.#bytes.reset()
+    for (const [name, { recordCount, byteCount }] of this.#sources.intake()) {
+      const topic = name.slice(this.#prefix.length)
+      this.#records.inc({ topic }, recordCount)
+      this.#bytes.inc({ topic }, byteCount)
+    }
+  }
+
+  #readShards(pools: readonly ShardFigures[]): void {
+    for (const gauge of [...Object.values(this.#pools), this.#perNode]) gauge.reset()
+    this.#moves.reset()
+    for (const figures of pools) {
+      const { pool, perNodeMax, perNodeMean, perNodeMin, moves } = figures
+      for (const [name, value] of entriesOf(poolFigures(figures))) {
+        this.#pools[name].set({ pool }, value)
+      }
+      this.#perNode.set({ pool, stat: 'max' }, perNodeMax)
+      this.#perNode.set({ pool, stat: 'mean' }, perNodeMean)
+      this.#perNode.set({ pool, stat: 'min' }, perNodeMin)
+      for (const [reason, count] of Object.entries(moves)) this.#moves.inc({ pool, reason }, count)
+    }
+  }
+}
+
+function partitionFigures({ lagRecords, buffer, pendingOutputs }: RoleFigures) {
+  return {
+    lag: lagRecords,
+    bufferBytes: buffer.bytes,
+    bufferLimit: buffer.bytesMax,
+    paused: buffer.paused ? 1 : 0,
+    pending: pendingOutputs,
+  }
+}
+
+function poolFigures(figures: ShardFigures) {
+  return {
+    shards: figures.shardCount,
+    loadRatio: figures.loadRatioMax,
+    loadBound: figures.boundRatio,
+    overBound: figures.nodesOverBound,
+    withoutOwner: figures.withoutOwner,
+    unplaced: figures.unplaced,
+    deferred: figures.deferred,
+    waiting: figures.waitingNodes,
+  }
+}
+
+function entriesOf<Key extends string, Value>(
+  figures: Readonly<Record<Key, Value>>,
+): readonly (readonly [Key, Value])[] {
+  return Object.entries(figures) as [Key, Value][]
+}

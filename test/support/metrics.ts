@@ -1,0 +1,68 @@
+/** Metrics of a process in which everything runs that has figures. */
+import type { ShardFigures } from '../../src/core/shard.ts'
+import type { PoolId } from '../../src/core/ids.ts'
+import type { RoleFigures } from '../../src/http/live-metrics.ts'
+import { Metrics } from '../../src/http/metrics.ts'
+import { command, outputRecord, result, TOPOLOGY } from './console.ts'
+
+const EMPTY = { recordCount: 0, bytes: 0, bytesMax: 1_000, paused: false }
+
+export const ROLES: readonly RoleFigures[] = [
+  {
+    role: 'watcher',
+    partition: 0,
+    stats: { sampleCount: 40 },
+    lagRecords: null,
+    buffer: EMPTY,
+    pendingOutputs: 0,
+  },
+  {
+    role: 'watcher',
+    partition: 1,
+    stats: { sampleCount: 2, nodeCount: 3 },
+    lagRecords: 5,
+    buffer: { recordCount: 9, bytes: 1_024, bytesMax: 1_000, paused: true },
+    pendingOutputs: 7,
+  },
+]
+
+export const SHARDS: ShardFigures = {
+  pool: 'web' as PoolId,
+  shardCount: 64,
+  nodeCount: 4,
+  perNodeMax: 20,
+  perNodeMean: 16,
+  perNodeMin: 12,
+  loadRatioMax: 1.25,
+  boundRatio: 1.25,
+  nodesOverBound: 1,
+  withoutOwner: 2,
+  unplaced: 3,
+  deferred: 4,
+  waitingNodes: 5,
+  moves: { 'first-placement': 64, 'node-failed': 16 },
+}
+
+/** As a process has it that has just started. */
+export function freshMetrics(): Metrics {
+  return new Metrics({
+    topology: TOPOLOGY,
+    roles: () => ROLES,
+    shards: () => [SHARDS],
+    intake: () => new Map([['test.telemetry', { recordCount: 3, byteCount: 900 }]]),
+    bus: () => ({ connected: true, reconnectCount: 2, lastError: null, stuckLeaseCount: 0 }),
+  })
+}
+
+/** With one of each thing that is counted, so that every label is there. */
+export function createMetrics(): Metrics {
+  const metrics = freshMetrics()
+  metrics.transaction('watcher', 'committed', 12)
+  metrics.fold(outputRecord('dead-letter', {}, { headers: { reason: 'not-json' } }))
+  metrics.fold(outputRecord('journal', { kind: 'refusal', rail: 'mode', evidence: [] }))
+  const evidence = [{ what: 'outcome', value: 'missed', limit: null }]
+  metrics.fold(outputRecord('journal', { kind: 'outcome', evidence }))
+  metrics.fold(outputRecord('commands.recovery', command('c1', { action: 'recover' })))
+  metrics.fold(outputRecord('results', result('c1', 'verified', 5_000)))
+  return metrics
+}
