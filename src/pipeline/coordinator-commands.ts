@@ -130,7 +130,7 @@ export class CommandDesk {
     if (result.state !== 'progress') this.#journalResult(pool, flight, result)
     if (!pool.flights.has(result.commandId)) {
       if (result.state === 'verified') this.#move(flight, 'verified')
-      this.#state.touched.add(flight.incident.node)
+      this.#state.publish(flight.incident.node)
       pool.stirred.add(flight.incident)
       pool.dirty = true
       return

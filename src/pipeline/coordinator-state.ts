@@ -178,11 +178,18 @@ export class CoordinatorState {
 
   /** Call it after any change: counts follow, the pool is looked at again, `nodes` is written. */
   touch(node: NodeState): void {
-    this.touched.add(node)
+    if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
     const { failedAtMs, zone, alarm, liveness, pool } = node
     const alarming = alarm.raised || liveness === 'silent'
     this.#count(node, failedAtMs === null ? { pool, zone, alarming } : null)
+  }
+
+  /** Has its record written. Late results still name nodes that have left: false, and nothing is. */
+  publish(node: NodeState): boolean {
+    const known = this.nodes.get(node.id) === node
+    if (known) this.touched.add(node)
+    return known
   }
 
   /** Has the node's incident looked at again, and those that wait for one of these rails. */

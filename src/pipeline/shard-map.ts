@@ -110,9 +110,16 @@ export class ShardMap {
     }
     const { keys, replicaCount } = placement
     const before = this.#settled ?? this.#ring.replicas(keys, replicaCount)
-    const budget = movesMax + homeless(placement, change.leave, this.#ring)
-    const options = { bound, idle: 'keep', before, movesMax: budget } as const
-    const plan = this.#taken(this.#ring.plan(placement, change, options), change)
+    const waiting = homeless(placement, change.leave, this.#ring)
+    let budget = movesMax + waiting
+    const options = { bound, idle: 'keep', before } as const
+    let plan = this.#ring.plan(placement, change, { ...options, movesMax: budget })
+    if (plan.unplacedCount > 0 && plan.moves.length > budget - plan.unplacedCount) {
+      // What found no place has left its part of the budget to moves that may wait.
+      budget -= plan.unplacedCount
+      plan = this.#ring.plan(placement, {}, { ...options, movesMax: budget })
+    }
+    plan = this.#taken(plan, change)
     this.#settled = plan.deferredCount > 0 ? before : null
     // What is over the bound and was not moved for want of a budget is put off as well.
     const held = plan.moves.length >= budget ? plan.excessCount : 0
@@ -152,10 +159,13 @@ export class ShardMap {
     for (const member of this.#members.values()) points += virtualNodes(member.weight)
     for (const { node, member } of changes) {
       const known = this.#members.get(node)
-      if (member === null) {
-        if (known !== undefined) leave.push(node)
-        continue
-      }
+      if (member !== null || known === undefined) continue
+      leave.push(node)
+      points -= virtualNodes(known.weight)
+    }
+    for (const { node, member } of changes) {
+      if (member === null) continue
+      const known = this.#members.get(node)
       const more = virtualNodes(member.weight) - virtualNodes(known?.weight ?? 0)
       if (more > 0 && points + more > POINTS_MAX) leftOut.push(node)
       else {

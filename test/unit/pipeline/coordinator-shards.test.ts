@@ -217,6 +217,26 @@ test('a budget puts off what a healthy node gives, never a shard without a node'
   expect(held(world, 'new').length).toBeGreaterThan(25)
 })
 
+test('replicas that fit nowhere leave nothing of their part of the budget to others', () => {
+  const world = new CoordinatorWorld({
+    policy: { shards: { ...RULES, replicaCount: 3, movesMax: 4 } },
+  })
+  for (const node of ['n0', 'n1']) world.join(node)
+  world.after(1_000)
+  expect(world.figures()).toMatchObject({ unplaced: 120, withoutOwner: 0 })
+  world.join('big', { capacity: { cpu: 8, memoryBytes: 1e9, gpu: null } })
+  world.after(1_000)
+  expect(held(world, 'big').length, 'the third replica of every shard').toBe(120)
+  world.after(20_000)
+  world.fact({ kind: 'leave', node: 'n0' as NodeId, atMs: world.nowMs })
+  world.after(1_000)
+  const moves = Object.values(world.figures().moves).reduce((sum, count) => sum + count, 0)
+  world.join('n9', { zone: 'z9' })
+  world.after(1_000)
+  const after = Object.values(world.figures().moves).reduce((sum, count) => sum + count, 0)
+  expect(after - moves).toBeLessThanOrEqual(120 + 4)
+})
+
 test('nodes count by their CPUs', () => {
   const world = fleet()
   world.after(2_000)
@@ -309,4 +329,19 @@ test('figures say how the load is', () => {
   expect(figures.loadRatioMax).toBeCloseTo(figures.perNodeMax / 40)
   expect(figures.loadRatioMax).toBeLessThanOrEqual(1.25)
   expect(figures.perNodeMin).toBeLessThan(40)
+})
+
+test('a late result of a node that has left brings it back nowhere', () => {
+  const world = fleet()
+  world.after(2_000)
+  world.silent('n1')
+  const [fence] = world.commands('fence')
+  world.fact({ kind: 'leave', node: 'n1' as NodeId, atMs: world.nowMs })
+  world.result(fence, 'succeeded')
+  world.result(fence, 'verified')
+  world.after(2_000)
+  expect(held(world, 'n1')).toEqual([])
+  const last = world.outputs.findLast(({ topic, key }) => topic === 't.nodes' && key === 'n1')!
+  expect(last.value, 'a tombstone').toBeNull()
+  expect(world.figures().nodeCount).toBe(5)
 })
