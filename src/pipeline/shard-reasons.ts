@@ -12,7 +12,7 @@ export function changeReasons(
   shardCount: number,
 ): readonly string[] {
   const sentences = [`${changed.size} of ${shardCount} shards have other nodes now.`]
-  for (const [reason, count] of moves) sentences.push(`${replicas(count)}: ${because(reason)}.`)
+  for (const [reason, count] of moves) sentences.push(`${replicas(count)} ${because(reason)}.`)
   sentences.push(...nodeSentences(changes))
   if (deferred > 0) sentences.push(`${replicas(deferred)} wait for the budget of moves.`)
   if (unplaced > 0) sentences.push(`${replicas(unplaced)} fit on no node.`)
@@ -32,19 +32,19 @@ function replicas(count: number): string {
 function because(reason: ShardReason): string {
   switch (reason) {
     case 'first-placement':
-      return 'their first placement'
+      return 'placed for the first time'
     case 'node-failed':
-      return 'their node has failed'
+      return 'moved: their node has failed'
     case 'node-fenced':
-      return 'their node was silent and is fenced'
+      return 'moved: their node was silent and is fenced'
     case 'node-left':
-      return 'their node has left'
+      return 'moved: their node has left'
     case 'node-joined':
-      return 'a node has joined and takes its share'
+      return 'moved: a node has joined and takes its share'
     case 'node-changed':
-      return 'a node takes another share than before'
+      return 'moved: a node takes another share than before'
     case 'load-bound':
-      return 'their node was over its bound'
+      return 'moved: their node was over its bound'
     default:
       return never(reason)
   }

@@ -79,7 +79,7 @@ test('a failed node gives up its shards at once: replicas become owners, nobody 
   }
   expect(world.journal('assignment', world.last)[0].reasons).toEqual([
     `${lost.length} of 120 shards have other nodes now.`,
-    `${lost.length} replicas: their node has failed.`,
+    `${lost.length} replicas moved: their node has failed.`,
     'Node n1 holds shards no longer.',
   ])
 })
