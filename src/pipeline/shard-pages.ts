@@ -8,8 +8,8 @@ import { type Assignment, shardKey } from '../core/shard.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { ChangedShard, MapChange, ShardMap } from './shard-map.ts'
 
-/** Shards of one page. */
-export const PAGE_SHARDS_MAX = 20_000
+/** Shards of one page: on a busy broker a second or so of a transaction, which has two. */
+export const PAGE_SHARDS_MAX = 10_000
 
 export class ShardPages {
   readonly #pool: PoolId

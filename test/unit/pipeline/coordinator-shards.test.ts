@@ -269,7 +269,7 @@ test('a node that is labelled into another pool leaves the map of this one', () 
 
 test('more shards than a page holds are published page by page, each after the one before', () => {
   const world = new CoordinatorWorld({
-    policy: { shards: { ...RULES, shardCount: 45_000, replicaCount: 1 } },
+    policy: { shards: { ...RULES, shardCount: 25_000, replicaCount: 1 } },
   })
   world.joinMany(3)
   world.after(1_000)
@@ -277,7 +277,7 @@ test('more shards than a page holds are published page by page, each after the o
     headers['kind'] === 'shard-page' ? i : [],
   )
   expect(pages).toHaveLength(2)
-  expect(world.map().size).toBe(45_000)
+  expect(world.map().size).toBe(25_000)
   expect(asText(world.refold())).toEqual(asText(world.outputs))
 })
 
