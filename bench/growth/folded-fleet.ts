@@ -9,6 +9,7 @@ import type { LogRecord, Output } from '../../src/core/bus.ts'
 import { toBytes } from '../../src/core/bytes.ts'
 import { assert } from '../../src/core/errors.ts'
 import { logOutput, type Tick, type Watermark } from '../../src/core/log.ts'
+import { DEFAULT_POLICY } from '../../src/core/policy.ts'
 import { topicName } from '../../src/core/topics.ts'
 import type { Fold } from '../../src/pipeline/fold.ts'
 import { startLocalHost } from '../../src/pipeline/watcher-host.ts'
@@ -49,6 +50,7 @@ export class FoldedFleet {
       nodeClasses: [serverClass()],
       models: { server: packagedModel('fleet') },
       changeGapMs: CHANGE_GAP_MS,
+      policies: [DEFAULT_POLICY],
       nodesMax: NODES_MAX,
       source: '/foreshock/bench',
     })
