@@ -1,8 +1,8 @@
 /**
  * Remembers who coordinates a transaction. kafkajs asks the cluster before each of the four steps of a
- * commit that go to a coordinator, which is four round trips of nine. Here it asks once, and again after
- * any such step has failed at that broker: each commit begins with one that may be tried again, so that
- * a coordinator that has moved is found out there.
+ * commit that go to a coordinator, which is four round trips of nine. Here it asks as a commit begins,
+ * and again after any such step has failed at that broker: with a name older than the commit, its last
+ * step could reach a coordinator that has moved, and the outcome would be unknown.
  */
 
 /** Names a coordinator, as kafkajs's producers ask for one. Its consumers leave the type out. */
@@ -35,21 +35,23 @@ const STEPS = [
 
 interface Known {
   readonly broker: Broker
-  /** How many steps had failed there when it was found. */
-  readonly failureCount: number
+  /** How many transactions had ended and how many steps had failed there when it was found. */
+  readonly endCount: number
 }
 
 /** To be called once for each pair of classes. */
 export function rememberCoordinators({ broker, cluster }: CoordinatorClasses): void {
-  const failureCounts = new WeakMap<Broker, number>()
-  const failureCount = (of: Broker): number => failureCounts.get(of) ?? 0
+  const endCounts = new WeakMap<Broker, number>()
+  const endCount = (of: Broker): number => endCounts.get(of) ?? 0
   for (const name of STEPS) {
     const step = broker[name]
-    broker[name] = async function countingFailures(...args) {
+    broker[name] = async function countingEnds(...args) {
       try {
-        return await step.apply(this, [...args])
+        const answer = await step.apply(this, [...args])
+        if (name === 'endTxn') endCounts.set(this, endCount(this) + 1)
+        return answer
       } catch (error) {
-        failureCounts.set(this, failureCount(this) + 1)
+        endCounts.set(this, endCount(this) + 1)
         throw error
       }
     }
@@ -63,7 +65,7 @@ export function rememberCoordinators({ broker, cluster }: CoordinatorClasses): v
     if (ofCluster === undefined) known.set(this, (ofCluster = new Map()))
     const name = `${coordinatorType}/${groupId}`
     const last = ofCluster.get(name)
-    if (last !== undefined && failureCount(last.broker) === last.failureCount) {
+    if (last !== undefined && endCount(last.broker) === last.endCount) {
       const { nodeId } = last.broker
       // It connects anew where the connection was lost.
       const still = await this.findBroker({ nodeId }).catch(() => undefined)
@@ -71,7 +73,7 @@ export function rememberCoordinators({ broker, cluster }: CoordinatorClasses): v
     }
     ofCluster.delete(name)
     const found = await find.call(this, asked)
-    ofCluster.set(name, { broker: found, failureCount: failureCount(found) })
+    ofCluster.set(name, { broker: found, endCount: endCount(found) })
     return found
   }
 }

@@ -70,14 +70,23 @@ describe('a coordinator', () => {
 
   test('is asked for again once a step has failed there', async () => {
     const { world, find } = kafka()
-    await expect((await find(TRANSACTION)).endTxn()).resolves.toBe('1')
+    await find(TRANSACTION)
     world.at = '2'
     const stale = await find(TRANSACTION)
     expect(stale.nodeId).toBe('1')
     await expect(stale.endTxn()).rejects.toThrow('NOT_COORDINATOR')
-    await expect((await find(TRANSACTION)).endTxn()).resolves.toBe('2')
+    expect((await find(TRANSACTION)).nodeId).toBe('2')
     await find(TRANSACTION)
     expect(world.asked).toHaveLength(2)
+  })
+
+  test('is asked for again in the next transaction', async () => {
+    const { world, find } = kafka()
+    for (let count = 1; count <= 3; count++) {
+      await find(TRANSACTION)
+      await expect((await find(TRANSACTION)).endTxn()).resolves.toBe('1')
+      expect(world.asked).toHaveLength(count)
+    }
   })
 
   test.each([
