@@ -27,6 +27,8 @@ function compile(entry, name, more) {
     '--runtime=stub',
     '--enable=simd',
     '--noAssert',
+    // Vectors cross between our own files only, never to JavaScript.
+    '--disableWarning=112',
     '--converge',
     '-O3',
     ...more,

@@ -1,7 +1,7 @@
 /**
  * One sample of every node folded (16 metrics, three half-lives), then health and liveness of all: the
  * product's own kernels, as a watcher calls them. The native rival has the same tiles and the same
- * arithmetic; the JavaScript one has a typed array per field.
+ * arithmetic, four metrics at a time; the JavaScript one has a typed array per field.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'

@@ -17,7 +17,7 @@ import { contributions } from '../predict/occlusion.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
-import { hexOf } from '../state/row-hash.ts'
+import { hashText } from '../state/row-hash.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { ReportRule } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
@@ -246,7 +246,7 @@ export class ClassReport {
           top,
           modelVersion: version,
           featureHash,
-          rowHash: hexOf(rows.hash[2 * row], rows.hash[2 * row + 1]),
+          rowHash: hashText(rows.hash[2 * row], rows.hash[2 * row + 1]),
           provider,
         },
       ),

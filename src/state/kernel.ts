@@ -20,10 +20,11 @@ const CALLS = [
   'limitNodes',
   'hashOf',
   'usedBytes',
-  'bytesPerTile',
+  'bytesPerNode',
   'rowNodesPointer',
   'rowTimesPointer',
   'rowTriggersPointer',
+  'rowHashesPointer',
   'matrixPointer',
   'idScratchPointer',
   'lookUp',
@@ -52,6 +53,7 @@ const CALLS = [
   'foldStaged',
   'countOf',
   'rowsReady',
+  'rowHashes',
   'clearRows',
   'emitNodeDue',
   'advance',
@@ -130,9 +132,10 @@ export function configure(
     attributes.length,
     size.featureCount,
     peers.length,
+    metrics.filter(({ kind }) => kind === 'counter').length,
     size.nodesMax,
     size.rowsMax,
   )
-  const bytesPerNode = kernel.bytesPerTile() / 16 + ID_AND_LISTS_BYTES
+  const bytesPerNode = kernel.bytesPerNode() + ID_AND_LISTS_BYTES
   kernel.limitNodes(Math.floor(TABLE_BYTES_MAX / bytesPerNode))
 }

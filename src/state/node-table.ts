@@ -15,7 +15,6 @@ import { CohortCounter, percentiles } from './cohorts.ts'
 import { attributeValue, featureHash, featureNames, peerMetrics } from './features.ts'
 import { COHORTS_MAX, configure, instantiate, NO_NODE } from './kernel.ts'
 import { phiOf } from './phi.ts'
-import { rowHashWords } from './row-hash.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { Metric, NodeClass, NodeEvent } from '../core/node.ts'
 import type { Cohort, CohortTable } from './cohorts.ts'
@@ -115,9 +114,9 @@ export class NodeTable {
     return this.#kernel.slots()
   }
 
-  /** Bytes of the tiles, per node. Ids, buffers and free slots come on top. */
+  /** Bytes of the tiles, per node: 1,040 for 16 gauges. Ids, buffers and free slots come on top. */
   get bytesPerNode(): number {
-    return this.#kernel.bytesPerTile() / 16
+    return this.#kernel.bytesPerNode()
   }
 
   /** Bytes of WASM memory in use, everything included. */
@@ -218,7 +217,7 @@ export class NodeTable {
 
   rows(): FeatureRows {
     const { memory, rowsReady, rowNodesPointer, rowTimesPointer } = this.#kernel
-    const { rowTriggersPointer, matrixPointer } = this.#kernel
+    const { rowTriggersPointer, matrixPointer, rowHashes, rowHashesPointer } = this.#kernel
     const count = rowsReady()
     const width = this.featureNames.length
     const matrix = new Float32Array(memory.buffer, matrixPointer() >>> 0, count * width)
@@ -229,14 +228,11 @@ export class NodeTable {
       atMs: new Float64Array(memory.buffer, rowTimesPointer() >>> 0, count),
       trigger: new Uint8Array(memory.buffer, rowTriggersPointer() >>> 0, count),
       matrix,
-      get hash() {
+      get hash(): Uint32Array {
         if (hash !== undefined) return hash
-        const bits = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length)
-        const words = new Uint32Array(2 * count)
-        for (let row = 0; row < count; row++) {
-          words.set(rowHashWords(bits, row * width, width), 2 * row)
-        }
-        return (hash = words)
+        rowHashes()
+        hash = new Uint32Array(memory.buffer, rowHashesPointer() >>> 0, count * 2)
+        return hash
       },
     }
   }

@@ -2,21 +2,38 @@
  * One metric of one node, as a held signal: between two samples it stands at the older one's value.
  *
  * Over dt at held value v, with d = mean - v and k = 2^(-dt/h): mean becomes v + d k, and the variance
- * k var + k (1 - k) d². Both are exact for the signal's exponentially weighted history.
+ * k var + k (1 - k) d². Both are exact for the signal's exponentially weighted history. All is float32,
+ * rounded after each operation in the kernel's order; times are exact.
  */
 import { halving } from './halving.ts'
 import type { MetricKind } from '../core/node.ts'
 
 const HOUR_MS = 3_600_000
-const VALUE_MAX = 1e18
+/** Beyond this a float32 could not hold the square. */
+export const VALUE_MAX = 1e18
 const MISSING_WEIGHT = 1 / 32
+const MISSING_MIN = 2 ** -20
+/** Smaller ones count as zero, so that no product of them is denormal: slow, and no information. */
+const DISTANCE_MIN = 2 ** -40
+const DECAY_MIN = 2 ** -40
+/** For the same reason these are held at no less, which means zero. */
+const CHANGES_MIN = 2 ** -40
+const VARIANCE_MIN = 2 ** -84
+
+const f32 = Math.fround
 
 /** Nearest float32 that is neither denormal nor infinite: what the tiles hold. */
 export function f32Of(x: number): number {
-  if (x > 3e38) return Math.fround(3e38)
-  if (x < -3e38) return Math.fround(-3e38)
+  if (x > 3e38) return f32(3e38)
+  if (x < -3e38) return f32(-3e38)
   if (x > -1e-30 && x < 1e-30) return 0
-  return Math.fround(x)
+  return f32(x)
+}
+
+/** What is left after a length of time, k, and k (1 - k). */
+interface Decay {
+  readonly kept: number
+  readonly spread: number
 }
 
 export class ReferenceMetric {
@@ -28,8 +45,8 @@ export class ReferenceMetric {
   #at = -Infinity
   #changedAt = Number.NaN
   #means = [Number.NaN, Number.NaN, Number.NaN]
-  #variances = [0, 0, 0]
-  #changes = [0, 0, 0]
+  #variances = [VARIANCE_MIN, VARIANCE_MIN, VARIANCE_MIN]
+  #changes = [CHANGES_MIN, CHANGES_MIN, CHANGES_MIN]
   #maximum = Number.NaN
 
   constructor(kind: MetricKind, halfLivesMs: readonly number[]) {
@@ -38,23 +55,25 @@ export class ReferenceMetric {
   }
 
   foldMissing(present: boolean): void {
-    this.missing = f32Of(this.missing + ((present ? 0 : 1) - this.missing) * MISSING_WEIGHT)
+    const step = f32(f32((present ? 0 : 1) - this.missing) * MISSING_WEIGHT)
+    this.missing = atLeast(MISSING_MIN, f32(this.missing + step))
   }
 
   /** False when the sample is not newer than the last. */
   fold(at: number, raw: number): boolean {
     if (at <= this.#at) return false
-    const [lastAt, lastRaw] = [this.#at, this.#raw]
+    const [lastAt, lastRaw, held] = [this.#at, this.#raw, this.value]
     const first = lastAt === -Infinity
     this.#at = at
     this.#raw = raw
-    if (!first) this.#count(at - lastAt, raw !== lastRaw)
     if (this.#kind === 'counter' && first) return true
-    let value = raw
-    if (this.#kind === 'counter') {
-      value = (raw >= lastRaw ? raw - lastRaw : raw) / ((at - lastAt) / 1000)
-    }
-    this.#hold(f32Of(Math.min(value, VALUE_MAX)), at - lastAt)
+    const isCounter = this.#kind === 'counter'
+    const rate = (raw >= lastRaw ? raw - lastRaw : raw) / ((at - lastAt) / 1000)
+    this.value = f32Of(isCounter ? Math.min(rate, VALUE_MAX) : raw)
+    if (!(this.#maximum >= this.value)) this.#maximum = this.value
+    const changed = isCounter ? raw !== lastRaw : this.value !== held
+    if (!first) this.#count(at - lastAt, changed)
+    this.#hold(held, at - lastAt)
     return true
   }
 
@@ -62,51 +81,74 @@ export class ReferenceMetric {
     const held = this.#kind !== 'code'
     if (this.#at === -Infinity) return Array.from({ length: held ? 14 : 6 }, () => Number.NaN)
     const decays = this.#decays(t > this.#at ? t - this.#at : 0)
-    const distances = this.#means.map((mean) => mean - this.value)
     return [
       this.value,
-      ...(held ? this.#moments(distances, decays) : []),
-      ...this.#changes.map((count, h) => f32Of(count * decays[h])),
+      ...(held ? this.#moments(decays) : []),
+      ...this.#changes.map((count, h) => f32(over(CHANGES_MIN, count) * decays[h].kept)),
       f32Of((t - this.#changedAt) / HOUR_MS),
       f32Of((t - this.#at) / HOUR_MS),
       ...(held ? [this.#maximum] : []),
     ]
   }
 
-  #moments(distances: readonly number[], decays: readonly number[]): readonly number[] {
+  #moments(decays: readonly Decay[]): readonly number[] {
+    if (Number.isNaN(this.value)) return Array.from({ length: 7 }, () => Number.NaN)
+    const distances = this.#means.map((mean) => distance(this.value, mean))
+    const residuals = distances.map((d, h) => f32(d * decays[h].kept))
     return [
-      ...distances.map((d, h) => f32Of(-(d * decays[h]))),
-      ...distances.map((d, h) => f32Of(Math.sqrt(this.#variance(h, d, decays[h])))),
-      f32Of(distances[0] * decays[0] - distances[2] * decays[2]),
+      ...residuals,
+      ...distances.map((d, h) =>
+        f32(Math.sqrt(variance(over(VARIANCE_MIN, this.#variances[h]), d, decays[h]))),
+      ),
+      f32(residuals[2] - residuals[0]),
     ]
   }
 
   #count(dt: number, changed: boolean): void {
     const decays = this.#decays(dt)
-    this.#changes = this.#changes.map((count, h) => f32Of(count * decays[h] + (changed ? 1 : 0)))
+    this.#changes = this.#changes.map((count, h) =>
+      Math.max(CHANGES_MIN, f32(f32(count * decays[h].kept) + (changed ? 1 : 0))),
+    )
     if (changed) this.#changedAt = this.#at
   }
 
-  #hold(value: number, dt: number): void {
-    const held = this.value
-    this.value = value
-    if (!(this.#maximum >= value)) this.#maximum = value
+  #hold(held: number, dt: number): void {
     if (this.#kind === 'code') return
     if (Number.isNaN(held)) {
-      this.#means = [value, value, value]
+      this.#means = [this.value, this.value, this.value]
       return
     }
     const decays = this.#decays(dt)
-    const distances = this.#means.map((mean) => mean - held)
-    this.#variances = distances.map((d, h) => f32Of(this.#variance(h, d, decays[h])))
-    this.#means = distances.map((d, h) => f32Of(held + d * decays[h]))
+    const distances = this.#means.map((mean) => distance(mean, held))
+    this.#variances = distances.map((d, h) =>
+      Math.max(VARIANCE_MIN, variance(this.#variances[h], d, decays[h])),
+    )
+    this.#means = distances.map((d, h) => f32(held + f32(d * decays[h].kept)))
   }
 
-  #variance(h: number, d: number, decay: number): number {
-    return decay * this.#variances[h] + decay * (1 - decay) * (d * d)
+  #decays(dt: number): readonly Decay[] {
+    return this.#halfLivesMs.map((halfLife) => {
+      const k = atLeast(DECAY_MIN, halving(dt / halfLife))
+      return { kept: f32(k), spread: f32(k * (1 - k)) }
+    })
   }
+}
 
-  #decays(dt: number): readonly number[] {
-    return this.#halfLivesMs.map((halfLife) => halving(dt / halfLife))
-  }
+function distance(from: number, to: number): number {
+  const d = f32(from - to)
+  return Math.abs(d) >= DISTANCE_MIN ? d : 0
+}
+
+function variance(before: number, d: number, { kept, spread }: Decay): number {
+  return f32(f32(kept * before) + f32(spread * f32(d * d)))
+}
+
+/** Nought unless it is more than `least`. */
+function over(least: number, x: number): number {
+  return x > least ? x : 0
+}
+
+/** Nought when it is less than `min`. */
+function atLeast(min: number, x: number): number {
+  return x >= min ? x : 0
 }

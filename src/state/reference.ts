@@ -2,7 +2,7 @@
  * The readable twin of the WASM kernels that fold samples and make rows: one object per node, rows in
  * a list, the same arithmetic. test/wasm holds the two bit-equal; nothing else uses it.
  */
-import { f32Of, ReferenceMetric } from './reference-metric.ts'
+import { f32Of, ReferenceMetric, VALUE_MAX } from './reference-metric.ts'
 import { attributeValue } from './features.ts'
 import type { NodeClass, NodeEvent } from '../core/node.ts'
 
@@ -20,7 +20,7 @@ export interface ReferenceRow {
   readonly features: Float32Array
 }
 
-const TIME_MAX = 8.64e15
+const TIME_MAX = 2 ** 47 - 1
 const HOUR_MS = 3_600_000
 
 interface ReferenceNode {
@@ -133,8 +133,11 @@ export class ReferenceNodeTable {
   #bounded(index: number, raw: number): number {
     const { min, max, kind } = this.#class.metrics[index]
     if (Number.isNaN(raw)) return raw
-    const low = min ?? (kind === 'counter' ? 0 : -Infinity)
-    if (Math.abs(raw) <= 1e18 && raw >= low && raw <= (max ?? Infinity)) return raw
+    const low = Math.max(min ?? (kind === 'counter' ? 0 : -Infinity), -VALUE_MAX)
+    const high = Math.min(max ?? Infinity, VALUE_MAX)
+    // Bounds are those of the float32 that the table holds.
+    const held = Math.fround(raw)
+    if (held >= Math.fround(low) && held <= Math.fround(high)) return raw
     this.counts.outOfBounds++
     return Number.NaN
   }

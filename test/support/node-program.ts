@@ -21,7 +21,7 @@ export const OBSERVED = { atMs: 0, watermarkMs: 0 }
 const module = foreshockWasm()
 const nodes = fc.constantFrom('a', 'b', 'node-3', 'n'.repeat(256))
 /** Ten minutes of milliseconds; time goes back, stands still and repeats. */
-const times = fc.oneof(
+export const times = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 0, max: 600_000 }) },
   { weight: 3, arbitrary: fc.constantFrom(0, 1, 59_999, 60_000, 60_001, 120_000) },
   { weight: 1, arbitrary: fc.constantFrom(-5, -70_000) },
@@ -49,11 +49,6 @@ const values: fc.Arbitrary<number | null> = fc.oneof(
     ),
   },
 )
-const sampleRow: fc.Arbitrary<SampleRow> = fc.record({
-  node: nodes,
-  at: times,
-  metrics: fc.dictionary(fc.constantFrom('temperature', 'bytes', 'status', 'latency'), values),
-})
 const labels = fc.dictionary(
   fc.constantFrom('size', 'maker', 'made', 'model', 'other'),
   fc.constantFrom('12.5', 'a', 'b', 'c', '', 'not a number', '-100000', '59000'),
@@ -61,40 +56,58 @@ const labels = fc.dictionary(
 const place = { zone: null, region: null, latitude: null, longitude: null }
 const capacity = { cpu: 1, memoryBytes: 1, gpu: null }
 
-const event: fc.Arbitrary<NodeEvent> = fc
-  .tuple(fc.constantFrom('join', 'labels', 'leave', 'failure', 'heartbeat'), nodes, times, labels)
-  .map(([kind, id, atMs, labels]): NodeEvent => {
-    const node = id as NodeId
-    if (kind === 'join') {
-      return { kind, node, atMs, class: 'probe', pool: 'p' as PoolId, labels, place, capacity }
-    }
-    if (kind === 'labels') return { kind, node, atMs, labels }
-    if (kind === 'leave') return { kind, node, atMs }
-    if (kind === 'failure') return { kind, node, atMs, failureKind: 'crash' }
-    return { kind: 'heartbeat', node, atMs, component: null }
-  })
+/** What a program is made of: the metrics that samples name, and the times of all that happens. */
+interface Ingredients {
+  readonly metrics: readonly string[]
+  readonly times: fc.Arbitrary<number>
+}
 
-export const programs: fc.Arbitrary<readonly Step[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        kind: fc.constant('samples' as const),
-        rows: fc.array(sampleRow, { maxLength: 12 }),
-      }),
-    },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('event' as const), event }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('advance' as const), nowMs: times }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        kind: fc.constant('changed' as const),
-        minGapMs: fc.constantFrom(0, 1_000, 30_000),
-      }),
-    },
-  ),
-  { maxLength: 14 },
-)
+function sampleRows({ metrics, times }: Ingredients): fc.Arbitrary<SampleRow> {
+  const some = fc.dictionary(fc.constantFrom(...metrics), values)
+  const all = fc
+    .array(values, { minLength: metrics.length, maxLength: metrics.length })
+    .map((row) => Object.fromEntries(metrics.map((name, index) => [name, row[index]])))
+  return fc.record({ node: nodes, at: times, metrics: fc.oneof(some, all) })
+}
+
+function events(times: fc.Arbitrary<number>): fc.Arbitrary<NodeEvent> {
+  return fc
+    .tuple(fc.constantFrom('join', 'labels', 'leave', 'failure', 'heartbeat'), nodes, times, labels)
+    .map(([kind, id, atMs, labels]): NodeEvent => {
+      const node = id as NodeId
+      if (kind === 'join') {
+        return { kind, node, atMs, class: 'probe', pool: 'p' as PoolId, labels, place, capacity }
+      }
+      if (kind === 'labels') return { kind, node, atMs, labels }
+      if (kind === 'leave') return { kind, node, atMs }
+      if (kind === 'failure') return { kind, node, atMs, failureKind: 'crash' }
+      return { kind: 'heartbeat', node, atMs, component: null }
+    })
+}
+
+export function programsOf(ingredients: Ingredients): fc.Arbitrary<readonly Step[]> {
+  const { times } = ingredients
+  const rows = fc.array(sampleRows(ingredients), { maxLength: 12 })
+  const minGapMs = fc.constantFrom(0, 1_000, 30_000)
+  return fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: fc.record({ kind: fc.constant('samples' as const), rows }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constant('event' as const), event: events(times) }),
+      },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('advance' as const), nowMs: times }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('changed' as const), minGapMs }) },
+    ),
+    { maxLength: 14 },
+  )
+}
+
+/** For the class PROBE. */
+export const programs = programsOf({
+  metrics: ['temperature', 'bytes', 'status', 'latency'],
+  times,
+})
 
 export const newTable = (nodeClass: NodeClass = PROBE, rowsMax = 4096, nodesMax = 64): NodeTable =>
   new NodeTable(module, nodeClass, { rowsMax, nodesMax })

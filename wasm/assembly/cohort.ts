@@ -1,8 +1,8 @@
 // Place of a node among its cohort, from tables that came back through the log. The table of window w
 // applies from window w + 2 on, so that every partition has it and a replay finds the same one.
 // Reference: src/state/cohorts.ts.
-import { NO_COHORT, allocate, gridInterval, peerCount, METRIC_MAX, METRIC_MIN } from './layout'
-import { metricCount, METRIC_PEER } from './layout'
+import { NO_COHORT, allocate, gridInterval, peerCount } from './layout'
+import { PEER_HIGH, PEER_LOW } from './metrics'
 
 export const COHORTS_MAX: u32 = 1024
 export const BINS: u32 = 64
@@ -36,11 +36,11 @@ export function cohortTablePointer(cohort: u32, window: f64): u32 {
   return <u32>oldest + 64
 }
 
-/** Percentile 0..1 of the value in the newest table that applies at t; NaN without one. */
-export function placeAmongPeers(cohort: u32, peer: u32, t: f64, value: f32): f32 {
-  if (cohort == NO_COHORT || value != value) return <f32>NaN
+/** The cohort's newest table that applies at t; 0 without one. */
+export function peersAt(cohort: u32, t: f64): usize {
+  if (cohort == NO_COHORT) return 0
   const tables = <usize>load<u32>(DIRECTORY + cohort * 4)
-  if (tables == 0) return <f32>NaN
+  if (tables == 0) return 0
   const applies = floor<f64>(t / gridInterval) - 2
   let best: usize = 0
   let bestWindow: f64 = -Infinity
@@ -52,16 +52,19 @@ export function placeAmongPeers(cohort: u32, peer: u32, t: f64, value: f32): f32
       bestWindow = window
     }
   }
-  if (best == 0) return <f32>NaN
-  return load<f32>(best + 64 + (peer * BINS + binOf(peer, value)) * 4)
+  return best
+}
+
+/** Percentile 0..1 of the value in the table; NaN without one. */
+export function placeAmong(table: usize, peer: u32, value: f32): f32 {
+  if (table == 0 || value != value) return <f32>NaN
+  return load<f32>(table + 64 + (peer * BINS + binOf(peer, value)) * 4)
 }
 
 /** Bin 0..63 between the metric's bounds; what lies outside counts in the outermost bin. */
 export function binOf(peer: u32, value: f32): u32 {
-  let metric: u32 = 0
-  while (metric < metricCount && load<i32>(METRIC_PEER + metric * 4) != <i32>peer) metric++
-  const low = load<f64>(METRIC_MIN + metric * 8)
-  const high = load<f64>(METRIC_MAX + metric * 8)
+  const low = load<f64>(PEER_LOW + peer * 8)
+  const high = load<f64>(PEER_HIGH + peer * 8)
   const bin = floor<f64>(((<f64>value - low) / (high - low)) * <f64>BINS)
   return bin < 0 ? 0 : bin > 63 ? 63 : <u32>bin
 }

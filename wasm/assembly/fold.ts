@@ -1,49 +1,51 @@
 // Folds staged samples into the tiles. Each metric is a held signal: between two samples it stands at
 // the older one's value, and means and variances are those of the signal, weighted by 2^(-age/half-life).
+// Four metrics are folded at once. Mostly all four have a value in every sample, and then there is no
+// branch on a metric; whatever is not so plain goes through `foldPart`.
 // Reference: src/state/reference.ts.
 import {
-  AT,
-  CHANGED_AT,
-  CHANGES,
-  CODE,
-  COUNTER,
   FIRST_AT,
+  GAPS,
+  HISTORY_BYTES,
   LAST_AT,
-  MAXIMUM,
-  MEAN,
-  METRIC_BYTES,
-  METRIC_KIND,
-  METRIC_MAX,
-  METRIC_MIN,
+  MOMENTS_BYTES,
   NEXT_GRID,
   NO_NODE,
-  RAW,
-  VALUE,
-  VARIANCE,
-  entryOf,
-  field64,
-  metricCount,
-  metricsAt,
-  missingRatios,
+  SAMPLED,
+  VALUES_BYTES,
+  flagsOf,
+  historyOf,
+  laneOf,
+  lineOf,
+  momentsOf,
+  quadCount,
+  rawOf,
+  seenObservedOf,
+  statesOf,
   tileOf,
+  valuesOf,
 } from './layout'
-import { DECAYS, decay0, decay1, decay2, decayOver, f32Of } from './decay'
-import { staged, stagedAppended, stagedAt, stagedNodes, stagedValues } from './staging'
+import { COUNTERS, COUNTER_INDEX, PADS, VALUE_MAX } from './metrics'
+import { LANE_FACTORS, NODE_FACTORS, copyFactors, decayLane, decayOver, f32Of } from './decay'
+import { AT, CHANGED_AT, NEVER, TIME_MAX, lanesOf, setTimes, timeOf } from './times'
+import { NEXT, flushed, gatherQuad, inBounds, outOfBounds, stagedOf, within } from './gather'
+import { holdAll, holdSome } from './moments'
+import { foldMissing } from './missing'
+import { staged, stagedAppended, stagedAt, stagedNodes } from './staging'
 import { emitDue, firstGrid, queueChanged } from './grid'
 import { lifeSign } from './liveness'
 
-/** Beyond this a float32 could not hold the square. */
-const VALUE_MAX: f64 = 1e18
-/** Beyond this a time is none (the range of a JavaScript date). */
-const TIME_MAX: f64 = 8.64e15
-const MISSING_WEIGHT: f64 = 1.0 / 32.0
+const ALL: u32 = 15
+/** Rows looked at before they are folded; what they touch fits the smallest cache. */
+const AHEAD: u32 = 16
+/** Only to be written, so that no touch is optimised away. */
+let touched: u32 = 0
 
 let cursor: u32 = 0
 export let rowsSeen: f64 = 0
 export let rowsFolded: f64 = 0
 export let rowsLate: f64 = 0
 export let rowsRejected: f64 = 0
-export let valuesOutOfBounds: f64 = 0
 
 export function beginFold(): void {
   cursor = 0
@@ -52,6 +54,7 @@ export function beginFold(): void {
 /** 0 when the row buffer is full: take the rows and call again. 1 when everything staged is folded. */
 export function foldStaged(observedAt: f64, watermark: f64): u32 {
   for (; cursor < staged; cursor++) {
+    if (cursor % AHEAD == 0) lookAhead()
     const node = load<u32>(stagedNodes + cursor * 4)
     const at = <f64>load<i64>(stagedAt + cursor * 8)
     if (node == NO_NODE || !(abs<f64>(at) <= TIME_MAX)) {
@@ -59,141 +62,220 @@ export function foldStaged(observedAt: f64, watermark: f64): u32 {
       rowsRejected += 1
       continue
     }
-    if (!emitDue(node, at)) return 0
+    const tile = tileOf(node)
+    const lane = laneOf(node)
+    if (!emitDue(node, lineOf(tile, lane), at)) return 0
     rowsSeen += 1
-    foldRow(node, at)
-    lifeSign(node, <f64>load<i64>(stagedAppended + cursor * 8), observedAt, watermark)
+    if (foldRow(tile, lane, at)) {
+      rowsFolded += 1
+      queueChanged(node, flagsOf(tile, lane))
+    } else {
+      rowsLate += 1
+    }
+    const appendedAt = <f64>load<i64>(stagedAppended + cursor * 8)
+    lifeSign(tile, lane, appendedAt, observedAt, watermark)
   }
   return 1
 }
 
-function foldRow(node: u32, at: f64): void {
-  const last = field64(node, LAST_AT)
-  const newer = at > load<f64>(last)
-  const missing = missingRatios(node)
-  let block = tileOf(node) + metricsAt
-  let values = stagedValues + cursor * 8
+/**
+ * Touches what the next rows will change, so that a large table's misses of the cache overlap instead
+ * of following each other. Nodes in a row are left to the processor, which looks ahead by itself.
+ */
+function lookAhead(): void {
+  const end = min<u32>(cursor + AHEAD, staged)
+  const momentsBytes = quadCount * MOMENTS_BYTES
+  let sum: u32 = 0
+  let before = NO_NODE
+  for (let row = cursor; row < end; row++) {
+    const node = load<u32>(stagedNodes + row * 4)
+    const follows = node == before + 1
+    before = node
+    if (follows || node == NO_NODE) continue
+    const tile = tileOf(node)
+    const lane = laneOf(node)
+    sum += load<u32>(lineOf(tile, lane)) + load<u32>(flagsOf(tile, lane))
+    sum += load<u32>(seenObservedOf(tile, lane)) + load<u8>(statesOf(tile, lane))
+    sum += load<u32>(valuesOf(tile, lane))
+    const moments = momentsOf(tile, lane)
+    for (let at: usize = 0; at < momentsBytes; at += 64) sum += load<u32>(moments + at)
+  }
+  touched = sum
+}
+
+/** Of the row being folded. */
+let rowAt: f64 = 0
+/** Time of the node's newest sample before it; -Infinity before the first. */
+let lastAt: f64 = 0
+let raws: usize = 0
+
+/** False when the sample is late: it changed nothing. */
+function foldRow(tile: usize, lane: u32, at: f64): bool {
+  const line = lineOf(tile, lane)
+  rowAt = at
+  lastAt = load<f64>(line, LAST_AT)
+  raws = rawOf(tile, lane)
+  const newer = at > lastAt
+  if (newer) beginRow(tile, lane, line)
+  let values = valuesOf(tile, lane)
+  let moments = momentsOf(tile, lane)
+  let history = historyOf(tile, lane)
+  const stride = <usize>staged * 8
+  let column = stagedOf(0, cursor)
+  let absent: u64 = 0
   let taken: u32 = 0
-  for (let m: u32 = 0; m < metricCount; m++, block += METRIC_BYTES, values += staged * 8) {
-    let raw = load<f64>(values)
-    if (raw == raw && !inBounds(m, raw)) {
-      valuesOutOfBounds += 1
-      raw = NaN
+  const states = statesOf(tile, lane)
+  for (let q: u32 = 0; q < quadCount; q++) {
+    const raw = gatherQuad(q, column, stride)
+    const inside = within(q, raw)
+    const present = <u32>i32x4.bitmask(inside) | load<u8>(PADS + q)
+    const state = <u32>load<u8>(states + q)
+    const odd = (present ^ ALL) | (state & ALL) | load<u8>(COUNTERS + q)
+    if (newer && odd == 0) {
+      foldWhole(states + q, state, values, moments, history, flushed(raw))
+    } else {
+      v128.store(NEXT, inBounds(raw, inside))
+      absent |= (<u64>(present ^ ALL)) << (q * 4)
+      // A sample that is not newer can tell only of metrics that were missing in the newest.
+      const told = newer ? present : present & state & ALL
+      if (newer || told != 0) taken |= foldPart(q, states + q, values, moments, history, told)
     }
-    const present = raw == raw
-    if (newer) foldMissing(missing + m * 4, present)
-    const entry = entryOf(block, node)
-    if (present && at > load<f64>(entry + AT)) {
-      foldValue(entry, block + VALUE + (node & 15) * 4, load<u32>(METRIC_KIND + m * 4), at, raw)
-      taken++
-    }
+    column += stride * 4
+    values += VALUES_BYTES
+    moments += MOMENTS_BYTES
+    history += HISTORY_BYTES
   }
-  if (newer) {
-    store<f64>(last, at)
-    startLife(node, at)
-  }
-  if (newer || taken > 0) {
-    rowsFolded += 1
-    queueChanged(node)
-  } else {
-    rowsLate += 1
-  }
+  if (!newer) return taken != 0
+  store<f64>(line, at, LAST_AT)
+  const flags = flagsOf(tile, lane)
+  if (absent != 0 || (load<u32>(flags) & GAPS) != 0) foldGaps(tile, lane, absent)
+  return true
 }
 
-function startLife(node: u32, at: f64): void {
-  const first = field64(node, FIRST_AT)
-  if (load<f64>(first) == load<f64>(first)) return
-  store<f64>(first, at)
-  const next = firstGrid(at)
-  store<f64>(field64(node, NEXT_GRID), next)
-}
-
-function inBounds(metric: u32, raw: f64): bool {
-  if (!(abs<f64>(raw) <= VALUE_MAX)) return false
-  return raw >= load<f64>(METRIC_MIN + metric * 8) && raw <= load<f64>(METRIC_MAX + metric * 8)
-}
-
-function foldMissing(at: usize, present: bool): void {
-  const ratio = <f64>load<f32>(at)
-  if (present && ratio == 0) return
-  store<f32>(at, f32Of(ratio + ((present ? 0.0 : 1.0) - ratio) * MISSING_WEIGHT))
-}
-
-function foldValue(entry: usize, valueAt: usize, kind: u32, at: f64, raw: f64): void {
-  const lastAt = load<f64>(entry + AT)
-  const lastRaw = load<f64>(entry + RAW)
-  const changed = raw != lastRaw
-  store<f64>(entry + AT, at)
-  store<f64>(entry + RAW, raw)
-  const first = lastAt == -Infinity
-  if (kind == COUNTER && first) return
-  if (!first) decayOver(at - lastAt)
-  if (!first && changed) store<f64>(entry + CHANGED_AT, at)
-  let value = raw
-  // A counter that fell was reset: it counts from zero again (the rule that Prometheus has).
-  if (kind == COUNTER) value = (raw >= lastRaw ? raw - lastRaw : raw) / ((at - lastAt) / 1000.0)
-  const held = load<f32>(valueAt)
-  const next = f32Of(min<f64>(value, VALUE_MAX))
-  store<f32>(valueAt, next)
-  if (!(load<f32>(entry + MAXIMUM) >= next)) store<f32>(entry + MAXIMUM, next)
-  const one = changed ? 1.0 : 0.0
-  if (kind != CODE && held == held) {
-    foldHeld(entry, <f64>held, one)
+function beginRow(tile: usize, lane: u32, line: usize): void {
+  if (lastAt != -Infinity) {
+    decayOver(rowAt - lastAt)
     return
   }
-  if (!first) foldChanges(entry, one)
-  if (kind != CODE) for (let h: u32 = 0; h < 3; h++) store<f32>(entry + MEAN + h * 4, next)
+  store<f64>(line, rowAt, FIRST_AT)
+  store<f64>(line, firstGrid(rowAt), NEXT_GRID)
+  store<u32>(flagsOf(tile, lane), load<u32>(flagsOf(tile, lane)) | SAMPLED)
 }
 
-/** Without moments: a code, or the first value of a rate. */
-function foldChanges(entry: usize, one: f64): void {
-  const changes = entry + CHANGES
-  store<f32>(changes, f32Of(<f64>load<f32>(changes) * decay0 + one))
-  store<f32>(changes, f32Of(<f64>load<f32>(changes, 4) * decay1 + one), 4)
-  store<f32>(changes, f32Of(<f64>load<f32>(changes, 8) * decay2 + one), 8)
+/** The missing ratios, which mostly all are zero. `absent` has a bit per metric. */
+function foldGaps(tile: usize, lane: u32, absent: u64): void {
+  const flags = flagsOf(tile, lane)
+  let gaps: u32 = 0
+  for (let q: u32 = 0; q < quadCount; q++) {
+    const history = historyOf(tile, lane) + q * HISTORY_BYTES
+    const present = lanesOf(<u32>(~absent >> (q * 4)))
+    if (foldMissing(history, present)) gaps = GAPS
+  }
+  store<u32>(flags, (load<u32>(flags) & ~GAPS) | gaps)
 }
 
-/** Means, variances and changes: the two short half-lives as one pair, then the long one's. */
-function foldHeld(entry: usize, held: f64, one: f64): void {
-  const k = v128.load(DECAYS)
-  const value = f64x2.splat(held)
-  const mean = f64x2.promote_low_f32x4(v128.load64_zero(entry, MEAN))
-  const variance = f64x2.promote_low_f32x4(v128.load64_zero(entry, VARIANCE))
-  const changes = f64x2.promote_low_f32x4(v128.load64_zero(entry, CHANGES))
-  const d = f64x2.sub(mean, value)
-  const spread = f64x2.mul(v128.load(DECAYS, 32), f64x2.mul(d, d))
-  const nextMean = f64x2.add(value, f64x2.mul(d, k))
-  const nextVariance = f64x2.add(f64x2.mul(k, variance), spread)
-  const nextChanges = f64x2.add(f64x2.mul(changes, k), f64x2.splat(one))
-  v128.store64_lane(entry, f32PairOf(nextMean), 0, MEAN)
-  v128.store64_lane(entry, f32PairOf(nextVariance), 0, VARIANCE)
-  v128.store64_lane(entry, f32PairOf(nextChanges), 0, CHANGES)
-  foldLong(entry, held, one)
+/** Four metrics that the sample before had too, and that no reading has to be worked out of. */
+function foldWhole(
+  stateAt: usize,
+  state: u32,
+  values: usize,
+  moments: usize,
+  history: usize,
+  next: v128,
+): void {
+  const held = v128.load(values)
+  const changed = f32x4.ne(next, held)
+  v128.store(values, next)
+  holdAll(moments, held, next, changed, NODE_FACTORS)
+  const fresh = (<u32>i32x4.bitmask(changed)) << 4
+  if (fresh == state) return
+  const settled = (state & ~fresh) >> 4
+  if (settled != 0) setTimes(history, CHANGED_AT, settled, lastAt)
+  store<u8>(stateAt, fresh)
 }
 
-function foldLong(entry: usize, held: f64, one: f64): void {
-  const k = v128.load(DECAYS, 16)
-  const q = v128.load(DECAYS, 48)
-  const mean = <f64>load<f32>(entry, MEAN + 8)
-  const variance = <f64>load<f32>(entry, VARIANCE + 8)
-  const changes = <f64>load<f32>(entry, CHANGES + 8)
-  // The mean moves from the held value, the count of changes from nought, by the same factor.
-  const from = f64x2.replace_lane(f64x2.splat(held), 1, one)
-  const d = mean - held
-  const away = f64x2.replace_lane(f64x2.splat(d), 1, changes)
-  const next = f32PairOf(f64x2.add(from, f64x2.mul(away, k)))
-  const spread = f64x2.add(f64x2.mul(k, f64x2.splat(variance)), f64x2.mul(q, f64x2.splat(d * d)))
-  v128.store32_lane(entry, next, 0, MEAN + 8)
-  v128.store32_lane(entry, next, 1, CHANGES + 8)
-  v128.store32_lane(entry, f32PairOf(spread), 0, VARIANCE + 8)
+/** Any quad: the next values are in NEXT. Returns the lanes that took theirs. */
+function foldPart(
+  q: u32,
+  stateAt: usize,
+  values: usize,
+  moments: usize,
+  history: usize,
+  present: u32,
+): u32 {
+  const state = <u32>load<u8>(stateAt)
+  const apart = state & ALL
+  let takes = present
+  let known = present
+  copyFactors()
+  for (let own = present & apart; own != 0; own &= own - 1) {
+    const lane = ctz(own)
+    const at = timeOf(history, AT, lane)
+    if (at == NEVER) known ^= 1 << lane
+    else if (rowAt > at) decayLane(lane, rowAt - at)
+    else takes ^= 1 << lane
+  }
+  if (takes == 0) {
+    if (rowAt > lastAt) move(stateAt, history, state, present, 0)
+    return 0
+  }
+  const counters = load<u8>(COUNTERS + q) & takes
+  const held = v128.load(values)
+  const moved = counters == 0 ? 0 : foldCounters(q, history, apart, counters, known)
+  const next = v128.load(NEXT)
+  const differs = <u32>i32x4.bitmask(f32x4.ne(next, held))
+  const changed = ((differs & ~counters) | moved) & takes & known
+  const mask = lanesOf(takes)
+  v128.store(values, v128.bitselect(next, held, mask))
+  holdSome(moments, held, next, mask, lanesOf(changed), LANE_FACTORS)
+  if (rowAt > lastAt) move(stateAt, history, state, present, changed)
+  else catchUp(stateAt, history, state, takes, changed)
+  return takes
 }
 
-/** f32Of for two at once; the lower two lanes of the result are the float32s. */
-function f32PairOf(x: v128): v128 {
-  // pmin and pmax keep the first operand where it is NaN.
-  const bounded = f64x2.pmax(f64x2.pmin(x, f64x2.splat(3e38)), f64x2.splat(-3e38))
-  const tiny = f64x2.lt(f64x2.abs(x), f64x2.splat(1e-30))
-  return f32x4.demote_f64x2_zero(v128.andnot(bounded, tiny))
+/** The node's newest sample is now this one: what it has no word of, or did not move, keeps its time. */
+function move(stateAt: usize, history: usize, state: u32, present: u32, changed: u32): void {
+  const settled = (state >> 4) & ~changed
+  if (settled != 0) setTimes(history, CHANGED_AT, settled, lastAt)
+  const absent = ~present & ALL
+  const left = absent & ~state
+  if (left != 0) setTimes(history, AT, left, lastAt)
+  store<u8>(stateAt, absent | (changed << 4))
+}
+
+/** The node's newest sample stays: the lanes come nearer to it, or up to it. */
+function catchUp(stateAt: usize, history: usize, state: u32, takes: u32, changed: u32): void {
+  if (rowAt == lastAt) {
+    store<u8>(stateAt, (state & ~takes) | (changed << 4))
+    return
+  }
+  setTimes(history, AT, takes, rowAt)
+  setTimes(history, CHANGED_AT, changed, rowAt)
+}
+
+/**
+ * Makes rates per second of the counters' readings in NEXT; NaN for a first one. Returns the lanes whose
+ * reading moved.
+ */
+function foldCounters(q: u32, history: usize, apart: u32, lanes: u32, known: u32): u32 {
+  let moved: u32 = 0
+  for (let left = lanes; left != 0; left &= left - 1) {
+    const lane = ctz(left)
+    const bit: u32 = 1 << lane
+    const raw = load<f64>(stagedOf(q * 4 + lane, cursor))
+    const rawAt = raws + load<u32>(COUNTER_INDEX + (q * 4 + lane) * 4) * 8
+    const lastRaw = load<f64>(rawAt)
+    store<f64>(rawAt, raw)
+    let rate: f64 = NaN
+    if ((known & bit) != 0) {
+      const elapsed = rowAt - ((apart & bit) != 0 ? timeOf(history, AT, lane) : lastAt)
+      // A counter that fell was reset: it counts from zero again (the rule that Prometheus has).
+      rate = (raw >= lastRaw ? raw - lastRaw : raw) / (elapsed / 1000.0)
+      if (raw != lastRaw) moved |= bit
+    }
+    store<f32>(NEXT + lane * 4, f32Of(min<f64>(rate, VALUE_MAX)))
+  }
+  return moved
 }
 
 /** Rows seen, folded, late, rejected, values out of bounds: since the table was made. */
@@ -201,5 +283,5 @@ export function countOf(which: u32): f64 {
   if (which == 0) return rowsSeen
   if (which == 1) return rowsFolded
   if (which == 2) return rowsLate
-  return which == 3 ? rowsRejected : valuesOutOfBounds
+  return which == 3 ? rowsRejected : outOfBounds
 }

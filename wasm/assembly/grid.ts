@@ -3,15 +3,17 @@
 import {
   CHANGED,
   EMITTED_AT,
-  FLAGS,
   LAST_AT,
   NEXT_GRID,
   QUEUED,
   USED,
-  field32,
-  field64,
+  fieldOf,
+  flagsOf,
   gridFromFirst,
   gridInterval,
+  laneOf,
+  lineOf,
+  tileOf,
 } from './layout'
 import { emitRow } from './features'
 import { queue, queueCount, setQueueCount, slotCount } from './node-slot'
@@ -33,14 +35,13 @@ export function firstGrid(at: f64): f64 {
 }
 
 /** Emits the node's grid rows due strictly before `at`; false when the buffer is full. */
-export function emitDue(node: u32, at: f64): bool {
-  const next = field64(node, NEXT_GRID)
-  while (load<f64>(next) < at) if (!emitGrid(node)) return false
+export function emitDue(node: u32, line: usize, at: f64): bool {
+  while (load<f64>(line, NEXT_GRID) < at) if (!emitGrid(node)) return false
   return true
 }
 
 function emitGrid(node: u32): bool {
-  const next = field64(node, NEXT_GRID)
+  const next = fieldOf(node, NEXT_GRID)
   const t = load<f64>(next)
   if (!emitRow(node, t, GRID)) return false
   store<f64>(next, t + gridInterval)
@@ -49,8 +50,8 @@ function emitGrid(node: u32): bool {
 }
 
 function emitted(node: u32, t: f64): void {
-  store<f64>(field64(node, EMITTED_AT), t)
-  const flags = field32(node, FLAGS)
+  store<f64>(fieldOf(node, EMITTED_AT), t)
+  const flags = flagsOf(tileOf(node), laneOf(node))
   store<u32>(flags, load<u32>(flags) & ~CHANGED)
 }
 
@@ -58,7 +59,7 @@ function emitted(node: u32, t: f64): void {
 export function advance(now: f64): u32 {
   if (now < nothingDueBefore) return 1
   for (; scanned < slotCount; scanned++) {
-    const next = field64(scanned, NEXT_GRID)
+    const next = fieldOf(scanned, NEXT_GRID)
     while (load<f64>(next) <= now) if (!emitGrid(scanned)) return 0
     if (load<f64>(next) < earliest) earliest = load<f64>(next)
   }
@@ -68,9 +69,9 @@ export function advance(now: f64): u32 {
   return 1
 }
 
-export function queueChanged(node: u32): void {
-  const flags = field32(node, FLAGS)
+export function queueChanged(node: u32, flags: usize): void {
   const before = load<u32>(flags)
+  if ((before & (QUEUED | CHANGED)) == (QUEUED | CHANGED)) return
   if ((before & QUEUED) == 0) {
     store<u32>(queue + queueCount * 4, node)
     setQueueCount(queueCount + 1)
@@ -85,10 +86,10 @@ export function emitChanged(minGap: f64): u32 {
   let room = true
   for (; i < queueCount && room; i++) {
     const node = load<u32>(queue + i * 4)
-    const flags = field32(node, FLAGS)
+    const flags = flagsOf(tileOf(node), laneOf(node))
     const live = (load<u32>(flags) & (USED | CHANGED)) == (USED | CHANGED)
-    const at = load<f64>(field64(node, LAST_AT))
-    const due = at - load<f64>(field64(node, EMITTED_AT)) >= minGap
+    const at = load<f64>(fieldOf(node, LAST_AT))
+    const due = at - load<f64>(fieldOf(node, EMITTED_AT)) >= minGap
     if (live && due) room = emitRow(node, at, CHANGE)
     if (live && (!due || !room)) {
       store<u32>(queue + kept * 4, node)
@@ -105,5 +106,5 @@ export function emitChanged(minGap: f64): u32 {
 
 /** For JavaScript: emits what is due before an event of the node at `at`; 0 when the buffer is full. */
 export function emitNodeDue(node: u32, at: f64): u32 {
-  return emitDue(node, at) ? 1 : 0
+  return emitDue(node, lineOf(tileOf(node), laneOf(node)), at) ? 1 : 0
 }

@@ -1,24 +1,18 @@
-// Health of every node: 0.40 network + 0.30 uptime + 0.20 resources + 0.10 trust, over whole tiles,
-// four lanes at a time. A part is as healthy as its worst metric. Reference: src/state/health.ts.
+// Health of every node: 0.40 network + 0.30 uptime + 0.20 resources + 0.10 trust. A part is as healthy
+// as its worst metric. The four parts of a node are the lanes of one vector. Reference: src/state/health.ts.
 import {
-  FLAGS,
-  HEALTH_BAD,
-  HEALTH_GOOD,
   LANES,
-  LAST_AT,
-  METRIC_BYTES,
-  METRIC_HEALTH,
+  SAMPLED,
   USED,
-  VALUE,
-  metricCount,
-  metricsAt,
+  VALUES_BYTES,
+  flagsOf,
+  laneOf,
+  quadCount,
   tileOf,
+  valuesOf,
 } from './layout'
+import { ROUNDS, ROUND_BYTES, roundCount } from './metrics'
 import { healthAt, slotCount } from './node-slot'
-
-/** f32 of each part for 16 nodes. */
-const WORST_BYTES: usize = 4 * 64
-const WORST: usize = memory.data(4 * 64, 16)
 
 export function healthPointer(): u32 {
   return <u32>healthAt
@@ -26,47 +20,76 @@ export function healthPointer(): u32 {
 
 /** Writes f32 [slots]: NaN before a node's first sample. */
 export function healthScores(): void {
-  for (let node: u32 = 0; node < slotCount; node += LANES) scoreTile(node)
+  for (let node: u32 = 0; node < slotCount; node += LANES) {
+    const tile = tileOf(node)
+    const nodes = min<u32>(LANES, slotCount - node)
+    for (let lane: u32 = 0; lane < nodes; lane += 4) scoreFour(tile, lane, node + lane)
+  }
 }
 
 /** Health of one node; NaN before its first sample. */
 export function healthOf(node: u32): f64 {
-  scoreTile(node & ~(LANES - 1))
+  const first = node & ~3
+  scoreFour(tileOf(node), laneOf(first), first)
   return <f64>load<f32>(healthAt + node * 4)
 }
 
-function scoreTile(first: u32): void {
-  const tile = tileOf(first)
-  for (let part: usize = 0; part < WORST_BYTES; part += 16) {
-    v128.store(WORST + part, f32x4.splat(1))
+function scoreFour(tile: usize, lane: u32, first: u32): void {
+  const step = quadCount * VALUES_BYTES
+  const values = valuesOf(tile, lane)
+  let a = f32x4.splat(1)
+  let b = a
+  let c = a
+  let d = a
+  let round = ROUNDS
+  for (let r: u32 = 0; r < roundCount; r++, round += ROUND_BYTES) {
+    const bad = v128.load(round, 16)
+    const scale = v128.load(round, 32)
+    const network = values + load<u32>(round)
+    const uptime = values + load<u32>(round, 4)
+    const resources = values + load<u32>(round, 8)
+    const trust = values + load<u32>(round, 12)
+    a = worse(a, network, uptime, resources, trust, bad, scale)
+    b = worse(b, network + step, uptime + step, resources + step, trust + step, bad, scale)
+    const two = step * 2
+    c = worse(c, network + two, uptime + two, resources + two, trust + two, bad, scale)
+    const three = step * 3
+    d = worse(d, network + three, uptime + three, resources + three, trust + three, bad, scale)
   }
-  for (let m: u32 = 0; m < metricCount; m++) {
-    const part = load<i32>(METRIC_HEALTH + m * 4)
-    if (part >= 0) worsen(WORST + part * 64, tile + metricsAt + m * METRIC_BYTES + VALUE, m)
-  }
-  const to = healthAt + first * 4
-  for (let quad: usize = 0; quad < 64; quad += 16) {
-    let score = f32x4.mul(v128.load(WORST + quad), f32x4.splat(0.4))
-    score = f32x4.add(score, f32x4.mul(v128.load(WORST + quad, 64), f32x4.splat(0.3)))
-    score = f32x4.add(score, f32x4.mul(v128.load(WORST + quad, 128), f32x4.splat(0.2)))
-    score = f32x4.add(score, f32x4.mul(v128.load(WORST + quad, 192), f32x4.splat(0.1)))
-    v128.store(to + quad, score)
-  }
-  for (let lane: u32 = 0; lane < LANES; lane++) {
-    const used = (load<u32>(tile + FLAGS + lane * 4) & USED) != 0
-    const sampled = load<f64>(tile + LAST_AT + lane * 8) != -Infinity
-    if (!(used && sampled)) store<f32>(to + lane * 4, <f32>NaN)
-  }
+  const live = i32x4.splat(USED | SAMPLED)
+  const known = i32x4.eq(v128.and(v128.load(flagsOf(tile, lane)), live), live)
+  const score = v128.bitselect(scores(a, b, c, d), f32x4.splat(<f32>NaN), known)
+  v128.store(healthAt + first * 4, score)
 }
 
-/** Takes one metric of 16 nodes into the worst of its part. */
-function worsen(worst: usize, values: usize, metric: u32): void {
-  const bad = load<f32>(HEALTH_BAD + metric * 4)
-  const range = f32x4.splat(load<f32>(HEALTH_GOOD + metric * 4) - bad)
-  for (let quad: usize = 0; quad < 64; quad += 16) {
-    const ratio = f32x4.div(f32x4.sub(v128.load(values + quad), f32x4.splat(bad)), range)
-    // pmin and pmax keep the first operand where the other is NaN: a missing value says nothing.
-    const least = f32x4.pmin(v128.load(worst + quad), ratio)
-    v128.store(worst + quad, f32x4.pmax(least, f32x4.splat(0)))
-  }
+/** Takes one metric of each part into the worst of the parts. */
+function worse(
+  worst: v128,
+  network: usize,
+  uptime: usize,
+  resources: usize,
+  trust: usize,
+  bad: v128,
+  scale: v128,
+): v128 {
+  let value = v128.load32_zero(network)
+  value = v128.load32_lane(uptime, value, 1)
+  value = v128.load32_lane(resources, value, 2)
+  value = v128.load32_lane(trust, value, 3)
+  const ratio = f32x4.mul(f32x4.sub(value, bad), scale)
+  // pmin and pmax keep the first operand where the other is NaN: a missing value says nothing.
+  return f32x4.pmax(f32x4.pmin(worst, ratio), f32x4.splat(0))
+}
+
+/** The weighted sums of four nodes. */
+function scores(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5)
+  const cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5)
+  const ef = v128.shuffle<f32>(a, b, 2, 6, 3, 7)
+  const gh = v128.shuffle<f32>(c, d, 2, 6, 3, 7)
+  const network = f32x4.mul(v128.shuffle<i64>(ab, cd, 0, 2), f32x4.splat(0.4))
+  const uptime = f32x4.mul(v128.shuffle<i64>(ab, cd, 1, 3), f32x4.splat(0.3))
+  const resources = f32x4.mul(v128.shuffle<i64>(ef, gh, 0, 2), f32x4.splat(0.2))
+  const trust = f32x4.mul(v128.shuffle<i64>(ef, gh, 1, 3), f32x4.splat(0.1))
+  return f32x4.add(f32x4.add(f32x4.add(network, uptime), resources), trust)
 }

@@ -5,7 +5,7 @@
 //   block   u32 node and, in the top byte, length - 1; then the id
 //
 // Reference: a Map, in test/property.
-import { ID_HASH, ID_LENGTH, ID_POINTER, NO_NODE, allocate, field32 } from './layout'
+import { ID_HASH, ID_LENGTH, ID_POINTER, NO_NODE, allocate, fieldOf } from './layout'
 
 export const ID_BYTES_MAX: u32 = 256
 const ARENA_BYTES: u32 = 16384
@@ -88,9 +88,9 @@ export function insertId(node: u32, bytes: usize, length: u32, hash: u32): void 
   const block = takeBlock(length)
   store<u32>(block, node | ((length - 1) << LENGTH_SHIFT))
   memory.copy(block + HEADER_BYTES, bytes, length)
-  store<u32>(field32(node, ID_POINTER), <u32>block + HEADER_BYTES)
-  store<u32>(field32(node, ID_LENGTH), length)
-  store<u32>(field32(node, ID_HASH), hash)
+  store<u32>(fieldOf(node, ID_POINTER), <u32>block + HEADER_BYTES)
+  store<u32>(fieldOf(node, ID_LENGTH), length)
+  store<u32>(fieldOf(node, ID_HASH), hash)
   place(<u32>block, hash)
   entryCount++
 }
@@ -98,8 +98,8 @@ export function insertId(node: u32, bytes: usize, length: u32, hash: u32): void 
 /** Forgets the id; its bytes stay readable until `freeId`. */
 export function removeId(node: u32): void {
   const mask = slotCount - 1
-  const block = load<u32>(field32(node, ID_POINTER)) - HEADER_BYTES
-  let hole = load<u32>(field32(node, ID_HASH)) & mask
+  const block = load<u32>(fieldOf(node, ID_POINTER)) - HEADER_BYTES
+  let hole = load<u32>(fieldOf(node, ID_HASH)) & mask
   while (load<u32>(entryAt(hole), 4) != block) hole = (hole + 1) & mask
   // Moves later entries back over the hole, so that no probe meets a gap and no tombstone is needed.
   for (let s = (hole + 1) & mask; ; s = (s + 1) & mask) {
@@ -116,11 +116,11 @@ export function removeId(node: u32): void {
 }
 
 export function freeId(node: u32): void {
-  const block = <usize>(load<u32>(field32(node, ID_POINTER)) - HEADER_BYTES)
-  const list = FREE + sizeClass(load<u32>(field32(node, ID_LENGTH))) * 4
+  const block = <usize>(load<u32>(fieldOf(node, ID_POINTER)) - HEADER_BYTES)
+  const list = FREE + sizeClass(load<u32>(fieldOf(node, ID_LENGTH))) * 4
   store<u32>(block, load<u32>(list))
   store<u32>(list, <u32>block)
-  store<u32>(field32(node, ID_LENGTH), 0)
+  store<u32>(fieldOf(node, ID_LENGTH), 0)
 }
 
 function entryAt(slot: u32): usize {

@@ -1,66 +1,65 @@
 // The memory map of a node table. Everything else asks here where a thing lies.
 //
-//   fixed      configuration of the metrics and attributes (static data)
+//   fixed      configuration of the metrics and attributes (static data; metrics.ts)
 //   allocated  chunk directory, id slots, row buffer, staging, tile chunks, ids: in order of need
 //
-// A tile holds 16 nodes. What is asked of all nodes at once (liveness, health) lies as 16 lanes side by
-// side, so that a kernel over all nodes reads whole cache lines; what one sample of one node changes
-// lies together, so that folding a metric touches two lines and not fifteen:
+// A tile holds 256 nodes. What is asked of all nodes at once lies node after node (signs of life, flags,
+// last values), so that a kernel over all nodes reads one stream and nothing else; what one sample of one
+// node changes lies together. Metrics go by quads: four of one node are the lanes of one vector.
 //
-//   f64 x 6            lastSeen, lastSeenObserved, firstAt, lastAt, nextGrid, emittedAt
-//   u32/f32 x 8        arrival mean, arrival variance, cohort, id pointer, id length, id hash, flags, spare
-//   f64 x attributes   attribute values (an epoch in ms does not fit a float32)
-//   metric x metrics   f32 value, 16 lanes; then per node one line of 64 bytes, the entry:
-//                      f64 raw, at, changedAt; f32 mean x 3, variance x 3, changes x 3, maximum
-//   missing ratio      f32 x metrics per node
+//   line               64 bytes per node: f64 lastSeen, firstAt, lastAt, nextGrid, emittedAt; u32/f32
+//                      arrival mean, arrival variance, cohort, id pointer, id length, id hash
+//   seen, flags        f64 lastSeenObserved; u32
+//   attributes         f64 per node and attribute (an epoch in ms does not fit a float32)
+//   values             per node and quad f32 x 4: the last value
+//   moments            per node and quad 160 bytes: f32 x 4 of mean x 3, variance x 3, changes x 3, maximum
+//   history            per node and quad 64 bytes: missing ratio, and the times of what moved or stayed
+//                      away (times.ts): mostly neither read nor written
+//   raw                per node and counter f64
+//   states             per node and quad one byte (times.ts)
+//
+// For 16 gauges that is 64 + 12 + 64 + 640 + 256 + 4 = 1,040 bytes a node.
 //
 // One WebAssembly instance is one node table, one trainer or one model, never two: each owns its whole
 // memory.
 
-export const LANES: u32 = 16
 export const METRICS_MAX: u32 = 64
 export const ATTRIBUTES_MAX: u32 = 16
-export const CHUNK_TILES: u32 = 16
-export const CHUNK_NODES: u32 = 256
+/** Nodes of a tile. */
+export const LANES: u32 = 256
 export const NO_NODE: u32 = 0xffffffff
 export const NO_COHORT: u32 = 0xffffffff
 
-const LANE64: u32 = 128
-const LANE32: u32 = 64
-
-// Fields of a node within its tile.
+// Fields of a node's line.
 export const LAST_SEEN: u32 = 0
-export const LAST_SEEN_OBSERVED: u32 = LANE64
-export const FIRST_AT: u32 = LANE64 * 2
-export const LAST_AT: u32 = LANE64 * 3
-export const NEXT_GRID: u32 = LANE64 * 4
-export const EMITTED_AT: u32 = LANE64 * 5
-const NODE32: u32 = LANE64 * 6
-export const ARRIVAL_MEAN: u32 = NODE32
-export const ARRIVAL_VARIANCE: u32 = NODE32 + LANE32
-export const COHORT: u32 = NODE32 + LANE32 * 2
-export const ID_POINTER: u32 = NODE32 + LANE32 * 3
-export const ID_LENGTH: u32 = NODE32 + LANE32 * 4
-export const ID_HASH: u32 = NODE32 + LANE32 * 5
-export const FLAGS: u32 = NODE32 + LANE32 * 6
-export const ATTRIBUTES: u32 = NODE32 + LANE32 * 8
+export const FIRST_AT: u32 = 8
+export const LAST_AT: u32 = 16
+export const NEXT_GRID: u32 = 24
+export const EMITTED_AT: u32 = 32
+export const ARRIVAL_MEAN: u32 = 40
+export const ARRIVAL_VARIANCE: u32 = 44
+export const COHORT: u32 = 48
+export const ID_POINTER: u32 = 52
+export const ID_LENGTH: u32 = 56
+export const ID_HASH: u32 = 60
+const LINE_BYTES: u32 = 64
 
-// A metric's block: lanes of the last value, then the entries of the 16 nodes.
-export const VALUE: u32 = 0
-const ENTRIES: u32 = LANE32
-const ENTRY_BYTES: u32 = 64
-export const METRIC_BYTES: u32 = ENTRIES + LANES * ENTRY_BYTES
+const SEEN_OBSERVED: u32 = LANES * LINE_BYTES
+const FLAGS: u32 = SEEN_OBSERVED + LANES * 8
+const ATTRIBUTES: u32 = FLAGS + LANES * 4
 
-// Fields of an entry; those with one float32 per half-life have them side by side.
-export const RAW: u32 = 0
-export const AT: u32 = 8
-export const CHANGED_AT: u32 = 16
-export const MEAN: u32 = 24
-export const VARIANCE: u32 = 36
-export const CHANGES: u32 = 48
-export const MAXIMUM: u32 = 60
+/** Bytes of four float32, and of what the three areas hold of a quad. */
+export const VALUES_BYTES: u32 = 16
+export const MOMENTS_BYTES: u32 = 160
+export const HISTORY_BYTES: u32 = 64
 
-// Bits of FLAGS.
+// Fields of a quad's moments; those with one float32 per half-life follow each other.
+export const MEAN: u32 = 0
+export const VARIANCE: u32 = 48
+export const CHANGES: u32 = 96
+export const MAXIMUM: u32 = 144
+
+// Bits of a node's flags.
 export const USED: u32 = 1
 export const SILENT: u32 = 2
 /** Folded since its last row. */
@@ -68,20 +67,11 @@ export const CHANGED: u32 = 4
 /** Stands in the queue of changed nodes; outlives the node, so that a slot is there only once. */
 export const QUEUED: u32 = 8
 export const SEEN: u32 = 16
+/** Has had a sample. */
+export const SAMPLED: u32 = 32
+/** Some missing ratio is not zero. */
+export const GAPS: u32 = 64
 
-export const GAUGE: u32 = 0
-export const COUNTER: u32 = 1
-export const CODE: u32 = 2
-
-export const METRIC_KIND: usize = memory.data(64 * 4, 16)
-export const METRIC_MIN: usize = memory.data(64 * 8, 16)
-export const METRIC_MAX: usize = memory.data(64 * 8, 16)
-/** Index among the metrics with a peer feature, or -1. */
-export const METRIC_PEER: usize = memory.data(64 * 4, 16)
-/** Part of health 0..3, or -1. */
-export const METRIC_HEALTH: usize = memory.data(64 * 4, 16)
-export const HEALTH_GOOD: usize = memory.data(64 * 4, 16)
-export const HEALTH_BAD: usize = memory.data(64 * 4, 16)
 /** 1 where the attribute is an epoch: its feature is the hours since. */
 export const ATTRIBUTE_SINCE: usize = memory.data(16 * 4, 16)
 
@@ -90,8 +80,13 @@ export let attributeCount: u32 = 0
 export let featureCount: u32 = 0
 export let peerCount: u32 = 0
 export let tileBytes: u32 = 0
-export let metricsAt: u32 = 0
-let missingAt: u32 = 0
+export let quadCount: u32 = 0
+let valuesAt: u32 = 0
+let momentsAt: u32 = 0
+let historyAt: u32 = 0
+let rawAt: u32 = 0
+let rawBytes: u32 = 0
+let statesAt: u32 = 0
 export let nodesMax: u32 = 0
 export let halfLife0: f64 = 0
 export let halfLife1: f64 = 0
@@ -104,11 +99,12 @@ export let rowsMax: u32 = 0
 export let rowNodes: usize = 0
 export let rowTimes: usize = 0
 export let rowTriggers: usize = 0
+export let rowHashesAt: usize = 0
 export let matrix: usize = 0
 
 let top: usize = 0
-let chunks: usize = 0
-let chunkCount: u32 = 0
+let tiles: usize = 0
+let tileCount: u32 = 0
 
 /** 64-byte aligned and zeroed; grows memory, which detaches every view. Never freed. */
 export function allocate(bytes: usize): usize {
@@ -126,25 +122,6 @@ export function allocate(bytes: usize): usize {
 /** Bytes of memory in use, staging and buffers included. */
 export function usedBytes(): u32 {
   return <u32>top
-}
-
-export function configureMetric(
-  metric: u32,
-  kind: u32,
-  min: f64,
-  max: f64,
-  peer: i32,
-  part: i32,
-  good: f32,
-  bad: f32,
-): void {
-  store<u32>(METRIC_KIND + metric * 4, kind)
-  store<f64>(METRIC_MIN + metric * 8, min)
-  store<f64>(METRIC_MAX + metric * 8, max)
-  store<i32>(METRIC_PEER + metric * 4, peer)
-  store<i32>(METRIC_HEALTH + metric * 4, part)
-  store<f32>(HEALTH_GOOD + metric * 4, good)
-  store<f32>(HEALTH_BAD + metric * 4, bad)
 }
 
 export function configureAttribute(attribute: u32, since: u32): void {
@@ -173,6 +150,7 @@ export function configureTable(
   attributes: u32,
   features: u32,
   peers: u32,
+  counters: u32,
   nodes: u32,
   rows: u32,
 ): void {
@@ -182,13 +160,19 @@ export function configureTable(
   peerCount = peers
   nodesMax = nodes
   rowsMax = rows
-  metricsAt = ATTRIBUTES + attributes * LANE64
-  missingAt = metricsAt + metrics * METRIC_BYTES
-  tileBytes = missingAt + metrics * LANE32
-  chunks = allocate((nodes / CHUNK_NODES + 1) * 4)
+  quadCount = (metrics + 3) / 4
+  rawBytes = counters * 8
+  valuesAt = ATTRIBUTES + LANES * attributes * 8
+  momentsAt = valuesAt + LANES * quadCount * VALUES_BYTES
+  historyAt = momentsAt + LANES * quadCount * MOMENTS_BYTES
+  rawAt = historyAt + LANES * quadCount * HISTORY_BYTES
+  statesAt = rawAt + LANES * rawBytes
+  tileBytes = (statesAt + LANES * quadCount + 63) & ~63
+  tiles = allocate((nodes / LANES + 1) * 4)
   rowNodes = allocate(rows * 4)
   rowTimes = allocate(rows * 8)
   rowTriggers = allocate(rows)
+  rowHashesAt = allocate(((rows + 3) & ~3) * 8)
   matrix = allocate(rows * features * 4)
 }
 
@@ -199,39 +183,66 @@ export function limitNodes(nodes: u32): void {
 
 /** Makes room for one more node when `slots` are taken. */
 export function growTo(slots: u32): void {
-  while (chunkCount * CHUNK_NODES < slots) {
-    const chunk = allocate(tileBytes * CHUNK_TILES)
-    store<u32>(chunks + chunkCount * 4, <u32>chunk)
-    chunkCount++
+  while (tileCount * LANES < slots) {
+    const tile = allocate(tileBytes)
+    store<u32>(tiles + tileCount * 4, <u32>tile)
+    tileCount++
   }
 }
 
 export function tileOf(node: u32): usize {
-  return <usize>load<u32>(chunks + (node >> 8) * 4) + ((node >> 4) & 15) * tileBytes
+  return <usize>load<u32>(tiles + (node >> 8) * 4)
 }
 
-/** Address of lane `node` of an f64 field at `tileOf(node)`. */
-export function field64(node: u32, field: u32): usize {
-  return tileOf(node) + field + (node & 15) * 8
+/** Position of the node in its tile. */
+export function laneOf(node: u32): u32 {
+  return node & 255
 }
 
-/** Address of lane `node` of a 32-bit field at `tileOf(node)`. */
-export function field32(node: u32, field: u32): usize {
-  return tileOf(node) + field + (node & 15) * 4
+export function lineOf(tile: usize, lane: u32): usize {
+  return tile + lane * LINE_BYTES
 }
 
-export function metricBlock(node: u32, metric: u32): usize {
-  return tileOf(node) + metricsAt + metric * METRIC_BYTES
+/** Address of a field of the node's line. */
+export function fieldOf(node: u32, field: u32): usize {
+  return lineOf(tileOf(node), laneOf(node)) + field
 }
 
-/** The node's entry in a metric's block. */
-export function entryOf(block: usize, node: u32): usize {
-  return block + ENTRIES + (node & 15) * ENTRY_BYTES
+/** f64: observed time of the last sign of life. The next nodes' follow, and so with flags. */
+export function seenObservedOf(tile: usize, lane: u32): usize {
+  return tile + SEEN_OBSERVED + lane * 8
 }
 
-/** f32 per metric. */
-export function missingRatios(node: u32): usize {
-  return tileOf(node) + missingAt + (node & 15) * metricCount * 4
+export function flagsOf(tile: usize, lane: u32): usize {
+  return tile + FLAGS + lane * 4
+}
+
+/** f64 per attribute. */
+export function attributesOf(tile: usize, lane: u32): usize {
+  return tile + ATTRIBUTES + lane * attributeCount * 8
+}
+
+/** Last values of the node's first quad; the other quads' follow, and so below. */
+export function valuesOf(tile: usize, lane: u32): usize {
+  return tile + valuesAt + lane * quadCount * VALUES_BYTES
+}
+
+export function momentsOf(tile: usize, lane: u32): usize {
+  return tile + momentsAt + lane * quadCount * MOMENTS_BYTES
+}
+
+export function historyOf(tile: usize, lane: u32): usize {
+  return tile + historyAt + lane * quadCount * HISTORY_BYTES
+}
+
+/** f64 per counter: its last reading. */
+export function rawOf(tile: usize, lane: u32): usize {
+  return tile + rawAt + lane * rawBytes
+}
+
+/** u8 per quad. */
+export function statesOf(tile: usize, lane: u32): usize {
+  return tile + statesAt + lane * quadCount
 }
 
 export function rowNodesPointer(): u32 {
@@ -243,9 +254,13 @@ export function rowTimesPointer(): u32 {
 export function rowTriggersPointer(): u32 {
   return <u32>rowTriggers
 }
+export function rowHashesPointer(): u32 {
+  return <u32>rowHashesAt
+}
 export function matrixPointer(): u32 {
   return <u32>matrix
 }
-export function bytesPerTile(): u32 {
-  return tileBytes
+/** Of its tile; its id comes on top. */
+export function bytesPerNode(): f64 {
+  return <f64>tileBytes / <f64>LANES
 }

@@ -3,46 +3,54 @@
 import {
   ARRIVAL_MEAN,
   ARRIVAL_VARIANCE,
-  FLAGS,
   LANES,
   LAST_SEEN,
-  LAST_SEEN_OBSERVED,
   SEEN,
   SILENT,
   USED,
-  field32,
-  field64,
+  fieldOf,
+  flagsOf,
+  laneOf,
+  lineOf,
+  seenObservedOf,
   tileOf,
 } from './layout'
-import { f32Of } from './decay'
 import { listed, slotCount } from './node-slot'
 
 /** How much an append time may lie after the watermark and still move what was observed. */
 const AHEAD_MAX: f64 = 2000
 const ARRIVAL_WEIGHT: f64 = 1.0 / 16.0
+/** Less is none, in ms²: a sender as regular as that would end in denormals. */
+const SPREAD_MIN: f64 = 1e-6
 
-export function lifeSign(node: u32, appendedAt: f64, observedAt: f64, watermark: f64): void {
-  const flags = field32(node, FLAGS)
+export function lifeSign(
+  tile: usize,
+  lane: u32,
+  appendedAt: f64,
+  observedAt: f64,
+  watermark: f64,
+): void {
+  const line = lineOf(tile, lane)
+  const flags = flagsOf(tile, lane)
   const seen = (load<u32>(flags) & SEEN) != 0
-  store<u32>(flags, load<u32>(flags) | SEEN)
-  const lastSeen = field64(node, LAST_SEEN)
-  if (!seen || appendedAt > load<f64>(lastSeen)) store<f64>(lastSeen, appendedAt)
+  if (!seen) store<u32>(flags, load<u32>(flags) | SEEN)
+  if (!seen || appendedAt > load<f64>(line, LAST_SEEN)) store<f64>(line, appendedAt, LAST_SEEN)
   const ahead = appendedAt - watermark
   const at = observedAt + (ahead > 0 ? min<f64>(ahead, AHEAD_MAX) : 0)
-  const lastObserved = field64(node, LAST_SEEN_OBSERVED)
+  const lastObserved = seenObservedOf(tile, lane)
   const gap = at - load<f64>(lastObserved)
   if (seen && !(gap > 0)) return
   store<f64>(lastObserved, at)
-  if (seen) foldArrival(node, gap)
+  if (seen) foldArrival(line, gap)
 }
 
-function foldArrival(node: u32, gap: f64): void {
-  const mean = field32(node, ARRIVAL_MEAN)
-  const variance = field32(node, ARRIVAL_VARIANCE)
-  const d = gap - <f64>load<f32>(mean)
-  store<f32>(mean, f32Of(<f64>load<f32>(mean) + d * ARRIVAL_WEIGHT))
-  const spread = <f64>load<f32>(variance) + ARRIVAL_WEIGHT * (d * d)
-  store<f32>(variance, f32Of((1.0 - ARRIVAL_WEIGHT) * spread))
+function foldArrival(line: usize, gap: f64): void {
+  const mean = <f64>load<f32>(line, ARRIVAL_MEAN)
+  const variance = <f64>load<f32>(line, ARRIVAL_VARIANCE)
+  const d = gap - mean
+  store<f32>(line, <f32>(mean + d * ARRIVAL_WEIGHT), ARRIVAL_MEAN)
+  const spread = (1.0 - ARRIVAL_WEIGHT) * (variance + ARRIVAL_WEIGHT * (d * d))
+  store<f32>(line, spread < SPREAD_MIN ? 0 : <f32>spread, ARRIVAL_VARIANCE)
 }
 
 /**
@@ -55,10 +63,10 @@ export function sweep(observedNow: f64, silence: f64): u32 {
     const tile = tileOf(first)
     const lanes = min<u32>(LANES, slotCount - first)
     for (let lane: u32 = 0; lane < lanes; lane++) {
-      const flags = tile + FLAGS + lane * 4
+      const flags = flagsOf(tile, lane)
       const before = load<u32>(flags)
       if ((before & (USED | SEEN)) != (USED | SEEN)) continue
-      const silent = observedNow - load<f64>(tile + LAST_SEEN_OBSERVED + lane * 8) > silence
+      const silent = observedNow - load<f64>(seenObservedOf(tile, lane)) > silence
       if (silent == ((before & SILENT) != 0)) continue
       store<u32>(flags, before ^ SILENT)
       const node = first + lane
@@ -70,22 +78,22 @@ export function sweep(observedNow: f64, silence: f64): u32 {
 }
 
 export function isSilent(node: u32): u32 {
-  return load<u32>(field32(node, FLAGS)) & SILENT
+  return load<u32>(flagsOf(tileOf(node), laneOf(node))) & SILENT
 }
 export function lastSeenAt(node: u32): f64 {
-  return load<f64>(field64(node, LAST_SEEN))
+  return load<f64>(fieldOf(node, LAST_SEEN))
 }
 export function lastSeenObservedAt(node: u32): f64 {
-  return load<f64>(field64(node, LAST_SEEN_OBSERVED))
+  return load<f64>(seenObservedOf(tileOf(node), laneOf(node)))
 }
 export function arrivalMean(node: u32): f64 {
-  return <f64>load<f32>(field32(node, ARRIVAL_MEAN))
+  return <f64>load<f32>(fieldOf(node, ARRIVAL_MEAN))
 }
 export function arrivalVariance(node: u32): f64 {
-  return <f64>load<f32>(field32(node, ARRIVAL_VARIANCE))
+  return <f64>load<f32>(fieldOf(node, ARRIVAL_VARIANCE))
 }
 
 /** For JavaScript: a sign of life without a sample. */
 export function signLife(node: u32, appendedAt: f64, observedAt: f64, watermark: f64): void {
-  lifeSign(node, appendedAt, observedAt, watermark)
+  lifeSign(tileOf(node), laneOf(node), appendedAt, observedAt, watermark)
 }

@@ -1,42 +1,48 @@
 // Slots of nodes: taken by the first record that names the node, dropped when it leaves, reused after.
 import {
-  ATTRIBUTES,
   ARRIVAL_MEAN,
   ARRIVAL_VARIANCE,
-  AT,
-  CHANGED_AT,
   CHANGES,
   COHORT,
   EMITTED_AT,
   FIRST_AT,
-  FLAGS,
+  HISTORY_BYTES,
   ID_LENGTH,
   ID_POINTER,
   LAST_AT,
   LAST_SEEN,
-  LAST_SEEN_OBSERVED,
   MAXIMUM,
   MEAN,
+  MOMENTS_BYTES,
   NEXT_GRID,
   NO_COHORT,
   NO_NODE,
   QUEUED,
-  RAW,
   USED,
-  VALUE,
+  VALUES_BYTES,
   VARIANCE,
   allocate,
   attributeCount,
-  entryOf,
-  field32,
-  field64,
+  attributesOf,
+  fieldOf,
+  flagsOf,
   growTo,
   heartbeatInterval,
-  metricBlock,
-  metricCount,
-  missingRatios,
+  historyOf,
+  laneOf,
+  lineOf,
+  momentsOf,
   nodesMax,
+  quadCount,
+  rawOf,
+  seenObservedOf,
+  statesOf,
+  tileOf,
+  valuesOf,
 } from './layout'
+import { PADS, counterCount } from './metrics'
+import { CHANGES_LEAST, LEAST, VARIANCE_LEAST } from './moments'
+import { AT, CHANGED_AT, NEVER, setTimes } from './times'
 import { ID_BYTES_MAX, findId, freeId, hashOf, insertId, removeId } from './id-table'
 
 export let slotCount: u32 = 0
@@ -64,13 +70,13 @@ export function listPointer(): u32 {
   return <u32>listed
 }
 export function idPointer(node: u32): u32 {
-  return load<u32>(field32(node, ID_POINTER))
+  return load<u32>(fieldOf(node, ID_POINTER))
 }
 export function idLength(node: u32): u32 {
-  return load<u32>(field32(node, ID_LENGTH))
+  return load<u32>(fieldOf(node, ID_LENGTH))
 }
 export function isUsed(node: u32): u32 {
-  return node < slotCount ? load<u32>(field32(node, FLAGS)) & USED : 0
+  return node < slotCount ? load<u32>(flagsOf(tileOf(node), laneOf(node))) & USED : 0
 }
 
 /** Slot of the id in the bytes, or NO_NODE. */
@@ -119,43 +125,51 @@ function moved(from: usize, bytes: u32): usize {
 }
 
 function clearNode(node: u32): void {
-  store<f64>(field64(node, LAST_SEEN), NaN)
-  store<f64>(field64(node, LAST_SEEN_OBSERVED), NaN)
-  store<f64>(field64(node, FIRST_AT), NaN)
-  store<f64>(field64(node, LAST_AT), -Infinity)
-  store<f64>(field64(node, NEXT_GRID), Infinity)
-  store<f64>(field64(node, EMITTED_AT), -Infinity)
-  store<f32>(field32(node, ARRIVAL_MEAN), <f32>heartbeatInterval)
-  store<f32>(field32(node, ARRIVAL_VARIANCE), 0)
-  store<u32>(field32(node, COHORT), NO_COHORT)
-  const flags = field32(node, FLAGS)
+  const tile = tileOf(node)
+  const lane = laneOf(node)
+  const line = lineOf(tile, lane)
+  store<f64>(line, NaN, LAST_SEEN)
+  store<f64>(line, NaN, FIRST_AT)
+  store<f64>(line, -Infinity, LAST_AT)
+  store<f64>(line, Infinity, NEXT_GRID)
+  store<f64>(line, -Infinity, EMITTED_AT)
+  store<f32>(line, <f32>heartbeatInterval, ARRIVAL_MEAN)
+  store<f32>(line, 0, ARRIVAL_VARIANCE)
+  store<u32>(line, NO_COHORT, COHORT)
+  store<f64>(seenObservedOf(tile, lane), NaN)
+  const flags = flagsOf(tile, lane)
   store<u32>(flags, (load<u32>(flags) & QUEUED) | USED)
-  for (let a: u32 = 0; a < attributeCount; a++) store<f64>(field64(node, ATTRIBUTES + a * 128), NaN)
-  for (let m: u32 = 0; m < metricCount; m++) clearMetric(node, m)
+  const attributes = attributesOf(tile, lane)
+  for (let a: u32 = 0; a < attributeCount; a++) store<f64>(attributes + a * 8, NaN)
+  clearMetrics(tile, lane)
 }
 
-function clearMetric(node: u32, metric: u32): void {
-  const block = metricBlock(node, metric)
-  const entry = entryOf(block, node)
-  store<f32>(block + VALUE + (node & 15) * 4, <f32>NaN)
-  store<f32>(missingRatios(node) + metric * 4, 0)
-  store<f64>(entry + RAW, NaN)
-  store<f64>(entry + AT, -Infinity)
-  store<f64>(entry + CHANGED_AT, NaN)
-  for (let h: u32 = 0; h < 3; h++) {
-    store<f32>(entry + MEAN + h * 4, <f32>NaN)
-    store<f32>(entry + VARIANCE + h * 4, 0)
-    store<f32>(entry + CHANGES + h * 4, 0)
+function clearMetrics(tile: usize, lane: u32): void {
+  const none = f32x4.splat(<f32>NaN)
+  for (let q: u32 = 0; q < quadCount; q++) {
+    const moments = momentsOf(tile, lane) + q * MOMENTS_BYTES
+    const history = historyOf(tile, lane) + q * HISTORY_BYTES
+    memory.fill(history, 0, HISTORY_BYTES)
+    v128.store(valuesOf(tile, lane) + q * VALUES_BYTES, none)
+    for (let h: usize = 0; h < 48; h += 16) {
+      v128.store(moments + h, none, MEAN)
+      v128.store(moments + h, v128.load(LEAST, VARIANCE_LEAST), VARIANCE)
+      v128.store(moments + h, v128.load(LEAST, CHANGES_LEAST), CHANGES)
+    }
+    v128.store(moments, none, MAXIMUM)
+    setTimes(history, AT, 15, NEVER)
+    setTimes(history, CHANGED_AT, 15, NEVER)
+    store<u8>(statesOf(tile, lane) + q, 15 ^ load<u8>(PADS + q))
   }
-  store<f32>(entry + MAXIMUM, <f32>NaN)
+  for (let c: u32 = 0; c < counterCount; c++) store<f64>(rawOf(tile, lane) + c * 8, NaN)
 }
 
 /** Takes the node out of the table. Its id stays readable, for rows not yet taken, until `release`. */
 export function drop(node: u32): void {
   removeId(node)
-  const flags = field32(node, FLAGS)
+  const flags = flagsOf(tileOf(node), laneOf(node))
   store<u32>(flags, load<u32>(flags) & QUEUED)
-  store<f64>(field64(node, NEXT_GRID), Infinity)
+  store<f64>(fieldOf(node, NEXT_GRID), Infinity)
   nodeCount--
 }
 
@@ -167,14 +181,9 @@ export function release(node: u32): void {
 }
 
 export function setAttribute(node: u32, attribute: u32, value: f64): void {
-  store<f64>(field64(node, ATTRIBUTES + attribute * 128), value)
+  store<f64>(attributesOf(tileOf(node), laneOf(node)) + attribute * 8, value)
 }
 
 export function setCohort(node: u32, cohort: u32): void {
-  store<u32>(field32(node, COHORT), cohort)
-}
-
-/** Share of recent samples without this metric, 0..1. */
-export function missingRatioOf(node: u32, metric: u32): f64 {
-  return <f64>load<f32>(missingRatios(node) + metric * 4)
+  store<u32>(fieldOf(node, COHORT), cohort)
 }

@@ -147,3 +147,19 @@ test('an id too long for ingest takes no slot, up to 64 KB, and its neighbours a
   }
   expect(table.nodeCount).toBe(5)
 })
+
+test.each([257, 65_536])(
+  'an id of %i bytes is none: neither found, nor made a node, nor kept',
+  (length) => {
+    const table = newTable()
+    const id = 'z'.repeat(length)
+    const rows = [id, 'z', id].map((node) => ({ node, at: 1, metrics: { latency: 1 } }))
+    for (const dictionary of [false, true]) {
+      table.load(samplesIpc(PROBE, rows, { dictionary }))
+      table.fold(OBSERVED)
+    }
+    change(table, id, false)
+    expect(table.counts()).toMatchObject({ rows: 6, rejected: 4, folded: 1, late: 1 })
+    expect([table.nodeCount, table.indexOf(id), table.indexOf('z')]).toEqual([1, undefined, 0])
+  },
+)

@@ -8,7 +8,7 @@ import { toBytes, toText } from '../../../src/core/bytes.ts'
 import { KIND } from '../../../src/core/log.ts'
 import type { NodeClass } from '../../../src/core/node.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
-import { hexOf } from '../../../src/state/row-hash.ts'
+import { hashText } from '../../../src/state/row-hash.ts'
 import { WatcherFold } from '../../../src/pipeline/watcher.ts'
 import { instantPredictor } from '../../support/history/simulated-roles.ts'
 import { foreshockWasm, metric, PROBE, samplesIpc } from '../../support/node-class.ts'
@@ -90,7 +90,7 @@ function batchRows(outputs: readonly Output[]): readonly Row[] {
     .map((row) => {
       const { node, at, trigger, probability, row_hash: hash } = row!.toJSON()
       const [high, low] = [Number(hash >> 32n), Number(hash & 0xffff_ffffn)]
-      return { node, at: Number(at), trigger, probability, hash: hexOf(high, low) }
+      return { node, at: Number(at), trigger, probability, hash: hashText(high, low) }
     })
 }
 
