@@ -23,12 +23,19 @@ export function cloudEventOutput(
     partition,
     key: event.subject,
     value: toBytes(JSON.stringify(body)),
-    headers: { ...cloudEventHeaders(event), ...extraHeaders },
+    headers: { ...cloudEventHeaders(event, timeOf(event.atMs)), ...extraHeaders },
   }
 }
 
+/** As CloudEvents write a time. */
+export function timeOf(atMs: number): string {
+  return new Date(atMs).toISOString()
+}
+
+/** `time` comes from `timeOf`. */
 export function cloudEventHeaders(
-  event: CloudEvent,
+  event: Omit<CloudEvent, 'atMs'>,
+  time: string,
   contentType = 'application/json',
 ): Readonly<Record<string, string>> {
   return {
@@ -37,7 +44,7 @@ export function cloudEventHeaders(
     ce_source: event.source,
     ce_id: event.id,
     ce_subject: event.subject,
-    ce_time: new Date(event.atMs).toISOString(),
+    ce_time: time,
     ce_partitionkey: event.subject,
     'content-type': contentType,
   }

@@ -6,7 +6,7 @@
  */
 import type { Assessment, AssessmentRecord, Liveness, ModelRef } from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
-import { cloudEventHeaders, cloudEventOutput } from '../core/cloudevent.ts'
+import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
 import type { PoolId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import type { NodeClass } from '../core/node.ts'
@@ -137,8 +137,8 @@ export class ClassReport {
           source,
           id: `${nodeClass.name}/${partition}/${++this.#batchCount}`,
           subject: nodeClass.name,
-          atMs: nowMs,
         },
+        timeOf(nowMs),
         'application/vnd.apache.arrow.stream',
       ),
     })

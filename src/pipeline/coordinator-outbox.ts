@@ -3,13 +3,12 @@
  * that caused it and a count within it: the same log gives the same ids, and none is ever used twice.
  */
 import type { Output } from '../core/bus.ts'
-import { cloudEventHeaders, cloudEventOutput } from '../core/cloudevent.ts'
+import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
 import type { Severity } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
-import type { Assignment } from '../core/shard.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 
 export interface OutboxOptions {
@@ -165,23 +164,18 @@ export class Outbox {
     this.push({ topic: topicName(topology, 'nodes'), partition, key: node, value: null })
   }
 
-  assignment(key: string, record: Assignment): void {
+  /** They come by the ten thousand: what they share is made once. `bytes` are those of `key`. */
+  assignments(): (key: string, bytes: Uint8Array, value: string) => void {
     const { topology, source } = this.#options
+    const topic = topicName(topology, 'assignments')
     const type = 'foreshock.assignment.changed'
-    this.push({
-      topic: topicName(topology, 'assignments'),
-      partition: partitionOf(key, topology.nodePartitions),
-      key,
-      // As text: they come by the ten thousand, and nobody here reads or signs the bytes.
-      value: JSON.stringify(record),
-      headers: cloudEventHeaders({
-        type,
-        source,
-        id: this.#id(),
-        subject: key,
-        atMs: this.nowMs,
-      }),
-    })
+    const time = timeOf(this.nowMs)
+    return (key, bytes, value) => {
+      const id = this.#id()
+      const partition = partitionOf(bytes, topology.nodePartitions)
+      const headers = cloudEventHeaders({ type, source, id, subject: key }, time)
+      this.#outputs.push({ topic, partition, key, value, headers })
+    }
   }
 
   /** The shard is no more: compaction forgets it. */

@@ -73,10 +73,19 @@ export class ShardMap {
     return this.#members.get(node)
   }
 
+  /** The key of the shard's record, as bytes: `shardKey`. A view. */
+  key(shard: number): Uint8Array {
+    const { bytes, offsets } = this.#placement.keys
+    return bytes.subarray(offsets[shard], offsets[shard + 1])
+  }
+
   owners(shard: number): Owners {
     const { owners, replicaCount } = this.#placement
-    const first = shard * replicaCount
-    return Array.from({ length: replicaCount }, (_, i) => this.#name(owners[first + i]))
+    const named: (NodeId | null)[] = []
+    for (let at = shard * replicaCount; named.length < replicaCount; at++) {
+      named.push(this.#name(owners[at]))
+    }
+    return named
   }
 
   /** Follows the changes, under these rules from now on, with as few moves as the bound allows. */
