@@ -26,7 +26,9 @@ export function installWhenNeeded() {
 }
 
 export function buildWhenStale() {
-  const built = ['dist/src/main.js', 'dist/foreshock.wasm', 'dist/crc32c.wasm'].map((file) => join(root, file))
+  const built = ['dist/src/main.js', 'dist/foreshock.wasm', 'dist/crc32c.wasm'].map((file) =>
+    join(root, file),
+  )
   const newest = Math.max(...SOURCES.map((source) => newestIn(join(root, source))))
   if (built.every((file) => existsSync(file) && changedAt(file) >= newest)) return
   console.error('foreshock: building')
