@@ -17,14 +17,18 @@ import { serviceOptions, topologyOf } from '../../test/support/deployment.ts'
 import { uniquePrefix } from '../../test/support/kafka.ts'
 
 export const PARTITIONS = 4
+const ENFORCES: Policy = { ...DEFAULT_POLICY, mode: 'enforce' }
 
 export interface BenchDeployment {
   readonly bus: Bus
   readonly topology: Topology
   readonly brokers: readonly string[]
   readonly nodeClass: NodeClass
-  /** With all roles; a policy that enforces when none is given. */
-  start(events: RoleEvents, policy?: Policy): Promise<Started>
+  /** With all roles, the packaged model of the fleet, and a policy that enforces, unless told otherwise. */
+  start(
+    events: RoleEvents,
+    more?: { readonly policy?: Policy; readonly model?: string },
+  ): Promise<Started>
   /** Topics under the same prefix that the service does not see; they go with the deployment. */
   createBeside(suffix: string): Promise<Topology>
   close(): Promise<void>
@@ -52,10 +56,10 @@ export async function createDeployment(
     topology,
     brokers,
     nodeClass: serverClass(),
-    start: async (events, policy = { ...DEFAULT_POLICY, mode: 'enforce' }) => {
+    start: async (events, { policy = ENFORCES, model = packagedModel('fleet') } = {}) => {
       const options: ServiceOptions = {
         ...(await serviceOptions(bus, topology, directory)),
-        models: { server: packagedModel('fleet') },
+        models: { server: model },
         nodesMax: 262_144,
         policyFor: () => policy,
         policies: [policy],

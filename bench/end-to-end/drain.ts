@@ -12,7 +12,10 @@ import {
 import type { Lease, LogRecord, Output } from '../../src/core/bus.ts'
 import { assert } from '../../src/core/errors.ts'
 import { topicName } from '../../src/core/topics.ts'
+import type { RoleEvents } from '../../src/pipeline/role.ts'
+import { loadKernel } from '../../src/commands/package.ts'
 import type { BenchDeployment } from './deployment.ts'
+import { servedModel } from './model.ts'
 
 /** Of what follows from the last samples, the commits begin within this. */
 const COMMIT_WITHIN_MS = 100
@@ -70,14 +73,16 @@ export async function drainThroughService(
 ): Promise<Drained> {
   const commits: { readonly beganAtMs: number; readonly endedAtMs: number }[] = []
   const troubles: unknown[] = []
-  const { service } = await deployment.start({
+  const model = servedModel(await loadKernel(), deployment.nodeClass)
+  const events: RoleEvents = {
     committed: (_role, _outcome, _outputs, elapsedMs) => {
       const endedAtMs = performance.now()
       commits.push({ beganAtMs: endedAtMs - elapsedMs, endedAtMs })
     },
     trouble: (_role, _partition, error) => void troubles.push(error),
     bug: (_role, _partition, error) => void troubles.push(error),
-  })
+  }
+  const { service } = await deployment.start(events, { model })
   // The role that reads the backlog; on the direct path ingest has nothing to read.
   const reads = path === 'public' ? 'ingest' : 'watcher'
   const beganAtMs = await reached(() => service.ready()[reads] > 0)

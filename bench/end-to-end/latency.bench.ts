@@ -116,7 +116,10 @@ async function measuredFleet(
 async function startService(deployment: BenchDeployment): Promise<End> {
   const troubles: unknown[] = []
   const trouble = (_role: string, _partition: number, error: unknown) => void troubles.push(error)
-  const { service, options } = await deployment.start({ trouble, bug: trouble }, BENCH_POLICY)
+  const { service, options } = await deployment.start(
+    { trouble, bug: trouble },
+    { policy: BENCH_POLICY },
+  )
   await untilReady(service, options, new AbortController().signal)
   return async () => {
     if (troubles.length > 0) throw troubles[0]

@@ -10,6 +10,7 @@ import type { NodeClass } from '../../src/core/node.ts'
 import { topicName } from '../../src/core/topics.ts'
 import { topologyOf } from '../../test/support/deployment.ts'
 import type { BenchDeployment } from './deployment.ts'
+import { MODEL_LEAVES, MODEL_TREES } from './model.ts'
 
 const CACHE = join(import.meta.dirname, '../../.cache/bench')
 const ENVIRONMENT = join(CACHE, 'pipeline-venv')
@@ -24,9 +25,6 @@ const PACKAGES = [
 ]
 /** lleaves asks for any llvmlite, and later ones have dropped what it calls. */
 const LLEAVES = ['lleaves==1.3.0', 'llvmlite==0.43.0']
-/** As large as the model that is served, so that both evaluate the same number of splits. */
-const TREES = 150
-const LEAVES = 15
 /** Messages of one transaction; of Arrow the best of 8 to 256 that were tried. */
 const BATCH_MESSAGES = { arrow: 64, json: 10_000 } as const
 const TRAINING = { nodeCount: 20_000, rounds: 6, illFromRound: 3, illOneOf: 20, startMs: 1.7e12 }
@@ -73,7 +71,7 @@ export function preparePython(nodeClass: NodeClass, log: (text: string) => void)
 function trainedModel(nodeClass: NodeClass): string | null {
   const { recorded, labels } = trainingTelemetry(nodeClass)
   const made = createHash('sha256').update(recorded).update(readFileSync(SCRIPT)).digest('hex')
-  const model = join(CACHE, `pipeline-${made.slice(0, 16)}-${TREES}-${LEAVES}.txt`)
+  const model = join(CACHE, `pipeline-${made.slice(0, 16)}-${MODEL_TREES}-${MODEL_LEAVES}.txt`)
   if (existsSync(model)) return model
   const files = {
     recorded: join(CACHE, 'pipeline.arrows'),
@@ -81,7 +79,7 @@ function trainedModel(nodeClass: NodeClass): string | null {
   }
   writeFileSync(files.recorded, recorded)
   writeFileSync(files.labels, labels)
-  const size = { trees: String(TREES), leaves: String(LEAVES) }
+  const size = { trees: String(MODEL_TREES), leaves: String(MODEL_LEAVES) }
   const options = { ...files, ...size, model, metrics: metricNames(nodeClass) }
   return runs(PYTHON, [SCRIPT, 'train', ...argumentsOf(options)], 'inherit') ? model : null
 }

@@ -20,7 +20,8 @@ import { KIND } from '../core/log.ts'
 import type { Metric, NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
-import { SampleBuilder } from '../ingest/samples.ts'
+import { type ColumnBuffers, StreamTemplate } from '../core/stream-template.ts'
+import { firstSamples } from '../ingest/samples.ts'
 
 export const SAMPLES_PER_MESSAGE = 1_000
 export const SAMPLE_INTERVAL_MS = 10_000
@@ -81,7 +82,7 @@ export class TelemetryLoad {
   readonly #schema: Schema
   /** The values of one message, a column a metric. */
   readonly #columns: readonly Float32Array[]
-  readonly #builder: SampleBuilder
+  readonly #frame: StreamTemplate
   readonly #chances: Float32Array
   #chance = 0
 
@@ -98,7 +99,7 @@ export class TelemetryLoad {
     const random = noise(load.seed)
     this.#chances = Float32Array.from({ length: CHANCES }, random)
     this.#columns = nodeClass.metrics.map(() => new Float32Array(this.samplesPerMessage))
-    this.#builder = new SampleBuilder(nodeClass)
+    this.#frame = new StreamTemplate(firstSamples(nodeClass, 4))
     this.#schema = new Schema(
       [
         new Field('node', new Utf8(), false),
@@ -160,18 +161,20 @@ export class TelemetryLoad {
     }
   }
 
-  #record({ partition, numbers, names: { valueOffsets, values } }: Group, atMs: number): Output {
-    for (let row = 0; row < numbers.length; row++) {
-      this.#builder.append(values, valueOffsets[row], valueOffsets[row + 1], atMs, atMs)
-      for (let metric = 0; metric < this.#columns.length; metric++) {
-        this.#builder.set(metric, this.#columns[metric][row])
-      }
-    }
+  #record({ partition, numbers: { length }, names }: Group, atMs: number): Output {
+    const at = bytesOf(new BigInt64Array(length).fill(BigInt(atMs)), length)
+    const offsets = bytesOf(names.valueOffsets, length + 1)
+    const value = this.#frame.write(length, [
+      complete(offsets, names.values.subarray(0, names.valueOffsets[length])),
+      complete(at),
+      complete(at),
+      ...this.#columns.map((column) => complete(bytesOf(column, length))),
+    ])
     return {
       topic: topicName(this.#load.topology, 'node-log'),
       partition,
       key: null,
-      value: this.#builder.build(),
+      value,
       headers: { [KIND]: 'samples', class: this.#load.nodeClass.name },
     }
   }
@@ -209,6 +212,14 @@ export class TelemetryLoad {
       values[row] = base + span * (0.3 * level + UNREST_RATIO * this.#chances[this.#chance])
     }
   }
+}
+
+function complete(...buffers: readonly Uint8Array[]): ColumnBuffers {
+  return { nullCount: 0, buffers: [new Uint8Array(0), ...buffers] }
+}
+
+function bytesOf(values: BigInt64Array | Int32Array | Float32Array, length: number): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, length * values.BYTES_PER_ELEMENT)
 }
 
 /** Hot, slow and full of errors, all at once. */
