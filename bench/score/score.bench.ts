@@ -77,10 +77,12 @@ const COLUMNS = [0, 1].map((step) => {
 class Fleet {
   readonly #kernel: Kernel = instantiate(foreshockModule())
   readonly #nodes: number
+  readonly #order: Uint32Array
   #at = START_MS
 
   constructor(nodes: number) {
     this.#nodes = nodes
+    this.#order = Uint32Array.from({ length: nodes }, (_, node) => node)
     const featureCount = featureNames(CLASS).length
     configure(this.#kernel, CLASS, { featureCount, nodesMax: nodes, rowsMax: ROWS })
     for (let node = 0; node < nodes; node++) {
@@ -105,7 +107,7 @@ class Fleet {
     )
     const staged = new Uint32Array(buffer, kernel.stagedNodesPointer() >>> 0, ROWS)
     for (let from = 0; from < this.#nodes; from += ROWS) {
-      for (let row = 0; row < ROWS; row++) staged[row] = from + row
+      staged.set(this.#order.subarray(from, from + ROWS))
       kernel.beginFold()
       if (kernel.foldStaged(this.#at + 1_000, this.#at + 1_000) === 0)
         throw new Error('a row is due')

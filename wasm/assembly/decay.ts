@@ -15,7 +15,8 @@ export const LANE_FACTORS: usize = memory.data(96, 16)
 /** After 40 half-lives nothing is left. Less would end in denormals, which are slow and tell nothing. */
 const KEPT_MIN: f64 = 1.0 / 1099511627776.0
 
-let nodeElapsed: f64 = NaN
+/** What the node's factors are for. */
+export let nodeElapsed: f64 = NaN
 let laneElapsed: f64 = NaN
 const ONE_LANE: usize = memory.data(6 * 4, 16)
 

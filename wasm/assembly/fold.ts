@@ -26,9 +26,26 @@ import {
   valuesOf,
 } from './layout'
 import { COUNTERS, COUNTER_INDEX, PADS, VALUE_MAX } from './metrics'
-import { LANE_FACTORS, NODE_FACTORS, copyFactors, decayLane, decayOver, f32Of } from './decay'
+import {
+  LANE_FACTORS,
+  NODE_FACTORS,
+  copyFactors,
+  decayLane,
+  decayOver,
+  f32Of,
+  nodeElapsed,
+} from './decay'
 import { AT, CHANGED_AT, NEVER, TIME_MAX, lanesOf, setTimes, timeOf } from './times'
-import { NEXT, flushed, gatherQuad, inBounds, outOfBounds, stagedOf, within } from './gather'
+import {
+  NEXT,
+  flushed,
+  gatherFew,
+  gatherQuad,
+  inBounds,
+  outOfBounds,
+  stagedOf,
+  within,
+} from './gather'
 import { holdAll, holdSome } from './moments'
 import { foldMissing } from './missing'
 import { staged, stagedAppended, stagedAt, stagedNodes } from './staging'
@@ -42,7 +59,6 @@ const AHEAD: u32 = 16
 let touched: u32 = 0
 
 let cursor: u32 = 0
-export let rowsSeen: f64 = 0
 export let rowsFolded: f64 = 0
 export let rowsLate: f64 = 0
 export let rowsRejected: f64 = 0
@@ -58,14 +74,13 @@ export function foldStaged(observedAt: f64, watermark: f64): u32 {
     const node = load<u32>(stagedNodes + cursor * 4)
     const at = <f64>load<i64>(stagedAt + cursor * 8)
     if (node == NO_NODE || !(abs<f64>(at) <= TIME_MAX)) {
-      rowsSeen += 1
       rowsRejected += 1
       continue
     }
     const tile = tileOf(node)
     const lane = laneOf(node)
-    if (!emitDue(node, lineOf(tile, lane), at)) return 0
-    rowsSeen += 1
+    const line = lineOf(tile, lane)
+    if (load<f64>(line, NEXT_GRID) < at && !emitDue(node, line, at)) return 0
     if (foldRow(tile, lane, at)) {
       rowsFolded += 1
       queueChanged(node, flagsOf(tile, lane))
@@ -86,7 +101,7 @@ function lookAhead(): void {
   const end = min<u32>(cursor + AHEAD, staged)
   const momentsBytes = quadCount * MOMENTS_BYTES
   let sum: u32 = 0
-  let before = NO_NODE
+  let before = cursor == 0 ? NO_NODE : load<u32>(stagedNodes + (cursor - 1) * 4)
   for (let row = cursor; row < end; row++) {
     const node = load<u32>(stagedNodes + row * 4)
     const follows = node == before + 1
@@ -126,9 +141,10 @@ function foldRow(tile: usize, lane: u32, at: f64): bool {
   let taken: u32 = 0
   const states = statesOf(tile, lane)
   for (let q: u32 = 0; q < quadCount; q++) {
-    const raw = gatherQuad(q, column, stride)
+    const pads = <u32>load<u8>(PADS + q)
+    const raw = pads == 0 ? gatherQuad(column, stride) : gatherFew(q, column, stride)
     const inside = within(q, raw)
-    const present = <u32>i32x4.bitmask(inside) | load<u8>(PADS + q)
+    const present = <u32>i32x4.bitmask(inside) | pads
     const state = <u32>load<u8>(states + q)
     const odd = (present ^ ALL) | (state & ALL) | load<u8>(COUNTERS + q)
     if (newer && odd == 0) {
@@ -154,7 +170,9 @@ function foldRow(tile: usize, lane: u32, at: f64): bool {
 
 function beginRow(tile: usize, lane: u32, line: usize): void {
   if (lastAt != -Infinity) {
-    decayOver(rowAt - lastAt)
+    const elapsed = rowAt - lastAt
+    // Asked here, because a call costs as much as the answer.
+    if (elapsed != nodeElapsed) decayOver(elapsed)
     return
   }
   store<f64>(line, rowAt, FIRST_AT)
@@ -280,7 +298,7 @@ function foldCounters(q: u32, history: usize, apart: u32, lanes: u32, known: u32
 
 /** Rows seen, folded, late, rejected, values out of bounds: since the table was made. */
 export function countOf(which: u32): f64 {
-  if (which == 0) return rowsSeen
+  if (which == 0) return rowsFolded + rowsLate + rowsRejected
   if (which == 1) return rowsFolded
   if (which == 2) return rowsLate
   return which == 3 ? rowsRejected : outOfBounds

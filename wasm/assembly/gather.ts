@@ -1,6 +1,6 @@
 // Four metrics of one staged row as float32, side by side; what is missing or out of bounds is NaN.
 import { metricCount } from './layout'
-import { HIGH, LOW, PADS } from './metrics'
+import { HIGH, LOW } from './metrics'
 import { staged, stagedValues } from './staging'
 
 /** f32 x 4: values on their way into a quad. */
@@ -17,9 +17,8 @@ export function stagedOf(metric: u32, row: u32): usize {
   return stagedValues + (<usize>metric * staged + row) * 8
 }
 
-/** From four columns `stride` apart, as float32; bounds not looked at. NaN in lanes without a metric. */
-export function gatherQuad(q: u32, at: usize, stride: usize): v128 {
-  if (load<u8>(PADS + q) != 0) return gatherFew(q, at, stride)
+/** From four columns `stride` apart, as float32; bounds not looked at. */
+export function gatherQuad(at: usize, stride: usize): v128 {
   const second = at + stride
   const third = second + stride
   const low = v128.load64_lane(second, v128.load64_zero(at), 1)
@@ -27,7 +26,8 @@ export function gatherQuad(q: u32, at: usize, stride: usize): v128 {
   return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2)
 }
 
-function gatherFew(q: u32, from: usize, stride: usize): v128 {
+/** The same for a quad of fewer metrics: NaN in the other lanes. */
+export function gatherFew(q: u32, from: usize, stride: usize): v128 {
   const count = metricCount - q * 4
   let at = from
   for (let lane: u32 = 0; lane < 4; lane++, at += stride) {
