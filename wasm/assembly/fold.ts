@@ -99,14 +99,14 @@ export function foldStaged(observedAt: f64, watermark: f64): u32 {
  */
 function lookAhead(): void {
   const end = min<u32>(cursor + AHEAD, staged)
+  const first = load<u32>(stagedNodes + cursor * 4)
+  const last = load<u32>(stagedNodes + (end - 1) * 4)
+  if (last - first == end - 1 - cursor) return
   const momentsBytes = quadCount * MOMENTS_BYTES
   let sum: u32 = 0
-  let before = cursor == 0 ? NO_NODE : load<u32>(stagedNodes + (cursor - 1) * 4)
   for (let row = cursor; row < end; row++) {
     const node = load<u32>(stagedNodes + row * 4)
-    const follows = node == before + 1
-    before = node
-    if (follows || node == NO_NODE) continue
+    if (node == NO_NODE) continue
     const tile = tileOf(node)
     const lane = laneOf(node)
     sum += load<u32>(lineOf(tile, lane)) + load<u32>(flagsOf(tile, lane))
