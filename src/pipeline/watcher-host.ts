@@ -11,6 +11,7 @@ import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
 import { NodeTable } from '../state/node-table.ts'
+import { SpareBuffers } from './spare-buffers.ts'
 import type { Fold } from './fold.ts'
 import { WatcherFold } from './watcher.ts'
 
@@ -76,7 +77,7 @@ export type ThreadRequest =
       readonly id: number
       readonly kind: 'fold'
       readonly fold: number
-      readonly record: LogRecord
+      readonly record: LogRecord & { readonly value: Uint8Array<ArrayBuffer> | null }
     }
   | { readonly id: number; readonly kind: 'drop'; readonly fold: number }
 
@@ -86,6 +87,8 @@ export type ThreadAnswer =
       readonly ok: true
       readonly outputs: readonly Output[]
       readonly stats: Readonly<Record<string, number>>
+      /** Of the record that was folded: its memory goes back to whoever lent it. */
+      readonly value: Uint8Array<ArrayBuffer> | null
     }
   | {
       readonly id: number
@@ -154,6 +157,7 @@ function failure(answer: { readonly message: string; readonly code: ErrorCode | 
 type Answered = Extract<ThreadAnswer, { ok: true }>
 
 class Calls {
+  readonly spares = new SpareBuffers()
   readonly #worker: Worker
   readonly #waiting = new Map<
     number,
@@ -192,7 +196,10 @@ class Calls {
   }
 }
 
-/** A fold in the thread. The record's value is copied once, out of the client's buffer, and then moved. */
+/**
+ * A fold in the thread. The record's value is copied once, out of the client's buffer into one that is
+ * moved to the thread, and comes back with the answer to be used again.
+ */
 class ThreadFold implements Fold {
   readonly #calls: Calls
   readonly #fold: number
@@ -204,12 +211,17 @@ class ThreadFold implements Fold {
   }
 
   async fold(record: LogRecord): Promise<readonly Output[]> {
-    const value = record.value === null ? null : Uint8Array.from(record.value)
+    const value = record.value === null ? null : this.#calls.spares.copyOf(record.value)
     const key = record.key === null ? null : Uint8Array.from(record.key)
-    const { outputs, stats } = await this.#calls.ask(
+    const {
+      outputs,
+      stats,
+      value: spare,
+    } = await this.#calls.ask(
       { id: 0, kind: 'fold', fold: this.#fold, record: { ...record, key, value } },
       value === null ? [] : [value.buffer],
     )
+    if (spare !== null) this.#calls.spares.give(spare.buffer)
     this.#stats = stats
     return outputs
   }

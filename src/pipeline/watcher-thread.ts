@@ -24,15 +24,16 @@ type ThreadErrorCode = Extract<ThreadGreeting, { ok: false }>['code']
 /** Values that have their memory for themselves are moved, the others (small ones) copied. */
 function ownBuffers(answer: ThreadAnswer): readonly ArrayBuffer[] {
   if (!answer.ok) return []
-  return answer.outputs.flatMap(({ value }) => {
+  const own = answer.outputs.flatMap(({ value }) => {
     if (!(value instanceof Uint8Array) || value.length < MOVED_BYTES_MIN) return []
     const { buffer } = value
     return buffer instanceof ArrayBuffer && buffer.byteLength === value.length ? [buffer] : []
   })
+  return answer.value === null ? own : [...own, answer.value.buffer]
 }
 const MOVED_BYTES_MIN = 4_096
 
-const NO_OUTPUTS = { ok: true, outputs: [], stats: {} } as const
+const NO_OUTPUTS = { ok: true, outputs: [], stats: {}, value: null } as const
 
 try {
   const host = await startLocalHost(workerData as WatcherSetup)
@@ -50,7 +51,7 @@ try {
         const fold = folds.get(request.fold)
         assert(fold !== undefined, `fold ${request.fold} is not open`)
         const outputs = await fold.fold(request.record)
-        return { id, ok: true, outputs, stats: fold.stats() }
+        return { id, ok: true, outputs, stats: fold.stats(), value: request.record.value }
       }
       default:
         return never(request)
