@@ -23,7 +23,7 @@ import {
 /** Small fleets send smaller messages, so that there is something to measure in each second. */
 const MESSAGES_PER_INTERVAL_MIN = 100
 /** A node must have been seen well before it can fall ill. */
-const WARM_UP_MS = 2 * SAMPLE_INTERVAL_MS
+export const WARM_UP_MS = 2 * SAMPLE_INTERVAL_MS
 /** Commands that come later than this after the last sample are counted as missing. */
 const PATIENCE_MS = 5_000
 const READ_WAIT_MS = 50

@@ -11,8 +11,9 @@ import type { NodeClass } from '../core/node.ts'
 import { DEFAULT_POLICY, type Policy } from '../core/policy.ts'
 import { topicSpecs } from '../core/topics.ts'
 import { ROLES, startService, type ServiceOptions, untilReady } from '../pipeline/service.ts'
-import { type LatencyFound, measureLatency } from './bench-latency.ts'
+import { type LatencyFound, measureLatency, WARM_UP_MS } from './bench-latency.ts'
 import { LOAD_PATHS, type LoadPath, SAMPLE_INTERVAL_MS } from './bench-load.ts'
+import { ServiceWatch, type Watched } from './bench-watch.ts'
 import { loadedConfig, openBus } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type ExitCode, type Io } from './command.ts'
 import { loadKernel, packagedModel, packagedNodeClasses } from './package.ts'
@@ -23,7 +24,9 @@ const NODES_DEFAULT = 1_000
 const FOR_DEFAULT_MS = 30_000
 const CLASS = 'server'
 const MODEL = 'fleet'
-const PARTITIONS = 4
+const PARTITIONS_MIN = 4
+/** A table of the default size holds a few more. */
+const NODES_PER_PARTITION = 125_000
 
 export const command: Command = {
   name: 'bench',
@@ -77,7 +80,7 @@ async function bench(args: Arguments, io: Io): Promise<ExitCode> {
   const forMs = args.duration('for') ?? FOR_DEFAULT_MS
   const path = args.choice('path', LOAD_PATHS) ?? 'public'
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-bench-'))
-  const config = benchConfig(loadedConfig(args, io), args, directory, io)
+  const config = benchConfig(loadedConfig(args, io), args, nodeCount, directory, io)
   try {
     const found = await runLatency(config, { nodeCount, rate, forMs, path }, directory, io)
     if (found === null) throw new ServiceError('INTERRUPTED', 'the bench was interrupted')
@@ -89,7 +92,14 @@ async function bench(args: Arguments, io: Io): Promise<ExitCode> {
 }
 
 /** Topics of its own, so that a bench never meets live data. */
-function benchConfig(config: Config, args: Arguments, directory: string, io: Io): Config {
+function benchConfig(
+  config: Config,
+  args: Arguments,
+  nodeCount: number,
+  directory: string,
+  io: Io,
+): Config {
+  const partitions = Math.max(PARTITIONS_MIN, Math.ceil(nodeCount / NODES_PER_PARTITION))
   const kind = args.choice('bus', ['kafka', 'embedded'] as const) ?? 'embedded'
   const prefix = `${config.topology.prefix}bench-${io.nowMs().toString(36)}.`
   return {
@@ -98,8 +108,8 @@ function benchConfig(config: Config, args: Arguments, directory: string, io: Io)
       ...config.topology,
       prefix,
       clock: 'arrival',
-      nodePartitions: PARTITIONS,
-      poolPartitions: PARTITIONS,
+      nodePartitions: partitions,
+      poolPartitions: partitions,
     },
     bus: { kind, directory: join(directory, 'bus') },
   }
@@ -118,7 +128,7 @@ async function runLatency(
   run: LatencyRun,
   directory: string,
   io: Io,
-): Promise<LatencyFound | null> {
+): Promise<(LatencyFound & Watched) | null> {
   const { topology } = config
   const nodeClass = loadNodeClasses(packagedNodeClasses()).get(CLASS)
   assert(nodeClass !== undefined, `the class ${CLASS} is packaged`)
@@ -132,9 +142,10 @@ async function runLatency(
       const progress = new Progress(io, 'bench')
       const onProgress = (doneRatio: number) => progress.update(doneRatio)
       const { signal } = io
+      const watch = new ServiceWatch(service)
       const found = await measureLatency({ bus, topology, nodeClass, ...run, signal, onProgress })
       progress.done()
-      return io.signal.aborted ? null : found
+      return io.signal.aborted ? null : { ...found, ...(await watch.end(found.samples)) }
     } finally {
       await service.stop()
     }
@@ -181,8 +192,13 @@ export const BENCH_POLICY: Policy = {
   sharedCauseNodesMin: Number.MAX_SAFE_INTEGER,
 }
 
-function scoreRows(found: LatencyFound, where: string, forMs: number): readonly ScoreRow[] {
+function scoreRows(
+  found: LatencyFound & Watched,
+  where: string,
+  forMs: number,
+): readonly ScoreRow[] {
   const { samples, illCount, latenciesMs, otherCount, lateMsMax } = found
+  const wallMs = forMs + WARM_UP_MS
   const at = (ratio: number) =>
     latenciesMs.length === 0
       ? null
@@ -191,6 +207,7 @@ function scoreRows(found: LatencyFound, where: string, forMs: number): readonly 
         )
   return [
     figure('samples', samples, `${where}, ${forMs / 1_000} s measured`),
+    atMost('of them not in the state of their nodes', samples - found.accountedCount, 0),
     figure('nodes that fell ill', illCount, 'one sample each crosses the acting point'),
     atMost('of them without a command', illCount - latenciesMs.length, 0),
     figure('commands for other nodes', otherCount),
@@ -198,5 +215,12 @@ function scoreRows(found: LatencyFound, where: string, forMs: number): readonly 
     figure('sample produced to command readable, p99, ms', at(0.99), where),
     figure('sample produced to command readable, most, ms', at(1), where),
     figure('the fleet was behind its pace by, at most, ms', Math.round(lateMsMax)),
+    figure('records that a partition was behind, at most', found.lagRecordsMax),
+    figure(
+      'memory, at most, MiB',
+      Math.round(found.memoryBytesMax / 1_048_576),
+      'service and fleet',
+    ),
+    figure('CPU, share of a core', found.cpuMs / wallMs, 'service and fleet'),
   ]
 }
