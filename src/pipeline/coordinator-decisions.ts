@@ -20,7 +20,8 @@ import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
-import type { CoordinatorState, Incident, NodeState, PoolState } from './coordinator-state.ts'
+import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 
 const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
   CRITICAL: 0,

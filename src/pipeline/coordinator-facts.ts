@@ -7,7 +7,8 @@ import type { Topology } from '../core/topics.ts'
 import { QUIET } from '../decide/alarm.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
-import { type CoordinatorState, FAILED_NODES_MAX, type NodeState } from './coordinator-state.ts'
+import { type CoordinatorState, FAILED_NODES_MAX } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 
 const POOL_LABEL = 'pool'
 

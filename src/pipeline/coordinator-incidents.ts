@@ -7,7 +7,8 @@ import { never } from '../core/errors.ts'
 import type { PlanCause } from '../recover/plan.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { AlertRecord, Outbox } from './coordinator-outbox.ts'
-import type { CoordinatorState, Incident, NodeState } from './coordinator-state.ts'
+import type { CoordinatorState, Incident } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 
 export class IncidentDesk {
   readonly #state: CoordinatorState

@@ -1,21 +1,23 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
-import type { Contribution, Liveness, ModelRef } from '../core/assessment.ts'
+import type { Liveness } from '../core/assessment.ts'
 import type { Command, Rail } from '../core/command.ts'
 import type { Evidence } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
-import type { Capacity } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
-import { type Alarm, QUIET } from '../decide/alarm.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
+import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
 export const FAILED_NODES_MAX = 10_000
 /** Finished commands remembered, so that a late result still finds its step; the oldest go first. */
 export const FINISHED_COMMANDS_MAX = 10_000
+
+/** Ways to be counted that are shared; when there are more, sharing begins anew. */
+const COUNTED_MAX = 10_000
 
 /** What a change of one node may mean to the incidents of others. */
 const CHANGED_NODE: readonly Rail[] = ['shared-cause', 'budget', 'capacity']
@@ -23,40 +25,6 @@ const CHANGED_NODE: readonly Rail[] = ['shared-cause', 'budget', 'capacity']
 export const FREED: readonly Rail[] = ['budget', 'capacity', 'in-flight']
 /** What may change by itself, or by an operator's word. */
 export const EVERY_RAIL: readonly Rail[] = RAILS.map(({ rail }) => rail)
-
-export interface NodeState {
-  readonly id: NodeId
-  /** Of its node-log: the watcher that sees it. */
-  readonly partition: number
-  pool: PoolId
-  class: string
-  zone: string | null
-  capacity: Capacity | null
-  /** Last certain word; `livenessOf` says whether it still holds. */
-  liveness: Liveness
-  lastSeenAtMs: number
-  silentForMs: number
-  health: number | null
-  probability: number | null
-  top: readonly Contribution[]
-  model: ModelRef | null
-  actingPoint: number | null
-  alarm: Alarm
-  /** When the confirmed failure was folded. */
-  failedAtMs: number | null
-  maintenanceUntilMs: number | null
-  vetoed: string | null
-  /** The incident whose cordon or fence it carries. */
-  cordonedBy: IncidentId | null
-  incident: Incident | null
-  acted: Acted | null
-  /** How it is counted in its pool and zone now. */
-  counted: {
-    readonly pool: PoolId
-    readonly zone: string | null
-    readonly alarming: boolean
-  } | null
-}
 
 /** Preemptive commands on a node, of its newest incident that had any. */
 export interface Acted {
@@ -138,6 +106,9 @@ export class CoordinatorState {
   stopped: string | null = null
   epoch = -1
   readonly #topology: Topology
+  readonly #numbers = new NodeNumbers()
+  /** Of pool, zone and whether it alarms: nodes that are counted alike share what they are counted as. */
+  readonly #counted = new Map<string, Counted>()
 
   constructor(topology: Topology) {
     this.#topology = topology
@@ -157,7 +128,8 @@ export class CoordinatorState {
     let node = this.nodes.get(id)
     if (node === undefined) {
       const partition = partitionOf(id, this.#topology.nodePartitions)
-      node = createNode(id, poolId, partition, this.vetoes.get(id) ?? null)
+      const vetoed = this.vetoes.get(id) ?? null
+      node = new NodeState(this.#numbers, { id, partition, pool: poolId, vetoed })
       this.nodes.set(id, node)
       this.pool(poolId).nodes.set(id, node)
       this.touch(node)
@@ -169,6 +141,7 @@ export class CoordinatorState {
     const pool = this.pool(node.pool)
     this.#count(node, null)
     this.nodes.delete(node.id)
+    node.release()
     this.touched.delete(node)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
@@ -182,7 +155,7 @@ export class CoordinatorState {
     this.stir(node, CHANGED_NODE)
     const { failedAtMs, zone, alarm, liveness, pool } = node
     const alarming = alarm.raised || liveness === 'silent'
-    this.#count(node, failedAtMs === null ? { pool, zone, alarming } : null)
+    this.#count(node, failedAtMs === null ? this.#countedAs(pool, zone, alarming) : null)
   }
 
   /** Has its record written. Late results still name nodes that have left: false, and nothing is. */
@@ -221,17 +194,24 @@ export class CoordinatorState {
     this.touch(node)
   }
 
-  #count(node: NodeState, next: NodeState['counted']): void {
+  #countedAs(pool: PoolId, zone: string | null, alarming: boolean): Counted {
+    const key = JSON.stringify([pool, zone, alarming])
+    let counted = this.#counted.get(key)
+    if (counted !== undefined) return counted
+    if (this.#counted.size === COUNTED_MAX) this.#counted.clear()
+    this.#counted.set(key, (counted = { pool, zone, alarming }))
+    return counted
+  }
+
+  #count(node: NodeState, next: Counted | null): void {
     const { counted } = node
-    if (counted?.pool === next?.pool && counted?.zone === next?.zone) {
-      if (counted?.alarming === next?.alarming) return
-    }
+    if (counted === next) return
     if (counted !== null) this.#add(counted, -1)
     if (next !== null) this.#add(next, 1)
     node.counted = next
   }
 
-  #add({ pool: id, zone, alarming }: NonNullable<NodeState['counted']>, sign: 1 | -1): void {
+  #add({ pool: id, zone, alarming }: Counted, sign: 1 | -1): void {
     const pool = this.pool(id)
     pool.activeNodeCount += sign
     if (zone === null) return
@@ -240,33 +220,6 @@ export class CoordinatorState {
     if (alarming) count.alarmingCount += sign
     if (count.nodeCount === 0) pool.zones.delete(zone)
     else pool.zones.set(zone, count)
-  }
-}
-
-function createNode(id: NodeId, pool: PoolId, partition: number, vetoed: string | null): NodeState {
-  return {
-    id,
-    partition,
-    pool,
-    class: '',
-    zone: null,
-    capacity: null,
-    liveness: 'unknown',
-    lastSeenAtMs: 0,
-    silentForMs: 0,
-    health: null,
-    probability: null,
-    top: [],
-    model: null,
-    actingPoint: null,
-    alarm: QUIET,
-    failedAtMs: null,
-    maintenanceUntilMs: null,
-    vetoed,
-    cordonedBy: null,
-    incident: null,
-    acted: null,
-    counted: null,
   }
 }
 

@@ -11,7 +11,7 @@ import type { LogRecord, Output } from '../core/bus.ts'
 import { toBytes } from '../core/bytes.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
-import type { CommandId, IncidentId, PoolId } from '../core/ids.ts'
+import type { CommandId, PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
@@ -30,14 +30,11 @@ import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
-import {
-  CoordinatorState,
-  EVERY_RAIL,
-  type NodeState,
-  type PoolState,
-} from './coordinator-state.ts'
+import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
 
@@ -70,6 +67,7 @@ export class CoordinatorFold implements Fold {
   readonly #decisions: DecisionDesk
   readonly #controls: ControlDesk
   readonly #facts: NodeFactDesk
+  readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
   #skippedCount = 0
 
@@ -93,6 +91,7 @@ export class CoordinatorFold implements Fold {
       rails,
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
+    this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
   }
@@ -106,7 +105,7 @@ export class CoordinatorFold implements Fold {
     this.#outbox.nowMs = this.#clock.nowMs
     this.#settle()
     this.#shards.follow()
-    this.#publishNodes()
+    this.#nodes.publish()
     if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
       this.#publishDone(this.#clock.step)
     }
@@ -279,31 +278,6 @@ export class CoordinatorFold implements Fold {
     }
   }
 
-  #publishNodes(): void {
-    const { nowMs } = this.#outbox
-    for (const node of this.#state.touched) {
-      const { maintenanceUntilMs } = node
-      this.#outbox.node({
-        node: node.id,
-        pool: node.pool,
-        class: node.class,
-        zone: node.zone,
-        liveness: this.#state.livenessOf(node),
-        failed: node.failedAtMs !== null,
-        health: node.health,
-        probability: node.probability,
-        alarming: node.alarm.raised,
-        cordoned: node.cordonedBy !== null,
-        maintenance: maintenanceUntilMs !== null && nowMs < maintenanceUntilMs,
-        vetoed: node.vetoed !== null,
-        incident: incidentOf(node),
-        lastSeenAtMs: node.lastSeenAtMs,
-        atMs: nowMs,
-      })
-    }
-    this.#state.touched.clear()
-  }
-
   #publishDone(step: number): void {
     const { topology, partition: poolPartition } = this.#options
     const { commandCount } = this.#outbox
@@ -319,7 +293,3 @@ export class CoordinatorFold implements Fold {
 
 /** A pass that changes something asks for another; this many settle every case that is not a bug. */
 const PASSES_MAX = 4
-
-function incidentOf({ incident }: NodeState): IncidentId | null {
-  return incident?.id ?? null
-}

@@ -115,8 +115,17 @@ export function allocate(bytes: usize): usize {
   top = start + bytes
   const pages = <i32>((top + 0xffff) >>> 16)
   const missing = pages - memory.size()
-  if (missing > 0 && memory.grow(missing) < 0) unreachable()
+  if (missing > 0) growMemory(missing)
   return start
+}
+
+/**
+ * By an eighth at least: whoever runs us takes each growth for that much new memory, and a fleet that
+ * is seen for the first time would have its garbage collected a hundred times a second.
+ */
+function growMemory(pages: i32): void {
+  if (memory.grow(max<i32>(pages, memory.size() >> 3)) >= 0) return
+  if (memory.grow(pages) < 0) unreachable()
 }
 
 /** Bytes of memory in use, staging and buffers included. */
