@@ -12,7 +12,7 @@ import { type ClockRecord, logOutput, type Tick, type Watermark } from '../core/
 import { INPUT_TOPICS, topicName, type Topology } from '../core/topics.ts'
 import type { Intake } from './intake.ts'
 import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
-import { giveUp, groupName, type RoleEvents, toEveryPartition } from './role.ts'
+import { giveUp, groupName, IN_FLIGHT_WAIT_MS, type RoleEvents, toEveryPartition } from './role.ts'
 
 const IDLE_WAIT_MS = 250
 const WATERMARK_INTERVAL_MS = 1_000
@@ -180,11 +180,13 @@ class IngestRun {
 
   #waitMs(): number {
     const nowMs = this.#options.bus.nowMs()
+    // While a transaction is under way nothing is due but its end.
+    if (this.#inFlight !== null) return IN_FLIGHT_WAIT_MS
     const waits = [IDLE_WAIT_MS]
     // What is due before the next commit waits for it: looking again and again would only burn time.
     const commitDueMs = this.#lastCommitMs + this.#options.commitIntervalMs
     if (!this.#driven()) waits.push(Math.max(this.#watermarkDueMs, commitDueMs) - nowMs)
-    if (this.#touched && this.#inFlight === null) waits.push(commitDueMs - nowMs)
+    if (this.#touched) waits.push(commitDueMs - nowMs)
     return Math.max(0, Math.min(...waits))
   }
 

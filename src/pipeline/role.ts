@@ -14,6 +14,8 @@ import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 
 /** An idle owner looks up from its log at least this often, ms. */
 const IDLE_WAIT_MS = 500
+/** What waits for the end of a transaction looks again after this. */
+export const IN_FLIGHT_WAIT_MS = 10
 /** Urgent outputs are committed at once, but no sooner than this after the last commit. */
 const URGENT_GAP_MS = 10
 /** Outputs held while a transaction is under way; beyond it folding waits for the commit. */
@@ -180,8 +182,9 @@ class LeaseRun {
     const nowMs = this.#options.bus.nowMs()
     const waits = [IDLE_WAIT_MS]
     if (this.ready && this.#ticks()) waits.push(this.#tickDueMs - nowMs)
-    if (this.#pending.length > 0 && this.#inFlight === null) {
-      waits.push(this.#lastCommitMs + this.#gapMs() - nowMs)
+    if (this.#pending.length > 0) {
+      const commitDueMs = this.#lastCommitMs + this.#gapMs()
+      waits.push(this.#inFlight === null ? commitDueMs - nowMs : IN_FLIGHT_WAIT_MS)
     }
     return Math.max(0, Math.min(...waits))
   }

@@ -200,7 +200,7 @@ describe.skipIf(brokers === null)('topics of a deployment', () => {
     const options = { cwd: directory, env: env('none', 2) }
     const served = await foreshock(['serve', '--port', '0'], options)
     expect(served.stderr).toBe(
-      `foreshock: topic ${prefix}none.telemetry: no such topic, expected 2 partitions; run foreshock topics create (and 17 more: foreshock topics check)\n`,
+      `foreshock: topic ${prefix}none.telemetry: no such topic, expected 2 partitions; run foreshock topics create (and 18 more: foreshock topics check)\n`,
     )
     expect(served).toMatchObject({ code: 1, stdout: '' })
     const checked = await foreshock(['topics', 'check'], options)
