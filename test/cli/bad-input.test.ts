@@ -205,7 +205,7 @@ describe.skipIf(brokers === null)('topics of a deployment', () => {
     expect(served).toMatchObject({ code: 1, stdout: '' })
     const checked = await foreshock(['topics', 'check'], options)
     expect(checked).toMatchObject({ code: 1, stderr: '' })
-    expect(checked.stdout.match(/no such topic.*run foreshock topics create/g)).toHaveLength(18)
+    expect(checked.stdout.match(/no such topic.*run foreshock topics create/g)).toHaveLength(19)
   })
 
   test('wrong partition count: found, expected, and the keys to set', async () => {

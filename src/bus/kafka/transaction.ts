@@ -93,18 +93,18 @@ export class PartitionProducer {
       return this.#note(error, isFenced(failureOf(error)) ? 'fenced' : 'unknown')
     }
     // Side by side: each is two exchanges with the broker, and neither needs the other's.
-    const [sent, stored] = await Promise.allSettled([
-      this.#send(transaction, outputs, sizes),
-      sendOffsets(transaction, next, target),
-    ])
-    if (sent.status === 'rejected') {
+    const stored = settled(sendOffsets(transaction, next, target))
+    try {
+      await this.#send(transaction, outputs, sizes)
+    } catch (error) {
       // What was sent may have arrived, and its sequence numbers would be used again for other
-      // records, which the broker takes for repeats and drops. So this producer is finished.
-      return this.#note(sent.reason, isFenced(failureOf(sent.reason)) ? 'fenced' : 'unknown')
+      // records, which the broker takes for repeats and drops. So this producer is finished, and
+      // nobody waits for its offsets: without a broker they are tried again for minutes.
+      return this.#note(error, isFenced(failureOf(error)) ? 'fenced' : 'unknown')
     }
-    if (stored.status === 'rejected') {
-      return this.#note(stored.reason, await abortAfter(stored.reason, transaction))
-    }
+    const refused = await stored
+    if (refused !== null)
+      return this.#note(refused.error, await abortAfter(refused.error, transaction))
     this.#onStep('offsets', outputs)
     try {
       await transaction.commit()
@@ -135,6 +135,16 @@ export class PartitionProducer {
   #note(error: unknown, outcome: CommitOutcome): CommitOutcome {
     this.#pulse.note(`commit ${outcome}`, error, { transactionalId: this.#id })
     return outcome
+  }
+}
+
+/** Null when it was fulfilled. Never throws, so that it may be left alone. */
+async function settled(work: Promise<void>): Promise<{ readonly error: unknown } | null> {
+  try {
+    await work
+    return null
+  } catch (error) {
+    return { error }
   }
 }
 
