@@ -27,7 +27,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1)
 })
 
-process.exitCode = await runCli(registry, process.argv.slice(2), {
+const exitCode = await runCli(registry, process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   isTTY: process.stderr.isTTY,
@@ -35,3 +35,7 @@ process.exitCode = await runCli(registry, process.argv.slice(2), {
   signal: interrupted.signal,
   nowMs: Date.now,
 })
+
+// What was said is out first. Then it is over, whatever the client still holds: a connection that it
+// opened for an outage, and forgot, would keep the process.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)))
