@@ -24,6 +24,8 @@ import {
 const MESSAGES_PER_INTERVAL_MIN = 100
 /** A node must have been seen well before it can fall ill. */
 export const WARM_UP_MS = 2 * SAMPLE_INTERVAL_MS
+/** They stay ill, and no fleet has a tenth of its nodes ill: more would measure that. */
+const ILL_PER_SECOND_MAX = 10
 /** Commands that come later than this after the last sample are counted as missing. */
 const PATIENCE_MS = 5_000
 const READ_WAIT_MS = 50
@@ -86,6 +88,7 @@ async function sendPaced(
   watch: CommandWatch,
 ): Promise<{ readonly samples: number; readonly lateMsMax: number }> {
   const messageEveryMs = (1_000 * load.samplesPerMessage) / rate
+  const fallEvery = Math.max(1, Math.round(1_000 / messageEveryMs / ILL_PER_SECOND_MAX))
   const beganAtMs = performance.now()
   const inFlight = new Set<Promise<unknown>>()
   let [sent, lateMsMax] = [0, 0]
@@ -98,7 +101,9 @@ async function sendPaced(
     const round = Math.floor(sent / load.groupCount)
     // In each round another node of the message.
     const next = load.nodesOf(group)[round % load.samplesPerMessage]
-    const falls = sent * messageEveryMs >= WARM_UP_MS && round > 1 && !watch.isIll(next)
+    const isTurn = sent % fallEvery === round % fallEvery
+    const isWarm = sent * messageEveryMs >= WARM_UP_MS && round > 1
+    const falls = isTurn && isWarm && !watch.isIll(next)
     if (falls) watch.fallsIll(next)
     const message = load.message(group, Date.now(), (node) => watch.isIll(node))
     const producing: Promise<unknown> = bus
