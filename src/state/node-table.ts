@@ -209,7 +209,7 @@ export class NodeTable {
 
   /**
    * Emits one `change` row per node changed since its last row, at its newest sample's time. A node
-   * with a row less than `minGapMs` before that time waits.
+   * with a `change` row less than `minGapMs` before that time waits.
    */
   emitChanged(minGapMs: number): boolean {
     return this.#kernel.emitChanged(minGapMs) === 1

@@ -165,7 +165,7 @@ export class ReferenceNodeTable {
 
   #emit(id: string, node: ReferenceNode, t: number, trigger: 'grid' | 'change'): void {
     node.changed = false
-    node.emittedAt = t
+    if (trigger === 'change') node.emittedAt = t
     const { metrics, attributes } = this.#class
     const features: number[] = []
     for (const [index, { peers, min, max }] of metrics.entries()) {

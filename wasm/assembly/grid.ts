@@ -45,12 +45,12 @@ function emitGrid(node: u32): bool {
   const t = load<f64>(next)
   if (!emitRow(node, t, GRID)) return false
   store<f64>(next, t + gridInterval)
-  emitted(node, t)
+  told(node)
   return true
 }
 
-function emitted(node: u32, t: f64): void {
-  store<f64>(fieldOf(node, EMITTED_AT), t)
+/** Its row says all that has changed so far. */
+function told(node: u32): void {
   const flags = flagsOf(tileOf(node), laneOf(node))
   store<u32>(flags, load<u32>(flags) & ~CHANGED)
 }
@@ -95,7 +95,12 @@ export function emitChanged(minGap: f64): u32 {
       store<u32>(queue + kept * 4, node)
       kept++
     } else {
-      if (live) emitted(node, at)
+      // The next one keeps its distance from this, but from no row at a grid time: a change right
+      // after one would wait for its node's next sample.
+      if (live) {
+        store<f64>(fieldOf(node, EMITTED_AT), at)
+        told(node)
+      }
       store<u32>(flags, load<u32>(flags) & ~QUEUED)
     }
   }

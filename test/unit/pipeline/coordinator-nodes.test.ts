@@ -9,22 +9,19 @@ import { CoordinatorWorld, MODEL, POOL } from '../../support/coordinator-world.t
 const NODES = 12_000
 
 function sighted(world: CoordinatorWorld, more: Partial<Assessment> = {}): readonly Output[] {
-  const rows = Array.from(
-    { length: NODES },
-    (_, i): Assessment => ({
-      node: `n${i}` as NodeId,
-      pool: POOL,
-      class: 'server',
-      liveness: 'live',
-      lastSeenAtMs: world.nowMs,
-      silentForMs: 0,
-      health: 0.9,
-      probability: 0.01,
-      trigger: 'change',
-      top: [],
-      ...more,
-    }),
-  )
+  const rows = Array.from({ length: NODES }, (_, i): Assessment => ({
+    node: `n${i}` as NodeId,
+    pool: POOL,
+    class: 'server',
+    liveness: 'live',
+    lastSeenAtMs: world.nowMs,
+    silentForMs: 0,
+    health: 0.9,
+    probability: 0.01,
+    trigger: 'change',
+    top: [],
+    ...more,
+  }))
   const record = { source: 0, atMs: world.nowMs, model: MODEL, late: false, rows }
   return world.feed('assessment', record)
 }

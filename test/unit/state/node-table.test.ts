@@ -130,6 +130,19 @@ describe('rows', () => {
   })
 })
 
+test('a change right after a grid time does not wait for the gap', () => {
+  const table = newTable()
+  const rows: string[] = []
+  for (const at of [50_000, 61_000]) {
+    fold(table, PROBE, [{ node: 'a', at, metrics: { latency: at } }])
+    table.emitChanged(2_500)
+    const { atMs, trigger } = table.rows()
+    rows.push(...[...atMs].map((time, row) => `${time} ${trigger[row] === 0 ? 'grid' : 'change'}`))
+    table.clearRows()
+  }
+  expect(rows).toEqual(['50000 change', '60000 grid', '61000 change'])
+})
+
 describe('what comes in', () => {
   test.each([
     {
