@@ -136,9 +136,15 @@ export function firstSamples(nodeClass: NodeClass, width: 4 | 8): Uint8Array {
     at,
     ...nodeClass.metrics.map(() => makeData({ ...row, type: float, data })),
   ]
+  return oneRowStream(schema, children)
+}
+
+/** What a StreamTemplate learns a schema's frame from. */
+export function oneRowStream(schema: Schema, children: readonly Data[]): Uint8Array {
   const type = new Struct(schema.fields)
+  const row = makeData({ type, length: 1, nullCount: 0, children: [...children] })
   const writer = new RecordBatchStreamWriter()
-  writer.write(new RecordBatch(schema, makeData({ ...row, type, children })))
+  writer.write(new RecordBatch(schema, row))
   writer.finish()
   return writer.toUint8Array(true)
 }

@@ -6,10 +6,7 @@ import {
   Field,
   Float32,
   makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
   Schema,
-  Struct,
   TimestampMillisecond,
   Uint64,
   Uint8,
@@ -17,6 +14,7 @@ import {
 } from 'apache-arrow'
 import type { ModelRef } from '../core/assessment.ts'
 import { StreamTemplate } from '../core/stream-template.ts'
+import { oneRowStream } from '../ingest/samples.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 
 /** Then it is full, and must be built. */
@@ -129,9 +127,5 @@ function firstStream(nodeClass: string, model: ModelRef): Uint8Array {
     makeData({ ...common, type: real, data: Float32Array.of(1) }),
     makeData({ ...common, type: wide, data: BigUint64Array.of(1n) }),
   ]
-  const type = new Struct(schema.fields)
-  const writer = new RecordBatchStreamWriter()
-  writer.write(new RecordBatch(schema, makeData({ ...common, type, children })))
-  writer.finish()
-  return writer.toUint8Array(true)
+  return oneRowStream(schema, children)
 }
