@@ -15,7 +15,8 @@ import { type BenchDeployment, createDeployment, serverClass } from './deploymen
 import { type Backlog, drainThroughCopiers, drainThroughService, writeBacklog } from './drain.ts'
 import { drainThroughPython, preparePython, type PythonRival } from './python.ts'
 
-const FULL: Backlog = { nodeCount: 100_000, rounds: 20 }
+/** Ten minutes of a fleet. */
+const FULL: Backlog = { nodeCount: 100_000, rounds: 60 }
 const QUICK: Backlog = { nodeCount: 20_000, rounds: 20 }
 /** One message a sample; a share of the samples is enough for a rate. */
 const JSON_SHARE = 0.1

@@ -1,6 +1,5 @@
 /** CloudEvents 1.0 in Kafka's binary mode: attributes are headers, the body is the data. */
 import type { Output } from './bus.ts'
-import { toBytes } from './bytes.ts'
 
 export interface CloudEvent {
   readonly type: string
@@ -16,21 +15,26 @@ export function cloudEventOutput(
   partition: number,
   event: CloudEvent,
   body: unknown,
-  extraHeaders: Readonly<Record<string, string>> = {},
 ): Output {
   return {
     topic,
     partition,
     key: event.subject,
-    value: toBytes(JSON.stringify(body)),
-    headers: { ...cloudEventHeaders(event, timeOf(event.atMs)), ...extraHeaders },
+    value: JSON.stringify(body),
+    headers: cloudEventHeaders(event, timeOf(event.atMs)),
   }
 }
 
-/** As CloudEvents write a time. */
+/** As CloudEvents write a time. Events come in bunches of one time, so the last one is remembered. */
 export function timeOf(atMs: number): string {
-  return new Date(atMs).toISOString()
+  if (atMs !== lastAtMs) {
+    lastTime = new Date(atMs).toISOString()
+    lastAtMs = atMs
+  }
+  return lastTime
 }
+let lastAtMs = Number.NaN
+let lastTime = ''
 
 /** `time` comes from `timeOf`. */
 export function cloudEventHeaders(

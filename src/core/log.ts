@@ -1,5 +1,5 @@
 /** The kinds of records in the two internal logs and on the clock topic, and how they are marked. */
-import { toBytes, toText } from './bytes.ts'
+import { toText } from './bytes.ts'
 import type { LogRecord, Output } from './bus.ts'
 
 /** Header that names the kind of an internal record. */
@@ -74,7 +74,7 @@ export function logOutput(
   key: string | null,
   body: unknown,
 ): Output {
-  return { topic, partition, key, value: toBytes(JSON.stringify(body)), headers: { [KIND]: kind } }
+  return { topic, partition, key, value: JSON.stringify(body), headers: { [KIND]: kind } }
 }
 
 /** Parses the JSON body of a record that we wrote ourselves. Anything else in it is a bug. */

@@ -8,8 +8,8 @@ import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
 /** Of those that nothing happens to: in a second of the log's time, and of one record at most. */
-const NODES_PER_SECOND = 10_000
-const NODES_AT_ONCE_MAX = 5_000
+const NODES_PER_SECOND = 4_000
+const NODES_AT_ONCE_MAX = 1_000
 
 export class NodeDesk {
   readonly #state: CoordinatorState
@@ -60,23 +60,26 @@ export class NodeDesk {
     else this.#stirred.add(node)
     const { nowMs } = this.#outbox
     const { maintenanceUntilMs } = node
-    this.#outbox.node({
-      node: node.id,
-      pool: node.pool,
-      class: node.class,
-      zone: node.zone,
-      liveness: this.#state.livenessOf(node),
-      failed: node.failedAtMs !== null,
-      health: node.health,
-      probability: node.probability,
-      alarming: node.alarm.raised,
-      cordoned: node.cordonedBy !== null,
-      maintenance: maintenanceUntilMs !== null && nowMs < maintenanceUntilMs,
-      vetoed: node.vetoed !== null,
-      incident: node.incident?.id ?? null,
-      lastSeenAtMs: node.lastSeenAtMs,
-      atMs: nowMs,
-    })
+    this.#outbox.node(
+      {
+        node: node.id,
+        pool: node.pool,
+        class: node.class,
+        zone: node.zone,
+        liveness: this.#state.livenessOf(node),
+        failed: node.failedAtMs !== null,
+        health: node.health,
+        probability: node.probability,
+        alarming: node.alarm.raised,
+        cordoned: node.cordonedBy !== null,
+        maintenance: maintenanceUntilMs !== null && nowMs < maintenanceUntilMs,
+        vetoed: node.vetoed !== null,
+        incident: node.incident?.id ?? null,
+        lastSeenAtMs: node.lastSeenAtMs,
+        atMs: nowMs,
+      },
+      node.partition,
+    )
   }
 }
 

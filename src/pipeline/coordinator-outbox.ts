@@ -3,6 +3,7 @@
  * that caused it and a count within it: the same log gives the same ids, and none is ever used twice.
  */
 import type { Output } from '../core/bus.ts'
+import { toBytes } from '../core/bytes.ts'
 import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
@@ -121,11 +122,13 @@ export class Outbox {
       },
       command,
     )
-    assert(output.value instanceof Uint8Array, 'a command has bytes to sign')
+    assert(typeof output.value === 'string', 'a command has a text to sign')
+    const value = toBytes(output.value)
     this.#commandCount++
     this.#outputs.push({
       ...output,
-      headers: { ...output.headers, signature: sign(output.value) },
+      value,
+      headers: { ...output.headers, signature: sign(value) },
       urgent: true,
     })
   }
@@ -153,8 +156,23 @@ export class Outbox {
     this.#event('alerts', `foreshock.alert.${alert.kind}`, alertId, alert.node ?? alert.pool, body)
   }
 
-  node(record: NodeRecord): void {
-    this.#event('nodes', 'foreshock.node.state', this.#id(), record.node, record)
+  /** `partition`: that of the node. They come by the ten thousand. */
+  node(record: NodeRecord, partition: number): void {
+    const { topology, source } = this.#options
+    this.#outputs.push(
+      cloudEventOutput(
+        topicName(topology, 'nodes'),
+        partition,
+        {
+          type: 'foreshock.node.state',
+          source,
+          id: this.#id(),
+          subject: record.node,
+          atMs: record.atMs,
+        },
+        record,
+      ),
+    )
   }
 
   /** The node has left: compaction forgets it. */
@@ -194,7 +212,7 @@ export class Outbox {
   }
 
   #event(
-    topic: 'journal' | 'alerts' | 'nodes',
+    topic: 'journal' | 'alerts',
     type: string,
     id: string,
     subject: string,

@@ -8,7 +8,6 @@
  */
 import type { Assessment, AssessmentRecord, ModelRef } from '../core/assessment.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
-import { toBytes } from '../core/bytes.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
 import type { CommandId, PoolId } from '../core/ids.ts'
@@ -286,7 +285,7 @@ export class CoordinatorFold implements Fold {
       topic: topicName(topology, 'clock'),
       partition: poolPartition % partitionCount(topology, 'clock'),
       key: null,
-      value: toBytes(JSON.stringify(body)),
+      value: JSON.stringify(body),
     })
   }
 }

@@ -68,6 +68,7 @@ export class NodeTable {
   readonly #class: NodeClass
   readonly #kernel: Kernel
   readonly #stager: BatchStager
+  readonly #rowsMax: number
   readonly #peers: readonly Metric[]
   readonly #peerColumns: readonly number[]
   readonly #counter: CohortCounter
@@ -90,6 +91,7 @@ export class NodeTable {
     const { nodesMax = NODES_MAX, rowsMax = ROWS_MAX } = options
     assert(nodesMax > 0 && nodesMax <= NODES_MAX, `nodesMax is 1..${NODES_MAX}`)
     assert(rowsMax > 0, 'a row buffer holds at least one row')
+    this.#rowsMax = rowsMax
     this.#class = nodeClass
     this.featureNames = featureNames(nodeClass)
     this.featureHash = featureHash(nodeClass)
@@ -201,10 +203,10 @@ export class NodeTable {
     return true
   }
 
-  /** Emits the grid rows due at or before `nowMs` of every node. */
-  advance(nowMs: number): boolean {
+  /** Emits the grid rows due at or before `nowMs` of every node, until the buffer has `rowsMost`. */
+  advance(nowMs: number, rowsMost = this.#rowsMax): boolean {
     this.#nowMs = Math.max(this.#nowMs, nowMs)
-    return this.#kernel.advance(nowMs) === 1
+    return this.#kernel.advance(nowMs, rowsMost) === 1
   }
 
   /**

@@ -11,12 +11,12 @@ import { Pulse } from '../../src/bus/kafka/pulse.ts'
 import { byTopic } from '../../src/bus/kafka/record.ts'
 import { PartitionProducer, transactionalId } from '../../src/bus/kafka/transaction.ts'
 import type { Bus, Output } from '../../src/core/bus.ts'
-import { toText } from '../../src/core/bytes.ts'
 import { logOutput } from '../../src/core/log.ts'
 import { CommitFaults } from '../support/kafka-faults.ts'
 import { kafkaBrokers, kcat, uniquePrefix } from '../support/kafka.ts'
 import type { BusHarness, Codec, OpenTransaction, Seizure } from './harness.ts'
 import { busContract } from './suite.ts'
+import { textOf } from '../support/output.ts'
 
 const PATIENCE_MS = 30_000
 /** Long enough that a clause ends its transactions itself. */
@@ -112,7 +112,7 @@ class KafkaHarness implements BusHarness {
     for (const { topic, partition, key, value } of outputs) {
       const words = ['-P', '-b', this.#options.brokers.join(','), '-t', topic, '-p', `${partition}`]
       const more = ['-z', codec, '-k', String(key), '-H', `padding=${PADDING}`]
-      await run(foreignClient!, [...words, ...more], valueText(value))
+      await run(foreignClient!, [...words, ...more], value === null ? '' : textOf(value))
     }
   }
 
@@ -124,10 +124,6 @@ class KafkaHarness implements BusHarness {
     if (topics.length > 0) await admin.deleteTopics({ topics })
     await admin.disconnect()
   }
-}
-
-function valueText(value: string | Uint8Array | null): string {
-  return value instanceof Uint8Array ? toText(value) : (value ?? '')
 }
 
 async function run(program: string, words: readonly string[], input: string): Promise<void> {

@@ -15,6 +15,7 @@ import { type RailCheck, RAILS } from '../../src/decide/admission.ts'
 import { CoordinatorFold } from '../../src/pipeline/coordinator.ts'
 import type { NodeRecord } from '../../src/pipeline/coordinator-outbox.ts'
 import { foreshockWasm } from './node-class.ts'
+import { bytesOf, textOf } from './output.ts'
 
 const kernel = foreshockWasm()
 
@@ -104,7 +105,7 @@ export class CoordinatorWorld {
       offset: this.records.length,
       appendedAtMs: this.nowMs,
       key: null,
-      value: output.value as Uint8Array,
+      value: bytesOf(output.value),
       headers: output.headers!,
     }
     this.records.push(record)
@@ -293,10 +294,6 @@ export function bodies<Body>(outputs: readonly Output[], topicPrefix: string): B
   return outputs
     .filter(({ topic, value }) => topic.startsWith(topicPrefix) && value !== null)
     .map(({ value }) => JSON.parse(textOf(value)) as Body)
-}
-
-function textOf(value: Output['value']): string {
-  return value instanceof Uint8Array ? toText(value) : (value ?? 'null')
 }
 
 /** Comparable text of outputs, byte for byte. */

@@ -1,13 +1,14 @@
 /** A fleet with a real executor whose signatures are always good, and commands to give it. */
 import { Executor } from '../../src/agent/executor.ts'
 import type { LogRecord, Output } from '../../src/core/bus.ts'
-import { toBytes, toText } from '../../src/core/bytes.ts'
+import { toBytes } from '../../src/core/bytes.ts'
 import type { Command, CommandAction, Result } from '../../src/core/command.ts'
 import type { CommandId, IncidentId, NodeId, PoolId, WorkloadId } from '../../src/core/ids.ts'
 import type { Topology } from '../../src/core/topics.ts'
 import type { Placement } from '../../src/core/workload.ts'
 import type { FleetOptions } from '../../src/fleet/fleet.ts'
 import { Fleet, STEP_MS } from '../../src/fleet/fleet.ts'
+import { textOf } from './output.ts'
 
 export const START_MS = 1_700_000_000_000
 
@@ -108,7 +109,7 @@ export function commandRecord(
 export function bodies<Body>(outputs: readonly Output[], topic: string): readonly Body[] {
   return outputs
     .filter((output) => output.topic === `foreshock.${topic}`)
-    .map(({ value }) => JSON.parse(typeof value === 'string' ? value : toText(value!)) as Body)
+    .map(({ value }) => JSON.parse(textOf(value)) as Body)
 }
 
 /** A workload without GPUs and a node of its pool that it can move to. */

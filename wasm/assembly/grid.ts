@@ -15,7 +15,7 @@ import {
   lineOf,
   tileOf,
 } from './layout'
-import { emitRow } from './features'
+import { emitRow, rowCount } from './features'
 import { queue, queueCount, setQueueCount, slotCount } from './node-slot'
 
 const GRID: u32 = 0
@@ -55,12 +55,12 @@ function told(node: u32): void {
   store<u32>(flags, load<u32>(flags) & ~CHANGED)
 }
 
-/** Emits every row due at or before `now`; 0 when the buffer is full. */
-export function advance(now: f64): u32 {
+/** Emits rows due at or before `now`; 0 when the buffer is full, or has `most` rows, and some are left. */
+export function advance(now: f64, most: u32): u32 {
   if (now < nothingDueBefore) return 1
   for (; scanned < slotCount; scanned++) {
     const next = fieldOf(scanned, NEXT_GRID)
-    while (load<f64>(next) <= now) if (!emitGrid(scanned)) return 0
+    while (load<f64>(next) <= now) if (rowCount >= most || !emitGrid(scanned)) return 0
     if (load<f64>(next) < earliest) earliest = load<f64>(next)
   }
   nothingDueBefore = earliest

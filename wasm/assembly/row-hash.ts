@@ -20,15 +20,35 @@ function hashFour(first: u32): void {
   let p3 = rowAt(min<u32>(first + 3, last))
   let a = i32x4.splat(0x243f6a88)
   let b = i32x4.splat(0x13198a2e)
-  const primeA = i32x4.splat(PRIME_A)
-  const primeB = i32x4.splat(PRIME_B)
-  for (let i: u32 = 0; i < featureCount; i++) {
+  let i: u32 = 0
+  for (; i + 4 <= featureCount; i += 4) {
+    // Four words of each row, turned into four words of four rows.
+    const r0 = v128.load(p0)
+    const r1 = v128.load(p1)
+    const r2 = v128.load(p2)
+    const r3 = v128.load(p3)
+    const low01 = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5)
+    const low23 = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5)
+    const high01 = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7)
+    const high23 = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7)
+    const w0 = v128.shuffle<i64>(low01, low23, 0, 2)
+    const w1 = v128.shuffle<i64>(low01, low23, 1, 3)
+    const w2 = v128.shuffle<i64>(high01, high23, 0, 2)
+    const w3 = v128.shuffle<i64>(high01, high23, 1, 3)
+    a = mixA(mixA(mixA(mixA(a, w0), w1), w2), w3)
+    b = mixB(mixB(mixB(mixB(b, w0), w1), w2), w3)
+    p0 += 16
+    p1 += 16
+    p2 += 16
+    p3 += 16
+  }
+  for (; i < featureCount; i++) {
     let word = v128.load32_zero(p0)
     word = v128.load32_lane(p1, word, 1)
     word = v128.load32_lane(p2, word, 2)
     word = v128.load32_lane(p3, word, 3)
-    a = i32x4.mul(rotated(v128.xor(a, word), 13), primeA)
-    b = i32x4.mul(rotated(i32x4.add(b, word), 17), primeB)
+    a = mixA(a, word)
+    b = mixB(b, word)
     p0 += 4
     p1 += 4
     p2 += 4
@@ -43,6 +63,14 @@ function hashFour(first: u32): void {
 
 function rowAt(row: u32): usize {
   return matrix + <usize>row * featureCount * 4
+}
+
+function mixA(a: v128, word: v128): v128 {
+  return i32x4.mul(rotated(v128.xor(a, word), 13), i32x4.splat(PRIME_A))
+}
+
+function mixB(b: v128, word: v128): v128 {
+  return i32x4.mul(rotated(i32x4.add(b, word), 17), i32x4.splat(PRIME_B))
 }
 
 function rotated(x: v128, by: i32): v128 {

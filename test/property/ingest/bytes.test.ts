@@ -16,6 +16,7 @@ import { INPUT_TOPICS } from '../../../src/core/topics.ts'
 import { IngestFold } from '../../../src/ingest/route.ts'
 import { SampleBuilder } from '../../../src/ingest/samples.ts'
 import { NOW_MS, nodeClasses, recordOf, server, topology } from '../../unit/ingest/case.ts'
+import { textOf } from '../../support/output.ts'
 
 const topics = fc.constantFrom(...INPUT_TOPICS.filter((topic) => topic !== 'clock'))
 const arrowType = 'application/vnd.apache.arrow.stream'
@@ -130,7 +131,7 @@ test.prop([streams])('per node the order that was read is the order that is writ
       if (marks?.['kind'] === 'samples') {
         for (const row of tableFromIPC(value as Uint8Array)) note(seen, row.node, Number(row.at))
       } else {
-        const event = JSON.parse(new TextDecoder().decode(value as Uint8Array)) as {
+        const event = JSON.parse(textOf(value)) as {
           node: string
           atMs: number
         }

@@ -1,13 +1,8 @@
 import { tableFromArrays, tableToIPC } from 'apache-arrow'
 import { expect, test } from 'vitest'
-import { toText } from '../../../src/core/bytes.ts'
-import type { Output } from '../../../src/core/bus.ts'
 import { partitionOf } from '../../../src/core/partition.ts'
 import { createConsole, TOPOLOGY } from '../../support/console.ts'
-
-function valueOf({ value }: Output): string {
-  return typeof value === 'string' || value === null ? String(value) : toText(value)
-}
+import { textOf } from '../../support/output.ts'
 
 async function post(path: string, body: BodyInit, type?: string) {
   const console = createConsole()
@@ -39,7 +34,7 @@ test.each([
   expect(answer).toEqual({ samples: count, records: 1, bytes: body.length })
   expect(produced).toHaveLength(1)
   expect(produced[0]).toMatchObject({ topic: 'test.telemetry', key: null })
-  expect(JSON.parse(valueOf(produced[0]))).toHaveLength(count)
+  expect(JSON.parse(textOf(produced[0].value))).toHaveLength(count)
 })
 
 test('samples of one node always take the same partition, in order', async () => {
@@ -47,7 +42,7 @@ test('samples of one node always take the same partition, in order', async () =>
   const body = `[${nodes.map((node, at) => `{"node":"${node}","at":${at}}`).join(',')}]`
   const { produced } = await post('/v1/telemetry', body)
   for (const output of produced) {
-    const samples = JSON.parse(valueOf(output)) as { node: string; at: number }[]
+    const samples = JSON.parse(textOf(output.value)) as { node: string; at: number }[]
     for (const { node } of samples) {
       expect(partitionOf(node, TOPOLOGY.nodePartitions)).toBe(output.partition)
     }
@@ -117,7 +112,7 @@ test('a mode for one pool goes to the controls topic with its reason', async () 
   expect(status).toBe(202)
   expect(produced).toHaveLength(1)
   expect(produced[0]).toMatchObject({ topic: 'test.controls', partition: 0, key: 'gpu' })
-  expect(JSON.parse(valueOf(produced[0]))).toEqual(body)
+  expect(JSON.parse(textOf(produced[0].value))).toEqual(body)
 })
 
 test('a stop of every pool is also put on the stop topic, and lifting it takes it away', async () => {

@@ -8,12 +8,13 @@ import {
 } from 'apache-arrow'
 import { expect, test } from 'vitest'
 import type { LogRecord, Output } from '../../../src/core/bus.ts'
-import { toBytes, toText } from '../../../src/core/bytes.ts'
+import { toBytes } from '../../../src/core/bytes.ts'
 import { partitionOf } from '../../../src/core/partition.ts'
 import type { InputTopic } from '../../../src/core/topics.ts'
 import { IngestFold } from '../../../src/ingest/route.ts'
 import type { IngestFoldOptions } from '../../../src/ingest/route.ts'
 import { NOW_MS, nodeClasses, recordOf, topology } from './case.ts'
+import { textOf } from '../../support/output.ts'
 
 function createFold(more: Partial<IngestFoldOptions> = {}): IngestFold {
   return new IngestFold({
@@ -32,7 +33,7 @@ function routed(records: readonly LogRecord[], fold = createFold()): readonly Ou
 }
 
 function bodyOf({ value }: Output): unknown {
-  return JSON.parse(typeof value === 'string' ? value : toText(value!))
+  return JSON.parse(textOf(value))
 }
 
 /** `node@at` of each row of a batch. */

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Output } from '../../../src/core/bus.ts'
-import { toText } from '../../../src/core/bytes.ts'
 import { cloudEventOutput } from '../../../src/core/cloudevent.ts'
 import { type CommandAction, commandTopic } from '../../../src/core/command.ts'
 import type { Topology } from '../../../src/core/topics.ts'
 import { STOP_FILE, StopSwitch } from '../../../src/pipeline/stop.ts'
+import { textOf } from '../../support/output.ts'
 
 const topology: Topology = {
   prefix: 'x.',
@@ -59,7 +59,7 @@ describe('the out-of-band stop', () => {
       1,
       { kind: 'withheld' },
     ])
-    expect(JSON.parse(toText(told.value as Uint8Array))).toEqual({
+    expect(JSON.parse(textOf(told.value))).toEqual({
       commandIds: ['id-migrate', 'id-recover', 'id-fence'],
       reason: 'the file STOP is in the state directory',
     })

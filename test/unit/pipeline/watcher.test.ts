@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { AssessmentRecord } from '../../../src/core/assessment.ts'
 import type { LogRecord, Output } from '../../../src/core/bus.ts'
-import { toBytes, toText } from '../../../src/core/bytes.ts'
+import { toBytes } from '../../../src/core/bytes.ts'
 import { KIND, type Watermark } from '../../../src/core/log.ts'
 import type { NodeClass } from '../../../src/core/node.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
@@ -11,6 +11,7 @@ import { WatcherFold } from '../../../src/pipeline/watcher.ts'
 import type { Predictor } from '../../../src/predict/session.ts'
 import { instantPredictor } from '../../support/history/simulated-roles.ts'
 import { foreshockWasm, metric, PROBE, samplesIpc } from '../../support/node-class.ts'
+import { textOf } from '../../support/output.ts'
 
 const CLASS: NodeClass = { ...PROBE, metrics: [metric('latency')], attributes: [] }
 const START_MS = 1_763_600_040_000
@@ -89,7 +90,7 @@ class Log {
   assessments(): readonly AssessmentRecord[] {
     return this.outputs
       .filter(({ headers }) => headers?.[KIND] === 'assessment')
-      .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as AssessmentRecord)
+      .map(({ value }) => JSON.parse(textOf(value)) as AssessmentRecord)
   }
 
   /** Node and liveness, of what was told because it changed. */
@@ -163,7 +164,7 @@ test('a prediction carries its row, its model and its reasons; a small change is
   const told = () =>
     log.outputs
       .filter(({ topic }) => topic === 'w.predictions')
-      .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as Record<string, unknown>)
+      .map(({ value }) => JSON.parse(textOf(value)) as Record<string, unknown>)
   await log.sample('a', log.nowMs, log.nowMs, 10)
   expect(told()).toMatchObject([
     { node: 'a', trigger: 'change', modelVersion: 'tiny-1', provider: 'instant', top: [] },
