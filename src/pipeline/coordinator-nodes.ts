@@ -83,10 +83,12 @@ export class NodeDesk {
   }
 }
 
-/** Live, well and left alone. */
+/**
+ * Well and left alone, as far as we know: when our own view is late, a whole fleet turns unknown and back.
+ */
 function isCalm(node: NodeState): boolean {
   return (
-    node.liveness === 'live' &&
+    node.liveness !== 'silent' &&
     node.failedAtMs === null &&
     !node.alarm.raised &&
     node.incident === null &&
