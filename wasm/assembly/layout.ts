@@ -181,7 +181,7 @@ export function configureTable(
   rowNodes = allocate(rows * 4)
   rowTimes = allocate(rows * 8)
   rowTriggers = allocate(rows)
-  rowHashesAt = allocate(((rows + 3) & ~3) * 8)
+  rowHashesAt = allocate(((rows + 7) & ~7) * 8)
   matrix = allocate(rows * features * 4)
 }
 

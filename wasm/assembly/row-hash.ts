@@ -1,4 +1,4 @@
-// Fingerprints of the rows in the buffer, four rows at a time: the lanes of a vector are rows.
+// Fingerprints of the rows in the buffer, eight rows at a time: the lanes of two vectors are rows.
 // Reference: src/state/row-hash.ts.
 import { featureCount, matrix, rowHashesAt } from './layout'
 import { rowCount } from './features'
@@ -8,52 +8,76 @@ const PRIME_B: u32 = 0x85ebca6b
 
 /** Writes two u32 per row, high word first. */
 export function rowHashes(): void {
-  for (let row: u32 = 0; row < rowCount; row += 4) hashFour(row)
+  for (let row: u32 = 0; row < rowCount; row += 8) hashEight(row)
 }
 
-/** Words of rows `first` to `first + 3`; the last row stands in for those that are not there. */
-function hashFour(first: u32): void {
-  const last = rowCount - 1
-  let p0 = rowAt(first)
-  let p1 = rowAt(min<u32>(first + 1, last))
-  let p2 = rowAt(min<u32>(first + 2, last))
-  let p3 = rowAt(min<u32>(first + 3, last))
-  let a = i32x4.splat(0x243f6a88)
-  let b = i32x4.splat(0x13198a2e)
+/** Where each of the eight rows is. */
+const AT: usize = memory.data(32, 16)
+/** Four words of each row: per four rows, four vectors of one word. */
+const WORDS: usize = memory.data(128, 16)
+
+/**
+ * Rows `first` to `first + 7`, as two vectors of four. A row's steps follow from each other, so those of
+ * one vector fill the time that those of the other take. The last row stands in for what is not there.
+ */
+function hashEight(first: u32): void {
+  for (let row: u32 = 0; row < 8; row++) {
+    store<u32>(AT + row * 4, <u32>rowAt(min<u32>(first + row, rowCount - 1)))
+  }
+  let a0 = i32x4.splat(0x243f6a88)
+  let b0 = i32x4.splat(0x13198a2e)
+  let a1 = a0
+  let b1 = b0
   let i: u32 = 0
   for (; i + 4 <= featureCount; i += 4) {
-    // Four words of each row, turned into four words of four rows.
-    const r0 = v128.load(p0)
-    const r1 = v128.load(p1)
-    const r2 = v128.load(p2)
-    const r3 = v128.load(p3)
-    const low01 = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5)
-    const low23 = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5)
-    const high01 = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7)
-    const high23 = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7)
-    const w0 = v128.shuffle<i64>(low01, low23, 0, 2)
-    const w1 = v128.shuffle<i64>(low01, low23, 1, 3)
-    const w2 = v128.shuffle<i64>(high01, high23, 0, 2)
-    const w3 = v128.shuffle<i64>(high01, high23, 1, 3)
-    a = mixA(mixA(mixA(mixA(a, w0), w1), w2), w3)
-    b = mixB(mixB(mixB(mixB(b, w0), w1), w2), w3)
-    p0 += 16
-    p1 += 16
-    p2 += 16
-    p3 += 16
+    turnFour(AT, i, WORDS)
+    turnFour(AT + 16, i, WORDS + 64)
+    for (let word = WORDS; word < WORDS + 64; word += 16) {
+      const w0 = v128.load(word)
+      const w1 = v128.load(word, 64)
+      a0 = mixA(a0, w0)
+      a1 = mixA(a1, w1)
+      b0 = mixB(b0, w0)
+      b1 = mixB(b1, w1)
+    }
   }
   for (; i < featureCount; i++) {
-    let word = v128.load32_zero(p0)
-    word = v128.load32_lane(p1, word, 1)
-    word = v128.load32_lane(p2, word, 2)
-    word = v128.load32_lane(p3, word, 3)
-    a = mixA(a, word)
-    b = mixB(b, word)
-    p0 += 4
-    p1 += 4
-    p2 += 4
-    p3 += 4
+    const w0 = wordOfFour(AT, i)
+    const w1 = wordOfFour(AT + 16, i)
+    a0 = mixA(a0, w0)
+    a1 = mixA(a1, w1)
+    b0 = mixB(b0, w0)
+    b1 = mixB(b1, w1)
   }
+  put(first, a0, b0)
+  put(first + 4, a1, b1)
+}
+
+function turnFour(at: usize, word: u32, to: usize): void {
+  const offset = <usize>word * 4
+  const r0 = v128.load(<usize>load<u32>(at) + offset)
+  const r1 = v128.load(<usize>load<u32>(at, 4) + offset)
+  const r2 = v128.load(<usize>load<u32>(at, 8) + offset)
+  const r3 = v128.load(<usize>load<u32>(at, 12) + offset)
+  const low01 = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5)
+  const low23 = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5)
+  const high01 = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7)
+  const high23 = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7)
+  v128.store(to, v128.shuffle<i64>(low01, low23, 0, 2))
+  v128.store(to, v128.shuffle<i64>(low01, low23, 1, 3), 16)
+  v128.store(to, v128.shuffle<i64>(high01, high23, 0, 2), 32)
+  v128.store(to, v128.shuffle<i64>(high01, high23, 1, 3), 48)
+}
+
+function wordOfFour(at: usize, word: u32): v128 {
+  const offset = <usize>word * 4
+  let x = v128.load32_zero(<usize>load<u32>(at) + offset)
+  x = v128.load32_lane(<usize>load<u32>(at, 4) + offset, x, 1)
+  x = v128.load32_lane(<usize>load<u32>(at, 8) + offset, x, 2)
+  return v128.load32_lane(<usize>load<u32>(at, 12) + offset, x, 3)
+}
+
+function put(first: u32, a: v128, b: v128): void {
   const high = finish(v128.xor(a, i32x4.splat(featureCount)))
   const low = finish(v128.xor(b, a))
   const to = rowHashesAt + first * 8
