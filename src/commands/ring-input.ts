@@ -8,8 +8,7 @@ import { topicName } from '../core/topics.ts'
 import type { Topology } from '../core/topics.ts'
 import { loadedConfig, openBus } from './bus.ts'
 import type { Arguments, Io } from './command.ts'
-
-const WAIT_MS = 500
+import { readTopic } from './topic-records.ts'
 
 /** From the first of `--node`, `--nodes` and the bus that is given; sorted by name. */
 export async function ringMembers(args: Arguments, io: Io): Promise<readonly RingMember[]> {
@@ -86,27 +85,14 @@ async function membersOfBus(
   pool: string | undefined,
 ): Promise<readonly RingMember[]> {
   const topic = topicName(topology, 'nodes')
-  const [starts, ends] = [await bus.starts(topic), await bus.ends(topic)]
-  const next = [...starts]
   const members = new Map<string, RingMember>()
-  const reader = await bus.read({ topic, from: 'start' })
-  try {
-    // A compacted log may end with records that are gone: a long wait without any is its end, too.
-    for (let empty = 0; empty < 10 && next.some((offset, p) => offset < ends[p]);) {
-      const records = await reader.take(WAIT_MS)
-      empty = records.length === 0 ? empty + 1 : 0
-      for (const { partition, offset, key, value } of records) {
-        next[partition] = offset + 1
-        const name = key === null ? undefined : toText(key)
-        if (name === undefined) continue
-        const row = value === null ? null : (parseJson(topic, toText(value)) as Row)
-        if (row === null || (pool !== undefined && row.pool !== pool)) members.delete(name)
-        else members.set(name, { node: name, weight: 1, zone: row.zone ?? null })
-      }
-    }
-  } finally {
-    await reader.close()
-  }
+  await readTopic(bus, topic, ({ key, value }) => {
+    const name = key === null ? undefined : toText(key)
+    if (name === undefined) return
+    const row = value === null ? null : (parseJson(topic, toText(value)) as Row)
+    if (row === null || (pool !== undefined && row.pool !== pool)) members.delete(name)
+    else members.set(name, { node: name, weight: 1, zone: row.zone ?? null })
+  })
   return [...members.values()]
 }
 
