@@ -20,10 +20,18 @@ export interface BinnedRows {
   readonly rowCount: number
   readonly featureCount: number
   readonly stride: number
+  /** A view: read it anew after the rows were trained on or scored, which may move it. */
   readonly bins: Uint8Array
-  /** 1: fails within the horizon. */
+  /** 1: fails within the horizon. Where classes are told apart, the number of the class. */
   readonly labels: Uint8Array
   readonly weights: Float32Array
+  /** What a regression learns, in the place of labels. */
+  readonly targets?: Float32Array
+  /**
+   * Where the bins lie at STATIC_BYTES of a memory whose rest is free: training and scoring then work
+   * in place, and there is no second copy of the rows.
+   */
+  readonly memory?: WebAssembly.Memory
 }
 
 /** Bytes of a row: the kernels read eight features at a time. */
