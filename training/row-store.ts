@@ -1,6 +1,8 @@
-/** Labelled rows, collected as they are folded. Memory doubles as it fills. */
+/** Labelled rows, collected as they are folded. */
+import { ServiceError } from '../src/core/errors.ts'
 import type { Binner } from './binner.ts'
 import type { BinnedRows } from './bins.ts'
+import { PAGE_BYTES, PAGES_MAX, STATIC_BYTES } from './boost-kernels.ts'
 import type { FoldedRow } from './fold.ts'
 
 const ROWS_AT_FIRST = 4_096
@@ -62,28 +64,36 @@ export class FactStore {
   }
 }
 
-/** The same with the rows' features as bins, for training. */
+/** By how much a store of bins grows: a share of what it has, and at least this. */
+const PAGES_STEP_MIN = 64
+const PAGES_STEP_RATIO = 1 / 8
+
+/**
+ * The same with the rows' features as bins, for training. The bins fill a WASM memory, which grows
+ * without being copied, and in which the trainer then works: millions of rows are held once.
+ */
 export class RowStore {
   readonly #binner: Binner
   readonly #facts: FactStore
+  readonly #memory = new WebAssembly.Memory({ initial: STATIC_BYTES / PAGE_BYTES })
   #bins: Uint8Array
   #weights = new Float32Array(ROWS_AT_FIRST)
 
   constructor(binner: Binner, ruleCount: number) {
     this.#binner = binner
     this.#facts = new FactStore(ruleCount)
-    this.#bins = new Uint8Array(ROWS_AT_FIRST * binner.stride)
+    this.#bins = this.#view()
   }
 
+  /** ServiceError HISTORY_INVALID when 4 GiB are full. */
   add(row: FoldedRow, weight: number, rules: readonly number[]): void {
     const at = this.#facts.count
-    if (at === this.#weights.length) {
-      this.#weights = doubled(this.#weights)
-      this.#bins = doubled(this.#bins)
-    }
+    const { stride } = this.#binner
+    if (at === this.#weights.length) this.#weights = doubled(this.#weights)
+    if (this.#bins.length < (at + 1) * stride) this.#grow()
     this.#facts.add(row, rules)
     this.#weights[at] = weight
-    this.#bins.set(this.#binner.bin(row.matrix, row.from), at * this.#binner.stride)
+    this.#bins.set(this.#binner.bin(row.matrix, row.from), at * stride)
   }
 
   facts(): RowFacts {
@@ -94,14 +104,36 @@ export class RowStore {
   rows(): BinnedRows {
     const { count } = this.#facts
     const { stride, featureCount } = this.#binner
+    const memory = this.#memory
     return {
       rowCount: count,
       featureCount,
       stride,
-      bins: this.#bins.subarray(0, count * stride),
+      get bins() {
+        return new Uint8Array(memory.buffer, STATIC_BYTES, count * stride)
+      },
+      memory,
       labels: this.facts().labels,
       weights: this.#weights.subarray(0, count),
     }
+  }
+
+  /** Also when training has made the memory larger, which ends the life of the view before. */
+  #grow(): void {
+    const pageCount = this.#memory.buffer.byteLength / PAGE_BYTES
+    const step = Math.max(PAGES_STEP_MIN, Math.floor(pageCount * PAGES_STEP_RATIO))
+    if (pageCount + step > PAGES_MAX) {
+      throw new ServiceError(
+        'HISTORY_INVALID',
+        'the rows of one slice need more than 4 GB: keep a smaller share of the negatives (`negatives` in the history manifest)',
+      )
+    }
+    this.#memory.grow(step)
+    this.#bins = this.#view()
+  }
+
+  #view(): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, STATIC_BYTES)
   }
 }
 
