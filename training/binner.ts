@@ -17,8 +17,15 @@ export class Binner {
   readonly #row: Float32Array
   readonly #bins: Uint8Array
   readonly #boundsAt: number
+  readonly #columns: Uint32Array
 
-  constructor(module: WebAssembly.Module, bounds: Bounds) {
+  /** @param columns of a full row, one for each of the bounds. */
+  constructor(
+    module: WebAssembly.Module,
+    bounds: Bounds,
+    columns: Uint32Array = Uint32Array.from(bounds, (_, i) => i),
+  ) {
+    this.#columns = columns
     this.featureCount = bounds.length
     this.stride = strideOf(bounds.length)
     const rowAt = STATIC_BYTES
@@ -39,9 +46,9 @@ export class Binner {
     for (const [f, bound] of bounds.entries()) table.set(bound, f * BOUNDS_PER_FEATURE)
   }
 
-  /** Bins of the row that starts at `from`: `stride` bytes, a view until the next call. */
+  /** Bins of the full row that starts at `from`: `stride` bytes, a view until the next call. */
   bin(matrix: Float32Array, from: number): Uint8Array {
-    this.#row.set(matrix.subarray(from, from + this.featureCount))
+    for (let f = 0; f < this.featureCount; f++) this.#row[f] = matrix[from + this.#columns[f]]
     const { byteOffset } = this.#row
     this.#kernel.gbdtBin(byteOffset, this.featureCount, this.#boundsAt, this.#bins.byteOffset)
     return this.#bins

@@ -26,7 +26,10 @@ export interface DatasetOptions {
 }
 
 export interface Dataset {
+  /** Of the columns that are learned from. */
   readonly bounds: Bounds
+  /** Where those lie in a full row. */
+  readonly columns: Uint32Array
   readonly slices: Readonly<Record<Slice, RowStore>>
   readonly lives: Lives
   readonly events: readonly NodeEvent[]
@@ -42,11 +45,11 @@ const SAMPLE_ALL_BELOW = 5_000
 
 export async function readDataset(options: DatasetOptions): Promise<Dataset> {
   const { history, nodeClass, seed } = options
-  const bounds = await placeBins(options)
+  const { bounds, columns, featureNames: names } = await placeBins(options)
   const { manifest } = history
   const random = randomFrom(seed ^ 0x5eed)
-  const rules = baselineRules(manifest, bounds.featureNames)
-  const binner = new Binner(options.module, bounds.bounds)
+  const rules = baselineRules(manifest, names)
+  const binner = new Binner(options.module, bounds, columns)
   const store = () => new RowStore(binner, rules.length)
   const slices = { fit: store(), calibration: store(), validation: store(), test: store() }
   const { negatives } = manifest.training
@@ -65,7 +68,7 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
     onProgress: (count) => options.onProgress('reading rows', count / history.sampleCount),
   })
   requireBoth(history, slices)
-  return { bounds: bounds.bounds, slices, lives, events: history.events, featureNames, featureHash }
+  return { bounds, columns, slices, lives, events: history.events, featureNames, featureHash }
 }
 
 /** A split by time: what is learned from must have had its whole horizon by then. */
@@ -74,9 +77,13 @@ function isLate({ history }: DatasetOptions, atMs: number): boolean {
   return trainUntilMs !== null && atMs + horizonMs > trainUntilMs
 }
 
-async function placeBins(
-  options: DatasetOptions,
-): Promise<{ readonly bounds: Bounds; readonly featureNames: readonly string[] }> {
+interface PlacedBins {
+  readonly bounds: Bounds
+  readonly columns: Uint32Array
+  readonly featureNames: readonly string[]
+}
+
+async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   const { history, seed } = options
   const { manifest } = history
   const random = randomFrom(seed)
@@ -95,10 +102,31 @@ async function placeBins(
     onProgress: (count) => options.onProgress('placing bins', count / history.sampleCount),
   })
   if (sample.length === 0) throw tooLittle(history, 'the fit slice has no labelled rows')
-  const width = featureNames.length
-  const matrix = new Float32Array(sample.length * width)
-  for (const [i, row] of sample.entries()) matrix.set(row, i * width)
-  return { bounds: findBounds(matrix, width), featureNames }
+  const columns = columnsToLearn(manifest, featureNames)
+  const matrix = new Float32Array(sample.length * columns.length)
+  for (const [i, row] of sample.entries()) {
+    for (const [f, column] of columns.entries()) matrix[i * columns.length + f] = row[column]
+  }
+  return { bounds: findBounds(matrix, columns.length), columns, featureNames }
+}
+
+/** ServiceError HISTORY_INVALID when an entry of `leave_out` is the end of no feature's name. */
+function columnsToLearn(
+  { name, training }: History['manifest'],
+  featureNames: readonly string[],
+): Uint32Array {
+  const endsIn = (feature: string, ending: string) => `.${feature}`.endsWith(`.${ending}`)
+  for (const ending of training.leaveOut) {
+    if (featureNames.some((feature) => endsIn(feature, ending))) continue
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `history \`${name}\`: \`training.leave_out\`: no feature is named or ends in "${ending}"; features are such as ${featureNames.slice(0, 3).join(', ')}`,
+    )
+  }
+  const kept = featureNames.flatMap((feature, column) =>
+    training.leaveOut.some((ending) => endsIn(feature, ending)) ? [] : [column],
+  )
+  return Uint32Array.from(kept)
 }
 
 function requireBoth(history: History, slices: Dataset['slices']): void {

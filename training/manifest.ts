@@ -36,6 +36,14 @@ export interface Manifest {
     readonly trees: number
     readonly leaves: number
     readonly learningRate: number
+    /** Share of the features that one tree may use. */
+    readonly featureRatio: number
+    /** Fewest rows in a leaf. */
+    readonly rowsMin: number
+    /** Models of different seeds whose margins are averaged. */
+    readonly members: number
+    /** Endings of the names of features that do not earn their place, such as `max`. */
+    readonly leaveOut: readonly string[]
   }
   /** False alarms per 1,000 node-months: at which recall is told, and at which the card says to act. */
   readonly alerts: { readonly budgets: readonly number[]; readonly acting: number }
@@ -75,6 +83,10 @@ export function parseManifest(toml: string, file: string): Manifest {
       trees: training.trees,
       leaves: training.leaves,
       learningRate: training.learning_rate,
+      featureRatio: training.feature_ratio,
+      rowsMin: training.rows_min,
+      members: training.members,
+      leaveOut: training.leave_out,
     },
     alerts: table.alerts,
     sql: table.sql,
@@ -106,6 +118,10 @@ const Training = z.strictObject({
   trees: z.number().int().min(1).max(5_000).default(300),
   leaves: z.number().int().min(2).max(1_024).default(31),
   learning_rate: z.number().positive().max(1).default(0.05),
+  feature_ratio: z.number().positive().max(1).default(0.7),
+  rows_min: z.number().int().min(1).default(40),
+  members: z.number().int().min(1).max(32).default(1),
+  leave_out: z.array(z.string().min(1)).default([]),
 })
 
 const budget = z.number().positive()

@@ -8,10 +8,11 @@ import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { thresholdFor, type ScoredRows } from './alerts.ts'
-import { DEFAULT_BOOST, growBoost } from './boost.ts'
+import { DEFAULT_BOOST, growBoost, type BoostParams } from './boost.ts'
 import type { Booster } from './booster.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
 import { readDataset, type Dataset } from './dataset.ts'
+import { meanOf, widen } from './ensemble.ts'
 import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
@@ -74,12 +75,32 @@ function stopIfAborted(signal: AbortSignal | undefined): void {
   }
 }
 
-async function growTrees(
+/** Members differ by their seeds alone: in the features that each tree draws, and in rounding. */
+async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster> {
+  const { members } = options.manifest.training
+  const grown: Booster[] = []
+  while (grown.length < members) grown.push(await growMember(options, data, grown.length))
+  return meanOf(grown)
+}
+
+/** Seeds of members lie so far apart that those of a next training are others. */
+const SEED_STEP = 1_000_003
+
+async function growMember(
   { manifest, module, seed, signal, onProgress }: TrainOptions,
   data: Dataset,
+  member: number,
 ): Promise<Booster> {
-  const { trees, leaves, learningRate } = manifest.training
-  const params = { ...DEFAULT_BOOST, treesMax: trees, leavesMax: leaves, learningRate, seed }
+  const { trees, leaves, learningRate, featureRatio, rowsMin, members } = manifest.training
+  const params: BoostParams = {
+    ...DEFAULT_BOOST,
+    treesMax: trees,
+    leavesMax: leaves,
+    learningRate,
+    featureRatio,
+    rowsMin,
+    seed: seed + member * SEED_STEP,
+  }
   const rows = data.slices.fit.rows()
   const validation = data.slices.validation.rows()
   const growing = growBoost(module, { rows, bounds: data.bounds, validation }, params)
@@ -91,8 +112,8 @@ async function growTrees(
     stopIfAborted(signal)
     onProgress?.({
       step: 'growing trees',
-      doneRatio: step.value.trees / step.value.treesMax,
-      detail: `${step.value.trees} trees, PR-AUC on validation ${step.value.validation?.toFixed(4) ?? '?'}`,
+      doneRatio: (member + step.value.trees / step.value.treesMax) / members,
+      detail: `${members === 1 ? '' : `model ${member + 1} of ${members}: `}${step.value.trees} trees, PR-AUC on validation ${step.value.validation?.toFixed(4) ?? '?'}`,
     })
   }
 }
@@ -121,7 +142,8 @@ function describe(
   const digest = dataDigest(manifest, dataDir)
   const version = `${manifest.name}-${digest.slice(0, 8)}-${seed}`
   const { featureNames, featureHash } = data
-  const onnx = toOnnx({ booster, calibration, featureNames, featureHash, horizonMs, version })
+  const wide = widen(booster, data.columns, featureNames.length)
+  const onnx = toOnnx({ booster: wide, calibration, featureNames, featureHash, horizonMs, version })
   const card: ModelCard = {
     name: manifest.name,
     version,
@@ -147,7 +169,7 @@ function describe(
     notes: [
       `Split by node hash: fit below ${manifest.split.fit}, calibration below ${manifest.split.calibration}, validation below ${manifest.split.validation}, test the rest. Test nodes were never seen.`,
       `Acting point: ${alerts.acting} false alarms per 1,000 node-months on the validation nodes.`,
-      `Most telling features: ${topFeatures(booster, featureNames).join(', ')}.`,
+      `Most telling features: ${topFeatures(wide, featureNames).join(', ')}.`,
     ],
   }
   return { card, onnx, trainedHashes: trainedHashes(manifest, data.lives) }
