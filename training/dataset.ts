@@ -1,7 +1,7 @@
 /**
  * A history as binned training data, in two passes over the same fold: the first takes a sample of
  * rows of the fit slice to place the bins, the second keeps every row it needs as bytes. Negatives of
- * the fit slice are sampled and weighted; every other slice is kept whole, so that calibration and
+ * the fit slice may be sampled and weighted, those on which nothing stands out more than the others; every other slice is kept whole, so that calibration and
  * judgement see the true base rate.
  */
 import { ServiceError } from '../src/core/errors.ts'
@@ -52,14 +52,15 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
   const binner = new Binner(options.module, bounds, columns)
   const store = () => new RowStore(binner, rules.length)
   const slices = { fit: store(), calibration: store(), validation: store(), test: store() }
-  const { negatives } = manifest.training
+  const { negatives, quietNegatives } = manifest.training
   const keep = (row: FoldedRow): void => {
     const slice = sliceOf(manifest, row.hash)
     if (slice !== 'test' && isLate(options, row.atMs)) return
     const scores = rules.map((rule) => rule(row))
     const sampled = slice === 'fit' && row.label.kind === 'negative'
-    if (sampled && random() >= negatives) return
-    slices[slice].add(row, sampled ? 1 / negatives : 1, scores)
+    const share = !sampled ? 1 : scores.every((score) => score === 0) ? quietNegatives : negatives
+    if (share < 1 && random() >= share) return
+    slices[slice].add(row, 1 / share, scores)
   }
   const { lives, featureNames, featureHash } = await foldHistory({
     ...options,

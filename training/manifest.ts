@@ -32,7 +32,10 @@ export interface Manifest {
   /** Rows whose horizon ends later are for testing only; null: the split is by node alone. */
   readonly trainUntilMs: number | null
   readonly training: {
+    /** Share of the negative rows that is learned from; each then weighs its inverse. */
     readonly negatives: number
+    /** Likewise of those of them on which every baseline rule is 0. */
+    readonly quietNegatives: number
     readonly trees: number
     readonly leaves: number
     readonly learningRate: number
@@ -80,6 +83,7 @@ export function parseManifest(toml: string, file: string): Manifest {
     trainUntilMs: split.train_until ?? null,
     training: {
       negatives: training.negatives,
+      quietNegatives: training.quiet_negatives ?? training.negatives,
       trees: training.trees,
       leaves: training.leaves,
       learningRate: training.learning_rate,
@@ -115,6 +119,7 @@ const moment = z.string().transform((text, context) => {
 
 const Training = z.strictObject({
   negatives: z.number().positive().max(1).default(1),
+  quiet_negatives: z.number().positive().max(1).optional(),
   trees: z.number().int().min(1).max(5_000).default(300),
   leaves: z.number().int().min(2).max(1_024).default(31),
   learning_rate: z.number().positive().max(1).default(0.05),
