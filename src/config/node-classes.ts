@@ -47,7 +47,10 @@ export function parseNodeClass(toml: string, file: string): NodeClass {
   requireUnique(metrics, 'metrics', file)
   requireUnique(attributes, 'attributes', file)
   for (const metric of metrics) requireSound(metric, file)
-  for (const { name, kind, values } of attributes) {
+  for (const { name, kind, values, error } of attributes) {
+    if (error !== null && kind !== 'since') {
+      throw invalid(`${file}: attribute "${name}": \`error\` belongs to kind "since"`)
+    }
     if ((kind === 'category') !== values.length > 0) {
       throw invalid(
         `${file}: attribute "${name}": \`values\` belong to kind "category", and only there`,
@@ -89,7 +92,7 @@ const ClassTable = z.strictObject({
       z.strictObject({
         name,
         unit: z.string(),
-        kind: z.enum(['gauge', 'counter', 'code']),
+        kind: z.enum(['gauge', 'counter', 'code', 'signal']),
         min: z.number().optional(),
         max: z.number().optional(),
         health: z
@@ -111,6 +114,7 @@ const ClassTable = z.strictObject({
         label: z.string().min(1),
         kind: z.enum(['number', 'category', 'since']),
         values: z.array(z.string()).readonly().default([]),
+        error: z.string().min(1).nullable().default(null),
       }),
     )
     .max(ATTRIBUTES_MAX)

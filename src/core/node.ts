@@ -4,8 +4,9 @@ import type { NodeId, PoolId } from './ids.ts'
 /**
  * - `gauge`: a level. - `counter`: only grows; becomes a rate per second, a fall is a reset.
  * - `code`: a status that sticks; only its changes (edges) count.
+ * - `signal`: a level that never stands still; its means count, and not its changes.
  */
-export type MetricKind = 'gauge' | 'counter' | 'code'
+export type MetricKind = 'gauge' | 'counter' | 'code' | 'signal'
 
 /** The four parts of the health score and their weights (ARCHITECTURE: 40/30/20/10). */
 export type HealthPart = 'network' | 'uptime' | 'resources' | 'trust'
@@ -26,13 +27,15 @@ export interface Metric {
 /**
  * A property of a node, taken from a label of its `join` event.
  * `number`: parsed. `category`: index in `values`, missing when unknown.
- * `since`: an epoch in ms; the feature is the hours from then to the row's time.
+ * `since`: an epoch in ms; the feature is the hours from then to the row's time. With `error`, each
+ * entry of that code in the node's error log moves the epoch.
  */
 export interface Attribute {
   readonly name: string
   readonly label: string
   readonly kind: 'number' | 'category' | 'since'
   readonly values: readonly string[]
+  readonly error: string | null
 }
 
 export interface NodeClass {

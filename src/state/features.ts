@@ -4,7 +4,7 @@
  *
  * Per metric: value; residual and standard deviation at three half-lives; trend; decayed counts of
  * changes; hours since the last change; staleness; running maximum; place among peers. A code has no
- * moments and no maximum. Then the attributes, then the age. Nothing here depends on log time.
+ * moments and no maximum, and a signal has its three means instead of counts of changes. Then the attributes, then the age. Nothing here depends on log time.
  */
 import { createHash } from 'node:crypto'
 import { formatDuration } from '../core/time.ts'
@@ -27,7 +27,12 @@ export function featureHash(nodeClass: NodeClass): string {
     class: nodeClass.name,
     halfLivesMs: nodeClass.halfLivesMs,
     metrics: nodeClass.metrics.map(({ name, kind }) => [name, kind]),
-    categories: nodeClass.attributes.map(({ name, kind, values }) => [name, kind, ...values]),
+    categories: nodeClass.attributes.map(({ name, kind, values, error }) => [
+      name,
+      kind,
+      ...values,
+      ...(error === null ? [] : [error]),
+    ]),
     features: featureNames(nodeClass),
   }
   return createHash('sha256').update(JSON.stringify(meaning)).digest('hex')
@@ -57,7 +62,7 @@ function metricFeatures(metric: Metric, halfLives: readonly string[]): readonly 
   return [
     'value',
     ...(held ? [...each('residual'), ...each('deviation'), 'trend'] : []),
-    ...each('changes'),
+    ...each(metric.kind === 'signal' ? 'mean' : 'changes'),
     'since-change.hours',
     'stale.hours',
     ...(held ? ['max'] : []),

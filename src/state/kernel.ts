@@ -83,7 +83,7 @@ const TABLE_BYTES_MAX = 3.2e9
 const ID_AND_LISTS_BYTES = 512 + 96
 /** More than the module's static data needs; the kernel grows it by itself. */
 const PAGES_INITIAL = 32
-const KINDS = { gauge: 0, counter: 1, code: 2 } as const
+const KINDS = { gauge: 0, counter: 1, code: 2, signal: 3 } as const
 
 /** A fresh instance with its own memory. Its map is laid out by `configure`. */
 export function instantiate(module: WebAssembly.Module): Kernel {

@@ -61,6 +61,8 @@ export interface NodeTableOptions {
 const NODES_MAX = 1_048_576
 const ROWS_MAX = 4096
 const SILENT = 0x8000_0000
+/** Rows due before such an event are made first: it changes what a row says. */
+const ALTERING: ReadonlySet<NodeEvent['kind']> = new Set(['join', 'labels', 'error'])
 
 export class NodeTable {
   readonly featureNames: readonly string[]
@@ -189,7 +191,7 @@ export class NodeTable {
     const ends = event.kind === 'leave' || event.kind === 'failure'
     const index = ends ? this.indexOf(event.node) : this.#intern(event.node)
     if (index === undefined) return true
-    const alters = ends || event.kind === 'join' || event.kind === 'labels'
+    const alters = ends || ALTERING.has(event.kind)
     if (alters && this.#kernel.emitNodeDue(index, event.atMs) === 0) return false
     if (ends) {
       this.#drop(index)
@@ -199,6 +201,7 @@ export class NodeTable {
     if (alters) this.#countCohorts()
     if (event.kind === 'join') this.#join(index, event.labels, event.pool)
     if (event.kind === 'labels') this.#relabel(index, event.labels)
+    if (event.kind === 'error') this.#noteError(index, event.code, event.atMs)
     this.#kernel.signLife(index, appendedAtMs, observed.atMs, observed.watermarkMs)
     return true
   }
@@ -372,6 +375,12 @@ export class NodeTable {
     }
     if (labels['model'] !== undefined) this.#models[index] = labels['model'] ?? undefined
     this.#setCohort(index)
+  }
+
+  #noteError(index: number, code: string, atMs: number): void {
+    this.#class.attributes.forEach((attribute, i) => {
+      if (attribute.error === code) this.#kernel.setAttribute(index, i, atMs)
+    })
   }
 
   #setCohort(index: number): void {

@@ -84,11 +84,20 @@ export class ReferenceMetric {
     return [
       this.value,
       ...(held ? this.#moments(decays) : []),
-      ...this.#changes.map((count, h) => f32(over(CHANGES_MIN, count) * decays[h].kept)),
+      ...(this.#kind === 'signal' ? this.#meansAt(decays) : this.#changesAt(decays)),
       f32Of((t - this.#changedAt) / HOUR_MS),
       f32Of((t - this.#at) / HOUR_MS),
       ...(held ? [this.#maximum] : []),
     ]
+  }
+
+  #changesAt(decays: readonly Decay[]): readonly number[] {
+    return this.#changes.map((count, h) => f32(over(CHANGES_MIN, count) * decays[h].kept))
+  }
+
+  #meansAt(decays: readonly Decay[]): readonly number[] {
+    const distances = this.#means.map((mean) => distance(this.value, mean))
+    return distances.map((d, h) => f32(this.value - f32(d * decays[h].kept)))
   }
 
   #moments(decays: readonly Decay[]): readonly number[] {

@@ -76,11 +76,14 @@ export class ReferenceNodeTable {
     const ends = event.kind === 'leave' || event.kind === 'failure'
     if (ends && !this.#nodes.has(event.node)) return
     const node = this.#intern(event.node)
-    const alters = ends || event.kind === 'join' || event.kind === 'labels'
+    const alters = ends || ['join', 'labels', 'error'].includes(event.kind)
     if (alters) this.#emitDue(event.node, node, event.atMs)
     if (ends) this.#nodes.delete(event.node)
-    if (event.kind !== 'join' && event.kind !== 'labels') return
     for (const [index, attribute] of this.#class.attributes.entries()) {
+      if (event.kind === 'error' && event.code === attribute.error) {
+        node.attributes[index] = event.atMs
+      }
+      if (event.kind !== 'join' && event.kind !== 'labels') continue
       const label = event.labels[attribute.label]
       if (event.kind === 'labels' && label === undefined) continue
       node.attributes[index] = attributeValue(attribute, label)

@@ -49,9 +49,9 @@ export const PROBE: NodeClass = {
     metric('latency', { health: { part: 'network', good: 10, bad: 110 } }),
   ],
   attributes: [
-    { name: 'size', label: 'size', kind: 'number', values: [] },
-    { name: 'maker', label: 'maker', kind: 'category', values: ['a', 'b'] },
-    { name: 'made', label: 'made', kind: 'since', values: [] },
+    { name: 'size', label: 'size', kind: 'number', values: [], error: null },
+    { name: 'maker', label: 'maker', kind: 'category', values: ['a', 'b'], error: null },
+    { name: 'made', label: 'made', kind: 'since', values: [], error: null },
   ],
   halfLivesMs: [10_000, 60_000, 600_000],
   heartbeatIntervalMs: 5_000,

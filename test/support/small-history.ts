@@ -12,7 +12,9 @@ export const SMALL_CLASS: NodeClass = {
     { name: 'pending', unit: '1', kind: 'gauge', min: 0, max: null, health: null, peers: false },
     { name: 'noise', unit: '1', kind: 'gauge', min: 0, max: null, health: null, peers: false },
   ],
-  attributes: [{ name: 'maker', label: 'maker', kind: 'category', values: ['a', 'b'] }],
+  attributes: [
+    { name: 'maker', label: 'maker', kind: 'category', values: ['a', 'b'], error: null },
+  ],
   halfLivesMs: [7 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS],
   heartbeatIntervalMs: null,
   detectionWindowMs: 30_000,

@@ -17,7 +17,7 @@ import {
 import type { NodeClass } from '../../src/core/node.ts'
 
 const FROM_FIRST: NodeClass = { ...PROBE, gridOrigin: 'first-sample' }
-const KINDS = ['gauge', 'gauge', 'counter', 'gauge', 'code'] as const
+const KINDS = ['gauge', 'signal', 'counter', 'gauge', 'code'] as const
 
 /** Metrics of every kind in every position among the four that are folded at once; some have bounds. */
 function classOf(metrics: number): NodeClass {

@@ -32,7 +32,7 @@ import {
   tileOf,
   valuesOf,
 } from './layout'
-import { CODE, FEATURES_AT, METRIC_KIND, PEER_FEATURE, PEER_VALUE } from './metrics'
+import { CODE, FEATURES_AT, METRIC_KIND, PEER_FEATURE, PEER_VALUE, SIGNALS } from './metrics'
 import { KEPT, LANE_FACTORS, NODE_FACTORS, SPREAD } from './decay'
 import { copyFactors, decayLane, decayOver, f32Of } from './decay'
 import { AT, CHANGED_AT, NEVER, hoursSince, lanesOf, timeOf } from './times'
@@ -106,6 +106,8 @@ function emitMetrics(tile: usize, lane: u32, row: usize, t: f64): void {
     const value = v128.load(values)
     v128.store(BLOCK + VALUE, value)
     emitMoments(moments, value, factors)
+    const signals = <u32>load<u8>(SIGNALS + q)
+    if (signals != 0) emitMeans(value, lanesOf(signals))
     v128.store(BLOCK + SINCE_CHANGE, meant(since))
     v128.store(BLOCK + STALE, stale)
     if (never != 0 || !i32x4.all_true(f32x4.eq(value, value))) clean(lanesOf(never))
@@ -148,6 +150,15 @@ function emitMoments(moments: usize, value: v128, factors: usize): void {
   const trend = f32x4.sub(v128.load(BLOCK + RESIDUALS + 32), v128.load(BLOCK + RESIDUALS))
   v128.store(BLOCK + TREND, trend)
   v128.store(BLOCK + MAX, v128.load(moments, MAXIMUM))
+}
+
+/** A signal never stands still, so that its changes tell nothing: in their place are its means. */
+function emitMeans(value: v128, signals: v128): void {
+  for (let h: usize = 0; h < 48; h += 16) {
+    const mean = f32x4.sub(value, v128.load(BLOCK + RESIDUALS + h))
+    const changes = v128.load(BLOCK + DECAYED_CHANGES + h)
+    v128.store(BLOCK + DECAYED_CHANGES + h, v128.bitselect(mean, changes, signals))
+  }
 }
 
 /** Zero where it is the least there is. */

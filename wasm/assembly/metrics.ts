@@ -4,6 +4,7 @@ import { METRICS_MAX, VALUES_BYTES } from './layout'
 export const GAUGE: u32 = 0
 export const COUNTER: u32 = 1
 export const CODE: u32 = 2
+export const SIGNAL: u32 = 3
 
 /** Beyond this a float32 could not hold the square. */
 export const VALUE_MAX: f64 = 1e18
@@ -16,9 +17,10 @@ export const LOW: usize = memory.data(64 * 4, 16)
 export const HIGH: usize = memory.data(64 * 4, 16)
 /** Bytes from a row's begin to the metric's first feature. */
 export const FEATURES_AT: usize = memory.data(64 * 4, 16)
-/** u8 per quad: lanes that are no metric, and lanes that are counters. */
+/** u8 per quad: lanes that are no metric, that are counters, that are signals. */
 export const PADS: usize = memory.data(16, 16)
 export const COUNTERS: usize = memory.data(16, 16)
+export const SIGNALS: usize = memory.data(16, 16)
 /** u32 per metric: index among the counters. */
 export const COUNTER_INDEX: usize = memory.data(64 * 4, 16)
 export let counterCount: u32 = 0
@@ -59,6 +61,7 @@ export function configureMetric(
   featureBytes += (kind == CODE ? CODE_FEATURES : GAUGE_FEATURES) * 4
   if ((metric & 3) == 0) store<u8>(PADS + (metric >> 2), 15)
   flipBit(PADS, metric)
+  if (kind == SIGNAL) flipBit(SIGNALS, metric)
   if (kind == COUNTER) {
     flipBit(COUNTERS, metric)
     store<u32>(COUNTER_INDEX + metric * 4, counterCount++)

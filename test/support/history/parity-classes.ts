@@ -20,9 +20,9 @@ export const SERVER: NodeClass = {
     metric('latency', { health: { part: 'network', good: 10, bad: 110 } }),
   ],
   attributes: [
-    { name: 'size', label: 'size', kind: 'number', values: [] },
-    { name: 'maker', label: 'model', kind: 'category', values: ['a', 'b'] },
-    { name: 'made', label: 'made', kind: 'since', values: [] },
+    { name: 'size', label: 'size', kind: 'number', values: [], error: null },
+    { name: 'maker', label: 'model', kind: 'category', values: ['a', 'b'], error: null },
+    { name: 'made', label: 'made', kind: 'since', values: [], error: null },
   ],
   halfLivesMs: [MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS],
   heartbeatIntervalMs: 60_000,
@@ -38,7 +38,9 @@ export const DRIVE: NodeClass = {
     metric('written', { kind: 'counter' }),
     metric('smart', { kind: 'code' }),
   ],
-  attributes: [{ name: 'maker', label: 'maker', kind: 'category', values: ['x', 'y'] }],
+  attributes: [
+    { name: 'maker', label: 'maker', kind: 'category', values: ['x', 'y'], error: null },
+  ],
   halfLivesMs: [7 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS],
   heartbeatIntervalMs: null,
   detectionWindowMs: 30_000,
