@@ -3,12 +3,14 @@
  * float rows of the serving table go through the predictor that serves.
  */
 import { ServiceError } from '../src/core/errors.ts'
-import type { ModelCard, Quality } from '../src/core/model.ts'
+import type { CardPart, Figures, ModelCard, Quality } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { featureNames } from '../src/state/features.ts'
 import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { figuresOf } from './figures.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
 import { openHistory, type History } from './history.ts'
+import type { Lives } from './labels.ts'
 import type { Manifest } from './manifest.ts'
 import { readTrainedHashes } from './model-files.ts'
 import { doubled, FactStore, type RowFacts } from './row-store.ts'
@@ -29,6 +31,8 @@ export interface BacktestOptions {
   /** Holds the list of nodes seen in training. */
   readonly modelDir: string
   readonly scorer: Scorer
+  /** The parts that the card names, loaded. */
+  readonly parts?: readonly { readonly part: CardPart; readonly scorer: Scorer }[]
   /** dist/foreshock.wasm, compiled. */
   readonly module: WebAssembly.Module
   /** 0..1 of the history. */
@@ -38,6 +42,7 @@ export interface BacktestOptions {
 
 export interface Backtest {
   readonly model: Quality
+  readonly figures: Figures
   /** By name; `base-rate` is always among them. */
   readonly baselines: Readonly<Record<string, Quality>>
   /** Nodes that training saw; those of them in this history were left out. */
@@ -50,7 +55,8 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
   const trained = await readTrainedHashes(modelDir)
   const history = await openHistory(manifest, nodeClass, dataDir)
   try {
-    const { facts, probabilities } = await scoreHistory(options, history, trained)
+    const scored = await scoreHistory(options, history, trained)
+    const { facts, lives, probabilities } = scored
     if (probabilities.length === 0) {
       throw new ServiceError(
         'HISTORY_EMPTY',
@@ -61,6 +67,13 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
       scoredRows(facts, scores, nodeClass.predictionIntervalMs, manifest.horizonMs)
     return {
       model: judge(rowsOf(probabilities), scorer.card.actingPoint, manifest.alerts.budgets),
+      figures: figuresOf({
+        facts,
+        lives,
+        probabilities,
+        parts: scored.parts,
+        intervalMs: nodeClass.predictionIntervalMs,
+      }),
       baselines: judgeBaselines(manifest, facts, nodeClass.predictionIntervalMs),
       trainedNodeCount: trained.size,
     }
@@ -71,7 +84,9 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
 
 interface ScoredHistory {
   readonly facts: RowFacts
+  readonly lives: Lives
   readonly probabilities: Float32Array
+  readonly parts: readonly { readonly part: CardPart; readonly probabilities: Float32Array }[]
 }
 
 async function scoreHistory(
@@ -83,23 +98,37 @@ async function scoreHistory(
   const rules = baselineRules(manifest, featureNames(nodeClass))
   const rows = new FactStore(rules.length)
   const queue = new ScoreQueue(scorer)
-  await foldHistory({
+  const parts = (options.parts ?? []).map((loaded) => ({
+    part: loaded.part,
+    queue: new ScoreQueue(loaded.scorer),
+  }))
+  const queues = [queue, ...parts.map((part) => part.queue)]
+  const scoreQueued = async (): Promise<void> => {
+    for (const waiting of queues) await waiting.scoreQueued()
+  }
+  const { lives } = await foldHistory({
     ...options,
     history,
     nodeClass,
     wanted: (hash) => !trained.has(hash),
     onRow: (row) => {
+      if (row.onlyFit) return
       rows.add(
         row,
         rules.map((rule) => rule(row)),
       )
-      queue.add(row)
+      for (const waiting of queues) waiting.add(row)
     },
-    onPause: () => queue.scoreQueued(),
+    onPause: scoreQueued,
     onProgress: (count) => onProgress?.(count / history.sampleCount),
   })
-  await queue.scoreQueued()
-  return { facts: rows.facts(), probabilities: queue.probabilities() }
+  await scoreQueued()
+  return {
+    facts: rows.facts(),
+    lives,
+    probabilities: queue.probabilities(),
+    parts: parts.map((part) => ({ part: part.part, probabilities: part.queue.probabilities() })),
+  }
 }
 
 /** Rows wait here between the synchronous fold and the asynchronous model. */

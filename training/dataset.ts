@@ -12,7 +12,7 @@ import { findBounds, type Bounds } from './bins.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
 import type { History } from './history.ts'
 import type { Lives } from './labels.ts'
-import { sliceOf, type Slice } from './manifest.ts'
+import { sliceOf, type Manifest, type Slice } from './manifest.ts'
 import { RowStore } from './row-store.ts'
 import { baselineRules } from './rules.ts'
 
@@ -37,6 +37,7 @@ export interface Dataset {
   readonly featureHash: string
 }
 
+const SLICES: readonly Slice[] = ['fit', 'calibration', 'validation', 'test']
 /** Rows that place the bins. */
 const SAMPLE_ROWS_MAX = 100_000
 /** Of the nodes of the fit slice, one in this many places the bins, where there are many. */
@@ -54,8 +55,8 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
   const slices = { fit: store(), calibration: store(), validation: store(), test: store() }
   const { negatives, quietNegatives } = manifest.training
   const keep = (row: FoldedRow): void => {
-    const slice = sliceOf(manifest, row.hash)
-    if (slice !== 'test' && isLate(options, row.atMs)) return
+    const slice = usedSlice(manifest, row)
+    if (slice === null || (slice !== 'test' && isLate(options, row.atMs))) return
     const scores = rules.map((rule) => rule(row))
     const sampled = slice === 'fit' && row.label.kind === 'negative'
     const share = !sampled ? 1 : scores.every((score) => score === 0) ? quietNegatives : negatives
@@ -68,8 +69,15 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
     onRow: keep,
     onProgress: (count) => options.onProgress('reading rows', count / history.sampleCount),
   })
-  requireBoth(history, slices)
+  requireBoth(history, slices, manifest.training.folds === null ? SLICES : ['fit', 'test'])
   return { bounds, columns, slices, lives, events: history.events, featureNames, featureHash }
+}
+
+/** With folds all that is not of the test slice is learned from; chosen samples are learned from only. */
+function usedSlice(manifest: Manifest, row: Pick<FoldedRow, 'hash' | 'onlyFit'>): Slice | null {
+  const slice = sliceOf(manifest, row.hash)
+  if (slice !== 'test' && manifest.training.folds !== null) return 'fit'
+  return row.onlyFit && slice !== 'fit' ? null : slice
 }
 
 /** A split by time: what is learned from must have had its whole horizon by then. */
@@ -93,7 +101,9 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   let seen = 0
   const { featureNames } = await foldHistory({
     ...options,
-    wanted: (hash) => sliceOf(manifest, hash) === 'fit' && Math.floor(hash / 100) % step === 0,
+    wanted: (hash) =>
+      usedSlice(manifest, { hash, onlyFit: false }) === 'fit' &&
+      Math.floor(hash / 100) % step === 0,
     onRow: ({ matrix, from, width, atMs }) => {
       if (isLate(options, atMs)) return
       // Reservoir sampling: every row of the pass has the same chance to stay.
@@ -111,27 +121,34 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   return { bounds: findBounds(matrix, columns.length), columns, featureNames }
 }
 
-/** ServiceError HISTORY_INVALID when an entry of `leave_out` is the end of no feature's name. */
 function columnsToLearn(
-  { name, training }: History['manifest'],
+  manifest: History['manifest'],
   featureNames: readonly string[],
 ): Uint32Array {
-  const endsIn = (feature: string, ending: string) => `.${feature}`.endsWith(`.${ending}`)
-  for (const ending of training.leaveOut) {
-    if (featureNames.some((feature) => endsIn(feature, ending))) continue
-    throw new ServiceError(
-      'HISTORY_INVALID',
-      `history \`${name}\`: \`training.leave_out\`: no feature is named or ends in "${ending}"; features are such as ${featureNames.slice(0, 3).join(', ')}`,
-    )
-  }
-  const kept = featureNames.flatMap((feature, column) =>
-    training.leaveOut.some((ending) => endsIn(feature, ending)) ? [] : [column],
-  )
-  return Uint32Array.from(kept)
+  const leftOut = new Set(featuresEnding(manifest, manifest.training.leaveOut, featureNames))
+  return Uint32Array.from([...featureNames.keys()].filter((column) => !leftOut.has(column)))
 }
 
-function requireBoth(history: History, slices: Dataset['slices']): void {
-  for (const slice of ['fit', 'calibration', 'validation', 'test'] as const) {
+/** Indexes of names. ServiceError HISTORY_INVALID when an ending is that of no name. */
+export function featuresEnding(
+  { name }: History['manifest'],
+  endings: readonly string[],
+  featureNames: readonly string[],
+): readonly number[] {
+  return endings.flatMap((ending) => {
+    const found = [...featureNames.keys()].filter((i) =>
+      `.${featureNames[i]}`.endsWith(`.${ending}`),
+    )
+    if (found.length > 0) return found
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `history \`${name}\`: \`leave_out\`: no feature is named or ends in "${ending}"; features are such as ${featureNames.slice(0, 3).join(', ')}`,
+    )
+  })
+}
+
+function requireBoth(history: History, slices: Dataset['slices'], needed: readonly Slice[]): void {
+  for (const slice of needed) {
     const { labels } = slices[slice].facts()
     const positives = labels.reduce((sum, label) => sum + label, 0)
     if (positives > 0 && positives < labels.length) continue

@@ -18,6 +18,8 @@ export interface FoldedRow {
   readonly hash: number
   readonly atMs: number
   readonly label: Exclude<Label, { kind: 'unknown' }>
+  /** Of a life that is learned from and never judged by. */
+  readonly onlyFit: boolean
   readonly matrix: Float32Array
   /** Index of the row's first value in `matrix`. */
   readonly from: number
@@ -193,8 +195,9 @@ class HistoryFold {
       const label = this.#lives.labelOf(number, atMs[i])
       if (label.kind === 'unknown') continue
       const hash = this.#lives.hashOf(number)
-      const row = { node: number, hash, atMs: atMs[i], label, matrix, from: i * width, width }
-      this.#options.onRow(row)
+      const onlyFit = this.#lives.isOnlyFit(number, atMs[i])
+      const facts = { node: number, hash, atMs: atMs[i], label, onlyFit }
+      this.#options.onRow({ ...facts, matrix, from: i * width, width })
     }
     this.#table.clearRows()
   }

@@ -19,10 +19,18 @@ export interface SampleRows {
   readonly columns: readonly Float64Array[]
 }
 
+/** An event, with what only a history knows of it. */
+export type HistoryEvent = NodeEvent & {
+  /** Of a leave: whether and when the node failed is known up to here, though its telemetry ends. */
+  readonly knownUntilMs?: number
+  /** Of a join: rows of this life are learned from and never judged by, as of a chosen sample. */
+  readonly onlyFit?: boolean
+}
+
 export interface History {
   readonly manifest: Manifest
   /** In time order; a join before, and an end after, whatever else the node has at that time. */
-  readonly events: readonly NodeEvent[]
+  readonly events: readonly HistoryEvent[]
   readonly sampleCount: number
   /** Newest time of any sample or event, ms. */
   readonly endMs: number
@@ -30,8 +38,17 @@ export interface History {
   close(): void
 }
 
-const EVENT_COLUMNS: readonly string[] = ['node', 'at', 'kind', 'pool', 'failure_kind']
-const EVENT_KINDS: readonly string[] = ['join', 'leave', 'failure']
+const EVENT_COLUMNS: readonly string[] = [
+  'node',
+  'at',
+  'kind',
+  'pool',
+  'failure_kind',
+  'code',
+  'known_until',
+  'only_fit',
+]
+const EVENT_KINDS: readonly string[] = ['join', 'leave', 'failure', 'labels', 'error']
 
 /**
  * ServiceError HISTORY_EMPTY: a file is missing or has no rows. HISTORY_INVALID: the SQL fails, or
@@ -150,7 +167,7 @@ async function readEvents(
   connection: DuckDBConnection,
   manifest: Manifest,
   sql: string,
-): Promise<readonly NodeEvent[]> {
+): Promise<readonly HistoryEvent[]> {
   const names = (
     await ask(connection, manifest, 'events', `SELECT * FROM (${sql}) LIMIT 0`)
   ).columnNames()
@@ -172,38 +189,55 @@ async function readEvents(
 /** By column; numbers only in `at`, text elsewhere. */
 type EventRow = ReadonlyMap<string, unknown>
 
-function toEvent(manifest: Manifest, row: EventRow): NodeEvent {
+function toEvent(manifest: Manifest, row: EventRow): HistoryEvent {
   const node = nodeId(manifest, row.get('node'))
   const atMs = Number(row.get('at') ?? NaN)
   const kind = String(row.get('kind'))
   if (!Number.isFinite(atMs)) throw invalid(manifest, `\`sql.events\`: node ${node} has no \`at\``)
-  if (kind === 'leave') return { kind, node, atMs }
-  if (kind === 'failure') {
-    const failureKind = row.get('failure_kind')
-    return {
-      kind,
-      node,
-      atMs,
-      failureKind: typeof failureKind === 'string' ? failureKind : 'unknown',
-    }
+  switch (kind) {
+    case 'join':
+      return toJoin(manifest, node, atMs, row)
+    case 'leave':
+      return { kind, node, atMs, ...knownUntil(manifest, row) }
+    case 'failure':
+      return { kind, node, atMs, failureKind: textOf(row, 'failure_kind') ?? 'unknown' }
+    case 'labels':
+      return { kind, node, atMs, labels: labelsOf(row) }
+    case 'error':
+      return { kind, node, atMs, code: textOf(row, 'code') ?? 'unknown' }
+    default:
+      throw invalid(
+        manifest,
+        `\`sql.events\`: kind "${kind}" of node ${node}; expected one of ${EVENT_KINDS.join(', ')}`,
+      )
   }
-  if (kind !== 'join') {
-    throw invalid(
-      manifest,
-      `\`sql.events\`: kind "${kind}" of node ${node}; expected one of ${EVENT_KINDS.join(', ')}`,
-    )
-  }
-  const pool = row.get('pool')
+}
+
+function toJoin(manifest: Manifest, node: NodeId, atMs: number, row: EventRow): HistoryEvent {
   return {
-    kind,
+    kind: 'join',
     node,
     atMs,
     class: manifest.nodeClass,
-    pool: typeof pool === 'string' ? (pool as PoolId) : DEFAULT_POOL,
+    pool: (textOf(row, 'pool') as PoolId | undefined) ?? DEFAULT_POOL,
     labels: labelsOf(row),
     place: { zone: null, region: null, latitude: null, longitude: null },
     capacity: { cpu: 0, memoryBytes: 0, gpu: null },
+    onlyFit: textOf(row, 'only_fit') === 'true',
   }
+}
+
+function knownUntil(manifest: Manifest, row: EventRow): { readonly knownUntilMs?: number } {
+  const text = textOf(row, 'known_until')
+  if (text === undefined) return {}
+  const knownUntilMs = Number(text)
+  if (Number.isFinite(knownUntilMs)) return { knownUntilMs }
+  throw invalid(manifest, `\`sql.events\`: \`known_until\` is "${text}"; expected epoch ms`)
+}
+
+function textOf(row: EventRow, name: string): string | undefined {
+  const value = row.get(name)
+  return typeof value === 'string' ? value : undefined
 }
 
 function labelsOf(row: EventRow): Readonly<Record<string, string>> {

@@ -1,14 +1,37 @@
 /**
  * Labels from the ends of lives. A row is positive when its node fails within the horizon, negative
  * when it was seen to live through it, and unknown (dropped) when it left the history before that:
- * the future of a node nobody watched is no evidence of health.
+ * the future of a node nobody watched is no evidence of health. A history may know how a node fared
+ * after its telemetry ended, and then says until when.
  */
-import type { NodeEvent } from '../src/core/node.ts'
+import type { HistoryEvent } from './history.ts'
 import { nodeHash } from './manifest.ts'
 
-interface End {
+interface Failure {
   readonly atMs: number
-  readonly failed: boolean
+  readonly kind: string
+}
+
+/** A stretch of time that was not watched: nothing is known of failures in it. */
+interface Gap {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+interface Join {
+  readonly atMs: number
+  readonly onlyFit: boolean
+}
+
+interface Node {
+  readonly hash: number
+  pool: string | null
+  /** Rising in time. */
+  readonly failures: Failure[]
+  readonly gaps: Gap[]
+  readonly joins: Join[]
+  /** When it was last cut off alive; NaN: never. */
+  leftAtMs: number
 }
 
 export type Label =
@@ -22,46 +45,92 @@ const UNKNOWN: Label = { kind: 'unknown' }
 /** Every node of a history, numbered in order of first appearance. */
 export class Lives {
   readonly #numbers = new Map<string, number>()
-  readonly #ends: End[][] = []
-  readonly #hashes: number[] = []
+  readonly #nodes: Node[] = []
   readonly #horizonMs: number
   readonly #endMs: number
 
-  constructor(events: readonly NodeEvent[], horizonMs: number, endMs: number) {
+  constructor(events: readonly HistoryEvent[], horizonMs: number, endMs: number) {
     this.#horizonMs = horizonMs
     this.#endMs = endMs
-    for (const { kind, node, atMs } of events) {
-      const number = this.numberOf(node)
-      if (kind === 'leave' || kind === 'failure') {
-        this.#ends[number].push({ atMs, failed: kind === 'failure' })
-      }
-    }
+    for (const event of events) this.#add(event)
   }
 
   get nodeCount(): number {
-    return this.#hashes.length
+    return this.#nodes.length
   }
 
   numberOf(node: string): number {
     const known = this.#numbers.get(node)
     if (known !== undefined) return known
-    const number = this.#hashes.length
+    const number = this.#nodes.length
     this.#numbers.set(node, number)
-    this.#ends.push([])
-    this.#hashes.push(nodeHash(node))
+    const hash = nodeHash(node)
+    this.#nodes.push({ hash, pool: null, failures: [], gaps: [], joins: [], leftAtMs: NaN })
     return number
   }
 
   hashOf(number: number): number {
-    return this.#hashes[number]
+    return this.#nodes[number].hash
   }
 
-  labelOf(number: number, atMs: number): Label {
-    const end = this.#ends[number].find((candidate) => candidate.atMs > atMs)
-    const untilMs = end?.atMs ?? this.#endMs
-    if (end?.failed === true && untilMs - atMs <= this.#horizonMs) {
-      return { kind: 'positive', failureAtMs: untilMs }
+  /** The pool that it first joined; null for a node that never did. */
+  poolOf(number: number): string | null {
+    return this.#nodes[number].pool
+  }
+
+  /** Its telemetry was cut off while it was alive. */
+  wasCutOff(number: number): boolean {
+    return !Number.isNaN(this.#nodes[number].leftAtMs)
+  }
+
+  /** Whether the life that a row belongs to is for learning only. */
+  isOnlyFit(number: number, atMs: number): boolean {
+    return this.#nodes[number].joins.findLast((join) => join.atMs <= atMs)?.onlyFit === true
+  }
+
+  /** The next failure, of a kind or of any; Infinity when the history knows of none. */
+  nextFailureAtMs(number: number, atMs: number, kind?: string): number {
+    const isNext = (failure: Failure) =>
+      failure.atMs > atMs && (kind === undefined || failure.kind === kind)
+    return this.#nodes[number].failures.find(isNext)?.atMs ?? Infinity
+  }
+
+  labelOf(number: number, atMs: number, horizonMs = this.#horizonMs, kind?: string): Label {
+    const failureAtMs = this.nextFailureAtMs(number, atMs, kind)
+    const untilMs = Math.min(failureAtMs, this.#knownUntilMs(number, atMs))
+    if (untilMs === failureAtMs && untilMs - atMs <= horizonMs) {
+      return { kind: 'positive', failureAtMs }
     }
-    return untilMs - atMs >= this.#horizonMs ? NEGATIVE : UNKNOWN
+    return untilMs - atMs >= horizonMs ? NEGATIVE : UNKNOWN
+  }
+
+  /** The end of the stretch around `atMs` in which every failure is known. */
+  #knownUntilMs(number: number, atMs: number): number {
+    return this.#nodes[number].gaps.find(({ toMs }) => toMs > atMs)?.fromMs ?? this.#endMs
+  }
+
+  #add(event: HistoryEvent): void {
+    const { atMs } = event
+    const node = this.#nodes[this.numberOf(event.node)]
+    if (event.kind === 'failure') {
+      node.failures.push({ atMs, kind: event.failureKind })
+      // Who failed out of sight is back in it.
+      this.#watch(node, atMs)
+    }
+    if (event.kind === 'leave') {
+      node.leftAtMs = atMs
+      node.gaps.push({ fromMs: event.knownUntilMs ?? atMs, toMs: Infinity })
+    }
+    if (event.kind === 'join') {
+      node.pool ??= event.pool
+      node.joins.push({ atMs, onlyFit: event.onlyFit === true })
+      this.#watch(node, atMs)
+    }
+  }
+
+  #watch(node: Node, atMs: number): void {
+    const gap = node.gaps.at(-1)
+    if (gap?.toMs !== Infinity) return
+    node.gaps[node.gaps.length - 1] = { fromMs: gap.fromMs, toMs: Math.max(gap.fromMs, atMs) }
   }
 }

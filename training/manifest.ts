@@ -3,8 +3,8 @@
  * split it. It is TOML with SQL inside; `{data}` in the SQL is the directory given on the command line.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
 import { ServiceError } from '../src/core/errors.ts'
@@ -18,10 +18,25 @@ export interface Baseline {
   readonly countsOverZero: readonly string[]
 }
 
+/** A further model of the same rows, in the folder `parts` of the model's. */
+export interface Part {
+  readonly name: string
+  /**
+   * `failure`: fails within the horizon, of one kind or of any. `remaining`: the share of `horizonMs`
+   * that is used up, 1 less the remaining life; a longer life counts as the horizon.
+   */
+  readonly target: 'failure' | 'remaining'
+  readonly horizonMs: number
+  readonly failureKind: string | null
+  /** Endings of the names of features, beside those of `training`. */
+  readonly leaveOut: readonly string[]
+}
+
 export interface Manifest {
   readonly name: string
   readonly nodeClass: string
   readonly horizonMs: number
+  /** Names in the data directory; `*` stands for any part of a name. */
   readonly files: readonly string[]
   /** Where each slice ends, of the node hashes 0..99. */
   readonly split: {
@@ -47,7 +62,15 @@ export interface Manifest {
     readonly members: number
     /** Endings of the names of features that do not earn their place, such as `max`. */
     readonly leaveOut: readonly string[]
+    /** Share of the rows that one tree learns from. */
+    readonly rowRatio: number
+    /**
+     * Of small data: every node that is not of the test slice is learned from and judged, by models
+     * of so many folds, which together are the model. Null: by the slices of `split`.
+     */
+    readonly folds: number | null
   }
+  readonly parts: readonly Part[]
   /** False alarms per 1,000 node-months: at which recall is told, and at which the card says to act. */
   readonly alerts: { readonly budgets: readonly number[]; readonly acting: number }
   readonly sql: { readonly telemetry: string; readonly events: string }
@@ -67,11 +90,17 @@ export function parseManifest(toml: string, file: string): Manifest {
     )
     throw new ServiceError('HISTORY_INVALID', `${file}: ${problems.join('; ')}`)
   }
-  const { split, training, baselines, ...table } = checked.data
+  const { split, training, baselines, parts, ...table } = checked.data
   if (!(split.fit < split.calibration && split.calibration < split.validation)) {
     throw new ServiceError(
       'HISTORY_INVALID',
       `${file}: \`split\`: fit, calibration and validation must rise; each is where its slice ends`,
+    )
+  }
+  if (training.folds !== null && training.negatives < 1) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`training.negatives\`: must be 1 with \`folds\`, since every row is judged too`,
     )
   }
   return {
@@ -91,7 +120,16 @@ export function parseManifest(toml: string, file: string): Manifest {
       rowsMin: training.rows_min,
       members: training.members,
       leaveOut: training.leave_out,
+      rowRatio: training.row_ratio,
+      folds: training.folds,
     },
+    parts: Object.entries(parts).map(([name, part]) => ({
+      name,
+      target: part.target,
+      horizonMs: part.horizon ?? table.horizon,
+      failureKind: part.failure_kind,
+      leaveOut: part.leave_out,
+    })),
     alerts: table.alerts,
     sql: table.sql,
     baselines: Object.entries(baselines).map(([name, { counts_over_zero }]) => ({
@@ -127,6 +165,17 @@ const Training = z.strictObject({
   rows_min: z.number().int().min(1).default(40),
   members: z.number().int().min(1).max(32).default(1),
   leave_out: z.array(z.string().min(1)).default([]),
+  row_ratio: z.number().positive().max(1).default(1),
+  folds: z.number().int().min(2).max(20).nullable().default(null),
+})
+
+const kebab = z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a kebab-case name')
+
+const PartTable = z.strictObject({
+  target: z.enum(['failure', 'remaining']).default('failure'),
+  horizon: duration.optional(),
+  failure_kind: z.string().min(1).nullable().default(null),
+  leave_out: z.array(z.string().min(1)).default([]),
 })
 
 const budget = z.number().positive()
@@ -137,7 +186,7 @@ const Alerts = z.strictObject({
 })
 
 const ManifestTable = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a kebab-case name'),
+  name: kebab,
   node_class: z.string().min(1),
   horizon: duration,
   files: z.array(z.string().min(1)).min(1),
@@ -150,6 +199,7 @@ const ManifestTable = z.strictObject({
   training: Training.default(Training.parse({})),
   alerts: Alerts.default(Alerts.parse({})),
   sql: z.strictObject({ telemetry: z.string().min(1), events: z.string().min(1) }),
+  parts: z.record(kebab, PartTable).default({}),
   baselines: z
     .record(z.string(), z.strictObject({ counts_over_zero: z.array(z.string()).min(1) }))
     .default({}),
@@ -165,6 +215,11 @@ export function nodeHash(node: string): number {
   return createHash('sha256').update(node).digest().readUInt32BE(0)
 }
 
+/** 0..folds - 1, from bits of the hash that its share does not come from. */
+export function foldOf(hash: number, folds: number): number {
+  return Math.floor(hash / 100) % folds
+}
+
 export function sliceOf({ split }: Manifest, hash: number): Slice {
   const at = nodeShare(hash)
   if (at < split.fit) return 'fit'
@@ -174,21 +229,40 @@ export function sliceOf({ split }: Manifest, hash: number): Slice {
 
 /** Absolute paths of the manifest's files. ServiceError HISTORY_EMPTY for the first that is missing. */
 export function dataFiles(manifest: Manifest, dataDir: string): readonly string[] {
-  return manifest.files.map((name) => {
-    const path = resolve(join(dataDir, name))
-    if (existsSync(path)) return path
+  return manifest.files.flatMap((name) => {
+    const paths = filesNamed(dataDir, name)
+    if (paths.length > 0) return paths
     throw new ServiceError(
       'HISTORY_EMPTY',
-      `${path}: no such file; history \`${manifest.name}\` needs it: point --data at the directory that holds ${manifest.files.join(', ')}`,
+      `${resolve(join(dataDir, name))}: no such file; history \`${manifest.name}\` needs it: point --data at the directory that holds ${manifest.files.join(', ')}`,
     )
   })
+}
+
+function filesNamed(dataDir: string, name: string): readonly string[] {
+  if (!name.includes('*')) {
+    const path = resolve(join(dataDir, name))
+    return existsSync(path) ? [path] : []
+  }
+  const matches = patternOf(name)
+  const names = existsSync(dataDir) ? readdirSync(dataDir) : []
+  return names
+    .filter((found) => matches.test(found))
+    .sort()
+    .map((found) => resolve(join(dataDir, found)))
+}
+
+/** `*` stands for any text, the rest for itself. */
+export function patternOf(text: string): RegExp {
+  const parts = text.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`)
 }
 
 /** SHA-256 over the names and contents of the files, so that a model card can name its data. */
 export function dataDigest(manifest: Manifest, dataDir: string): string {
   const digest = createHash('sha256')
-  for (const [i, path] of dataFiles(manifest, dataDir).entries()) {
-    digest.update(`${manifest.files[i]}\n`).update(readFileSync(path))
+  for (const path of dataFiles(manifest, dataDir)) {
+    digest.update(`${basename(path)}\n`).update(readFileSync(path))
   }
   return digest.digest('hex')
 }

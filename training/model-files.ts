@@ -13,6 +13,13 @@ export interface ModelFiles {
   readonly onnx: Uint8Array
   /** Sorted. */
   readonly trainedHashes: Uint32Array
+  /** By the names that the card gives them. */
+  readonly parts?: readonly ModelFiles[]
+}
+
+/** Where a part lies within its model's directory. */
+export function partDirectory(name: string): string {
+  return join('parts', name)
 }
 
 /** Writes beside the target and renames, so that an interruption leaves the old model or none. */
@@ -23,9 +30,12 @@ export async function writeModel(outDir: string, model: ModelFiles): Promise<voi
   try {
     // A temporary directory is its owner's alone; a model is for whoever runs the service.
     await chmod(draft, 0o755)
-    await writeFile(join(draft, MODEL_FILE), model.onnx)
-    await writeFile(join(draft, CARD_FILE), `${JSON.stringify(model.card, null, 2)}\n`)
-    await writeFile(join(draft, TRAINED_NODES_FILE), toBytes(model.trainedHashes))
+    await writeFiles(draft, model)
+    for (const [i, part] of (model.parts ?? []).entries()) {
+      const directory = join(draft, model.card.parts![i].directory)
+      await mkdir(directory, { recursive: true })
+      await writeFiles(directory, part)
+    }
     const old = `${draft}-old`
     const hadOne = await renameIfThere(target, old)
     await rename(draft, target)
@@ -34,6 +44,12 @@ export async function writeModel(outDir: string, model: ModelFiles): Promise<voi
     await rm(draft, { recursive: true, force: true })
     throw error
   }
+}
+
+async function writeFiles(directory: string, model: ModelFiles): Promise<void> {
+  await writeFile(join(directory, MODEL_FILE), model.onnx)
+  await writeFile(join(directory, CARD_FILE), `${JSON.stringify(model.card, null, 2)}\n`)
+  await writeFile(join(directory, TRAINED_NODES_FILE), toBytes(model.trainedHashes))
 }
 
 async function renameIfThere(from: string, to: string): Promise<boolean> {

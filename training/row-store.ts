@@ -18,6 +18,19 @@ export interface RowFacts {
   readonly rules: readonly Float32Array[]
 }
 
+export function pickFacts(facts: RowFacts, rows: Uint32Array): RowFacts {
+  return {
+    node: rows.map((row) => facts.node[row]),
+    atMs: Float64Array.from(rows, (row) => facts.atMs[row]),
+    labels: Uint8Array.from(rows, (row) => facts.labels[row]),
+    failureAtMs: Float64Array.from(rows, (row) => facts.failureAtMs[row]),
+    rules: facts.rules.map((column) => Float32Array.from(rows, (row) => column[row])),
+  }
+}
+
+type Labelled = Pick<FoldedRow, 'node' | 'atMs' | 'label'>
+type Features = Pick<FoldedRow, 'matrix' | 'from'>
+
 export class FactStore {
   #count = 0
   #nodes = new Uint32Array(ROWS_AT_FIRST)
@@ -34,7 +47,7 @@ export class FactStore {
     return this.#count
   }
 
-  add({ node, atMs, label }: FoldedRow, rules: readonly number[]): void {
+  add({ node, atMs, label }: Labelled, rules: readonly number[]): void {
     if (this.#count === this.#labels.length) this.#grow()
     const row = this.#count++
     this.#nodes[row] = node
@@ -86,7 +99,7 @@ export class RowStore {
   }
 
   /** ServiceError HISTORY_INVALID when 4 GiB are full. */
-  add(row: FoldedRow, weight: number, rules: readonly number[]): void {
+  add(row: Labelled & Features, weight: number, rules: readonly number[]): void {
     const at = this.#facts.count
     const { stride } = this.#binner
     if (at === this.#weights.length) this.#weights = doubled(this.#weights)

@@ -14,11 +14,12 @@ import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
 import { readDataset, type Dataset } from './dataset.ts'
 import { meanOf, widen } from './ensemble.ts'
 import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { trainFolded } from './folded-model.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
 import type { Lives } from './labels.ts'
 import { dataDigest, sliceOf, type Manifest, type Slice } from './manifest.ts'
-import { TRAINED_NODES_FILE, writeModel } from './model-files.ts'
+import { TRAINED_NODES_FILE, writeModel, type ModelFiles } from './model-files.ts'
 import { toOnnx } from './onnx.ts'
 import { scoreRows } from './score.ts'
 
@@ -56,10 +57,7 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
       onProgress: (step, doneRatio) => tell({ step, doneRatio, detail: '' }),
       ...(signal === undefined ? {} : { signal }),
     })
-    const booster = await growTrees(options, data)
-    tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
-    const calibration = calibrateOn(module, booster, data)
-    const model = describe(options, data, booster, calibration)
+    const model = await growModel(options, data)
     tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
     stopIfAborted(signal)
     await writeModel(options.outDir, model)
@@ -67,6 +65,19 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
   } finally {
     history.close()
   }
+}
+
+async function growModel(options: TrainOptions, data: Dataset): Promise<ModelFiles> {
+  const { folds } = options.manifest.training
+  const tell = options.onProgress ?? (() => {})
+  if (folds !== null) {
+    const onProgress = (doneRatio: number, detail: string): void =>
+      tell({ step: 'growing trees', doneRatio, detail })
+    return trainFolded({ ...options, data, foldCount: folds, onProgress })
+  }
+  const booster = await growTrees(options, data)
+  tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
+  return describe(options, data, booster, calibrateOn(options.module, booster, data))
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {

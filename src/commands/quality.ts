@@ -1,5 +1,5 @@
 /** How good a model is, as a table for people. */
-import type { Quality } from '../core/model.ts'
+import type { Figures, Quality } from '../core/model.ts'
 import { DAY_MS, HOUR_MS } from '../core/time.ts'
 import { formatNumber, table } from './output.ts'
 
@@ -39,4 +39,25 @@ function leadTime(ms: number): string {
   if (ms >= 2 * DAY_MS) return `${formatNumber(ms / DAY_MS)} days`
   if (ms >= 2 * HOUR_MS) return `${formatNumber(ms / HOUR_MS)} hours`
   return `${formatNumber(ms / 60_000)} minutes`
+}
+
+/** What a model and its parts are worth beyond its own ranking; one line per figure. */
+export function figuresTable(figures: Figures): string {
+  const { failureCount, caughtAtP8, falseEpisodesAtP8, macroPrAuc, parts, pools } = figures
+  const remaining = (of: Pick<Figures, 'rulRmse' | 'rulNodeCount'>): readonly string[][] =>
+    of.rulRmse === null
+      ? []
+      : [[`error of the remaining life of ${of.rulNodeCount} nodes`, formatNumber(of.rulRmse)]]
+  const lines = [
+    ['failures caught at a probability of 0.8', `${caughtAtP8} of ${failureCount}`],
+    ['false episodes at a probability of 0.8', formatNumber(falseEpisodesAtP8)],
+    ...(macroPrAuc === null ? [] : [['PR-AUC by kind of failure', formatNumber(macroPrAuc)]]),
+    ...Object.entries(parts).map(([name, { prAuc }]) => [`PR-AUC, ${name}`, formatNumber(prAuc)]),
+    ...remaining(figures),
+    ...Object.entries(pools).flatMap(([pool, of]) => [
+      [`PR-AUC of pool ${pool}`, formatNumber(of.prAuc)],
+      ...remaining(of).map(([title, value]) => [`${title}, pool ${pool}`, value]),
+    ]),
+  ]
+  return table([{ title: 'beyond' }, { title: '', align: 'right' }], lines)
 }

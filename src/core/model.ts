@@ -28,6 +28,49 @@ export interface KindQuality {
   readonly leadTimeMs: number | null
 }
 
+/** A ranking of rows with and without a failure ahead. */
+export interface Ranking {
+  readonly rowCount: number
+  readonly positiveCount: number
+  readonly prAuc: number
+  readonly rocAuc: number
+}
+
+/** How far off the remaining life is at the last row of nodes cut off alive, in prediction intervals. */
+interface RemainingError {
+  /** Null where no model says a remaining life, or no node was cut off. */
+  readonly rulRmse: number | null
+  /** Against a truth that is capped as the estimate is. */
+  readonly rulCappedRmse: number | null
+  readonly rulNodeCount: number
+}
+
+/** How well a model does with all its parts. */
+export interface Figures extends Ranking, RemainingError {
+  readonly failureCount: number
+  /** Failures with a row at a probability of 0.8 or more in their last horizon. */
+  readonly caughtAtP8: number
+  /** Runs of a node's rows at 0.8 or more none of which has a failure ahead. */
+  readonly falseEpisodesAtP8: number
+  /** Mean PR-AUC over the parts that say which kind of failure it will be; null without. */
+  readonly macroPrAuc: number | null
+  readonly parts: Readonly<Record<string, Ranking>>
+  /** By pool, where there are several. */
+  readonly pools: Readonly<Record<string, Ranking & RemainingError>>
+}
+
+/** A further model of the same features, for another question. */
+export interface CardPart {
+  readonly name: string
+  /** Within the model's. */
+  readonly directory: string
+  /** `remaining`: the probability is the share of the horizon that is used up. */
+  readonly target: 'failure' | 'remaining'
+  readonly horizonMs: number
+  /** Null: failures of any kind. */
+  readonly failureKind: string | null
+}
+
 export interface ModelCard {
   readonly name: string
   readonly version: string
@@ -54,5 +97,7 @@ export interface ModelCard {
   readonly baselines: Readonly<Record<string, Quality>>
   /** On the test nodes, by kind of failure; absent or empty where the history does not name kinds. */
   readonly kinds?: Readonly<Record<string, KindQuality>>
+  readonly parts?: readonly CardPart[]
+  readonly figures?: { readonly validation: Figures; readonly test: Figures }
   readonly notes: readonly string[]
 }

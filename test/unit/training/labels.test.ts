@@ -1,19 +1,24 @@
 import { expect, test } from 'vitest'
 import type { NodeId } from '../../../src/core/ids.ts'
-import type { NodeEvent } from '../../../src/core/node.ts'
+import type { HistoryEvent } from '../../../training/history.ts'
 import { Lives } from '../../../training/labels.ts'
 
 const node = 'n' as NodeId
 const HORIZON = 30
 const END = 1_000
 
-function labelAt(events: readonly NodeEvent[], atMs: number) {
+function labelAt(events: readonly HistoryEvent[], atMs: number) {
   const lives = new Lives(events, HORIZON, END)
   return lives.labelOf(lives.numberOf(node), atMs)
 }
 
-const failure = (atMs: number): NodeEvent => ({ kind: 'failure', node, atMs, failureKind: 'disk' })
-const leave = (atMs: number): NodeEvent => ({ kind: 'leave', node, atMs })
+const failure = (atMs: number): HistoryEvent => ({
+  kind: 'failure',
+  node,
+  atMs,
+  failureKind: 'disk',
+})
+const leave = (atMs: number): HistoryEvent => ({ kind: 'leave', node, atMs })
 
 test.each([
   { events: [failure(100)], at: 70, kind: 'positive', because: 'it fails exactly a horizon later' },

@@ -1,0 +1,205 @@
+/** Trains a model and its parts by folds, and judges them: out of fold, and once on the test nodes. */
+import type { CardPart, Figures, ModelCard } from '../src/core/model.ts'
+import type { NodeClass } from '../src/core/node.ts'
+import type { ScoredRows } from './alerts.ts'
+import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
+import { describeModel } from './card.ts'
+import { featuresEnding, type Dataset } from './dataset.ts'
+import { widen } from './ensemble.ts'
+import { judgeBaselines, scoredRows } from './evaluate.ts'
+import { figuresOf } from './figures.ts'
+import { growFolded, type Folded, type FoldedOptions } from './folded.ts'
+import type { Label, Lives } from './labels.ts'
+import { foldOf, type Manifest, type Part } from './manifest.ts'
+import { partDirectory, type ModelFiles } from './model-files.ts'
+import { pickFacts, type RowFacts } from './row-store.ts'
+import { scoreRows } from './score.ts'
+import { targetOf, type Goal } from './targets.ts'
+
+export interface FoldedModelOptions {
+  readonly manifest: Manifest
+  readonly nodeClass: NodeClass
+  readonly dataDir: string
+  readonly module: WebAssembly.Module
+  readonly seed: number
+  readonly data: Dataset
+  readonly foldCount: number
+  /** Doneness 0..1 of the growing of all trees, and what is being grown. */
+  readonly onProgress?: (doneRatio: number, detail: string) => void
+  readonly signal?: AbortSignal
+}
+
+interface Piece {
+  /** Null: the model itself. */
+  readonly part: Part | null
+  readonly goal: Goal
+  readonly folded: Folded
+  readonly calibration: Calibration
+  /** Probabilities of the judged rows outside the test slice, out of fold. */
+  readonly validation: Float64Array
+  readonly test: Float64Array
+}
+
+/** Rows by which validation judges: those of chosen samples are learned from only. */
+interface Judged {
+  readonly rows: Uint32Array
+  readonly validation: RowFacts
+  readonly test: RowFacts
+}
+
+export async function trainFolded(options: FoldedModelOptions): Promise<ModelFiles> {
+  const { manifest, data } = options
+  const facts = data.slices.fit.facts()
+  const rows = Uint32Array.from(facts.node.keys()).filter(
+    (row) => !data.lives.isOnlyFit(facts.node[row], facts.atMs[row]),
+  )
+  const judged = { rows, validation: pickFacts(facts, rows), test: data.slices.test.facts() }
+  const pieces: Piece[] = []
+  for (const part of [null, ...manifest.parts]) {
+    pieces.push(await growPiece(options, part, judged, pieces.length))
+  }
+  const parts = pieces.filter(({ part }) => part !== null)
+  const [main] = pieces
+  return {
+    ...describe(options, main, judged, cardExtra(options, pieces, judged)),
+    parts: parts.map((piece) => describe(options, piece, judged, {})),
+  }
+}
+
+async function growPiece(
+  options: FoldedModelOptions,
+  part: Part | null,
+  { rows, validation }: Judged,
+  done: number,
+): Promise<Piece> {
+  const { manifest, module, data, foldCount, onProgress } = options
+  const goal = part ?? { target: 'failure', horizonMs: manifest.horizonMs, failureKind: null }
+  const facts = data.slices.fit.facts()
+  const pieceCount = 1 + manifest.parts.length
+  const fit: FoldedOptions = {
+    ...options,
+    bounds: data.bounds,
+    rows: data.slices.fit.rows(),
+    fold: Uint8Array.from(facts.node, (node) => foldOf(data.lives.hashOf(node), foldCount)),
+    onFold: (fold) =>
+      onProgress?.((done + fold / foldCount) / pieceCount, part?.name ?? manifest.name),
+  }
+  const names = Array.from(data.columns, (column) => data.featureNames[column])
+  const leftOut = part === null ? [] : featuresEnding(manifest, part.leaveOut, names)
+  const folded = await growFolded(fit, targetOf(goal, facts, data.lives), leftOut)
+  const margins = Float64Array.from(rows, (row) => folded.margins[row])
+  const calibration = calibrationOf(goal, margins, validation, data.lives)
+  const probability = (margin: number): number => calibrate(calibration, margin)
+  return {
+    part,
+    goal,
+    folded,
+    calibration,
+    validation: margins.map(probability),
+    test: scoreRows(module, folded.booster, data.slices.test.rows()).map(probability),
+  }
+}
+
+/** A share is said by the trees as it is; a probability is held to the base rate of the judged rows. */
+function calibrationOf(
+  goal: Goal,
+  margins: Float64Array,
+  facts: RowFacts,
+  lives: Lives,
+): Calibration {
+  if (goal.target === 'remaining') return { slope: 1, intercept: 0 }
+  const target = targetOf(goal, facts, lives)
+  return fitCalibration(
+    Float64Array.from(target.rows, (row) => margins[row]),
+    target.labels,
+  )
+}
+
+function describe(
+  { manifest, nodeClass, dataDir, seed, data }: FoldedModelOptions,
+  { part, goal, folded, calibration, ...scores }: Piece,
+  judged: Judged,
+  extra: Partial<ModelCard>,
+): ModelFiles {
+  const rowsOf = (slice: 'validation' | 'test') =>
+    goalRows(goal, judged[slice], data.lives, scores[slice], nodeClass.predictionIntervalMs)
+  const { featureNames, featureHash, lives } = data
+  return describeModel(
+    {
+      manifest,
+      nodeClass,
+      dataDir,
+      seed,
+      name: part === null ? manifest.name : `${manifest.name}-${part.name}`,
+      horizonMs: goal.horizonMs,
+      featureNames,
+      featureHash,
+      lives,
+      booster: widen(folded.booster, data.columns, featureNames.length),
+      calibration,
+      validation: rowsOf('validation'),
+      test: rowsOf('test'),
+    },
+    extra,
+  )
+}
+
+/** Rows labelled for a goal; those whose label is unknown are left out. */
+function goalRows(
+  { horizonMs, failureKind }: Goal,
+  facts: RowFacts,
+  lives: Lives,
+  scores: Float64Array,
+  intervalMs: number,
+): ScoredRows {
+  const labels = Array.from(facts.node, (node, i) =>
+    lives.labelOf(node, facts.atMs[i], horizonMs, failureKind ?? undefined),
+  )
+  const known = Uint32Array.from(labels.keys()).filter((i) => labels[i].kind !== 'unknown')
+  const picked = pickFacts(facts, known)
+  const labelled = {
+    ...picked,
+    labels: Uint8Array.from(known, (i) => (labels[i].kind === 'positive' ? 1 : 0)),
+    failureAtMs: Float64Array.from(known, (i) => failureAtMsOf(labels[i])),
+  }
+  const chosen = Float64Array.from(known, (i) => scores[i])
+  return scoredRows(labelled, chosen, intervalMs, horizonMs)
+}
+
+function failureAtMsOf(label: Label): number {
+  return label.kind === 'positive' ? label.failureAtMs : Number.NaN
+}
+
+/** What only the card of the whole says. */
+function cardExtra(
+  { manifest, nodeClass, data, foldCount }: FoldedModelOptions,
+  pieces: readonly Piece[],
+  judged: Judged,
+): Partial<ModelCard> {
+  const intervalMs = nodeClass.predictionIntervalMs
+  const figures = (slice: 'validation' | 'test'): Figures =>
+    figuresOf({
+      facts: judged[slice],
+      lives: data.lives,
+      probabilities: pieces[0][slice],
+      parts: pieces.flatMap((piece) =>
+        piece.part === null ? [] : [{ part: cardPart(piece.part), probabilities: piece[slice] }],
+      ),
+      intervalMs,
+    })
+  return {
+    baselines: judgeBaselines(manifest, judged.test, intervalMs),
+    parts: manifest.parts.map((part): CardPart => ({
+      ...part,
+      directory: partDirectory(part.name),
+    })),
+    figures: { validation: figures('validation'), test: figures('test') },
+    notes: [
+      `Split by node hash: below ${manifest.split.validation} in ${foldCount} folds, each judged by trees of the others (validation); the rest is the test slice, never seen.`,
+    ],
+  }
+}
+
+function cardPart({ name, target, horizonMs, failureKind }: Part): CardPart {
+  return { name, directory: partDirectory(name), target, horizonMs, failureKind }
+}
