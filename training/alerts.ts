@@ -31,7 +31,8 @@ export interface AlertCounts {
   readonly leadTimeMs: number | null
 }
 
-export function countAlerts(rows: ScoredRows, threshold: number): AlertCounts {
+/** @param leadMinMs a failure counts as foreseen only when first seen at least this long before. */
+export function countAlerts(rows: ScoredRows, threshold: number, leadMinMs = 0): AlertCounts {
   const { node, atMs, labels, failureAtMs, scores } = rows
   let [alertCount, falseCount, failureCount] = [0, 0, 0]
   const leads: number[] = []
@@ -49,14 +50,14 @@ export function countAlerts(rows: ScoredRows, threshold: number): AlertCounts {
     if (scores[i] < threshold) continue
     if (labels[i] === 1 && Number.isNaN(foreseenAtMs)) {
       foreseenAtMs = atMs[i]!
-      leads.push(failing - foreseenAtMs)
+      if (failing - foreseenAtMs >= leadMinMs) leads.push(failing - foreseenAtMs)
     }
     if (atMs[i] - raisedAtMs < rows.horizonMs) continue
     raisedAtMs = atMs[i]!
     alertCount++
     if (labels[i] === 0) falseCount++
   }
-  const months = (node.length * rows.intervalMs) / MONTH_MS
+  const months = monthsOf(rows)
   return {
     alertCount,
     falseCount,
@@ -67,10 +68,34 @@ export function countAlerts(rows: ScoredRows, threshold: number): AlertCounts {
   }
 }
 
+/** Node-months of exposure. */
+export function monthsOf({ node, intervalMs }: ScoredRows): number {
+  return (node.length * intervalMs) / MONTH_MS
+}
+
 /** The lowest threshold whose false alarms stay within the budget. */
 export function thresholdFor(rows: ScoredRows, falsePer1000NodeMonths: number): number {
+  return thresholdsFor(rows, [falsePer1000NodeMonths])[0]
+}
+
+/** The same of each budget. */
+export function thresholdsFor(rows: ScoredRows, budgets: readonly number[]): readonly number[] {
   assert(rows.scores.length > 0)
-  const distinct = [...new Set(rows.scores)].sort((a, b) => b - a)
+  const distinct = distinctScores(rows)
+  return budgets.map((budget) => lowestWithin(rows, distinct, budget))
+}
+
+/** Falling. */
+function distinctScores({ scores }: ScoredRows): Float64Array {
+  const sorted = Float64Array.from(scores).sort().toReversed()
+  return sorted.filter((score, i) => i === 0 || score !== sorted[i - 1])
+}
+
+function lowestWithin(
+  rows: ScoredRows,
+  distinct: Float64Array,
+  falsePer1000NodeMonths: number,
+): number {
   // Above the highest score nothing alarms; the count grows as the threshold falls.
   let within = -1
   let beyond = distinct.length

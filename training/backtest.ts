@@ -3,7 +3,7 @@
  * float rows of the serving table go through the predictor that serves.
  */
 import { ServiceError } from '../src/core/errors.ts'
-import type { CardPart, Figures, ModelCard, Quality } from '../src/core/model.ts'
+import type { CardPart, Figures, ModelCard, Quality, TradeoffPoint } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { featureNames } from '../src/state/features.ts'
 import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
@@ -15,6 +15,7 @@ import type { Manifest } from './manifest.ts'
 import { readTrainedHashes } from './model-files.ts'
 import { doubled, FactStore, type RowFacts } from './row-store.ts'
 import { baselineRules } from './rules.ts'
+import { pointAt, tradeoff, type Tradeoff } from './tradeoff.ts'
 
 const ROWS_AT_FIRST = 4_096
 
@@ -35,6 +36,8 @@ export interface BacktestOptions {
   readonly parts?: readonly { readonly part: CardPart; readonly scorer: Scorer }[]
   /** dist/foreshock.wasm, compiled. */
   readonly module: WebAssembly.Module
+  /** Failures count as foreseen in the trade-off only when seen this long before. */
+  readonly leadMinMs?: number
   /** 0..1 of the history. */
   readonly onProgress?: (doneRatio: number) => void
   readonly signal?: AbortSignal
@@ -43,6 +46,9 @@ export interface BacktestOptions {
 export interface Backtest {
   readonly model: Quality
   readonly figures: Figures
+  readonly tradeoff: Tradeoff
+  /** What acting at the card's point would have brought. */
+  readonly acting: TradeoffPoint
   /** By name; `base-rate` is always among them. */
   readonly baselines: Readonly<Record<string, Quality>>
   /** Nodes that training saw; those of them in this history were left out. */
@@ -65,8 +71,10 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
     }
     const rowsOf = (scores: Float32Array) =>
       scoredRows(facts, scores, nodeClass.predictionIntervalMs, manifest.horizonMs)
+    const rows = rowsOf(probabilities)
+    const { actingPoint } = scorer.card
     return {
-      model: judge(rowsOf(probabilities), scorer.card.actingPoint, manifest.alerts.budgets),
+      model: judge(rows, actingPoint, manifest.alerts.budgets),
       figures: figuresOf({
         facts,
         lives,
@@ -74,6 +82,8 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
         parts: scored.parts,
         intervalMs: nodeClass.predictionIntervalMs,
       }),
+      tradeoff: tradeoff(rows, options.leadMinMs),
+      acting: pointAt(rows, actingPoint, options.leadMinMs),
       baselines: judgeBaselines(manifest, facts, nodeClass.predictionIntervalMs),
       trainedNodeCount: trained.size,
     }

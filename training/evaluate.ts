@@ -1,9 +1,17 @@
 /** Scores of one slice, judged: ranking per row, alerts per node-month. */
 import type { Quality } from '../src/core/model.ts'
-import { countAlerts, thresholdFor, type ScoredRows } from './alerts.ts'
+import { countAlerts, thresholdFor, thresholdsFor, type ScoredRows } from './alerts.ts'
 import type { Manifest } from './manifest.ts'
 import type { RowFacts } from './row-store.ts'
-import { averagePrecision, brierScore, calibrationError, rocArea } from './quality.ts'
+import {
+  averagePrecision,
+  brierScore,
+  brierSkill,
+  calibrationError,
+  recallAtPrecision,
+  rocArea,
+} from './quality.ts'
+import { fitCalibration } from './calibration.ts'
 
 /** Rows of one node together, in time order, from rows in order of folding. */
 function orderByNode(rows: Omit<RowFacts, 'rules'>): Uint32Array {
@@ -53,19 +61,33 @@ export function judge(
     threshold,
     precision: alertCount === 0 ? 0 : (alertCount - falseCount) / alertCount,
     recall: failureCount === 0 ? 0 : foreseenCount / failureCount,
+    recallAtPrecisionHalf: recallAtPrecision(scores, labels, 0.5),
     brier: brierScore(probabilities ?? scores, labels),
+    brierSkill: brierSkill(probabilities ?? scores, labels),
     ece: calibrationError(probabilities ?? scores, labels),
+    calibrationSlope: probabilities === undefined ? slopeOf(scores, labels) : null,
     leadTimeMs: atThreshold.leadTimeMs,
-    alertBudget: budgets.map((falseAlarmsPer1000NodeMonths) => ({
-      falseAlarmsPer1000NodeMonths,
-      recall: recallAt(rows, falseAlarmsPer1000NodeMonths),
+    alertBudget: thresholdsFor(rows, budgets).map((lowest, i) => ({
+      falseAlarmsPer1000NodeMonths: budgets[i],
+      recall: recallAt(rows, lowest),
     })),
   }
 }
 
-function recallAt(rows: ScoredRows, budget: number): number {
-  const { failureCount, foreseenCount } = countAlerts(rows, thresholdFor(rows, budget))
+function recallAt(rows: ScoredRows, threshold: number): number {
+  const { failureCount, foreseenCount } = countAlerts(rows, threshold)
   return failureCount === 0 ? 0 : foreseenCount / failureCount
+}
+
+/** Log odds beyond this are as good as certain, and would outweigh every other row. */
+const PROBABILITY_MIN = 1e-7
+
+function slopeOf(probabilities: ScoredRows['scores'], labels: Uint8Array): number {
+  const logOdds = Float64Array.from(probabilities, (probability) => {
+    const p = Math.min(Math.max(probability, PROBABILITY_MIN), 1 - PROBABILITY_MIN)
+    return Math.log(p / (1 - p))
+  })
+  return fitCalibration(logOdds, labels).slope
 }
 
 /** The base rate (the same score for every row) and the manifest's rules. */

@@ -50,6 +50,14 @@ export function averagePrecision(scores: Scores, labels: Uint8Array): number {
   return ranked.positives.length === 0 ? 0 : sum / ranked.positives.length
 }
 
+/** Highest share of the positives at or above any score at which precision is at least this. */
+export function recallAtPrecision(scores: Scores, labels: Uint8Array, precision: number): number {
+  const ranked = rank(scores, labels)
+  let most = 0
+  for (const [p, n] of thresholds(ranked)) if (p >= precision * (p + n)) most = p
+  return ranked.positives.length === 0 ? 0 : most / ranked.positives.length
+}
+
 /** Probability that a positive outranks a negative, ties counting half; 0.5 without both kinds. */
 export function rocArea(scores: Scores, labels: Uint8Array): number {
   const ranked = rank(scores, labels)
@@ -69,6 +77,13 @@ export function brierScore(probabilities: Scores, labels: Uint8Array): number {
   let sum = 0
   for (let i = 0; i < labels.length; i++) sum += (probabilities[i] - labels[i]) ** 2
   return labels.length === 0 ? 0 : sum / labels.length
+}
+
+/** 1 - Brier score / that of always saying the base rate; 0 where labels are all alike. */
+export function brierSkill(probabilities: Scores, labels: Uint8Array): number {
+  const rate = labels.reduce((sum, label) => sum + label, 0) / labels.length
+  const least = rate * (1 - rate)
+  return least > 0 ? 1 - brierScore(probabilities, labels) / least : 0
 }
 
 /** Expected calibration error over bins of equal width: |mean probability − share of failures|. */

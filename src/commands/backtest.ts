@@ -1,15 +1,19 @@
 /** `foreshock backtest`: a model, judged on the nodes of a history that its training never saw. */
-import { join } from 'node:path'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ServiceError } from '../core/errors.ts'
 import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
 import { featureHash, featureNames } from '../state/features.ts'
 import type { CardPart } from '../core/model.ts'
-import { backtest } from '../../training/backtest.ts'
-import type { Command } from './command.ts'
+import { backtest, type Backtest } from '../../training/backtest.ts'
+import { plotTradeoff } from '../../training/tradeoff-plot.ts'
+import { cheapestPoint, expectedCost, type Costs } from '../../training/tradeoff.ts'
+import type { Arguments, Command, Io } from './command.ts'
 import { HISTORY_OPTIONS, historySource, type HistorySource } from './history-source.ts'
-import { printJson } from './output.ts'
+import { formatNumber, printJson } from './output.ts'
 import { packageRoot } from './package.ts'
 import { Progress } from './progress.ts'
-import { figuresTable, qualityTable } from './quality.ts'
+import { figuresTable, qualityTable, tradeoffTable } from './quality.ts'
 
 export const command: Command = {
   name: 'backtest',
@@ -22,8 +26,27 @@ export const command: Command = {
       summary: "the model's directory",
       fallback: 'models/NAME of the package, NAME being that of the history',
     },
+    plot: { kind: 'text', value: 'FILE', summary: 'write the trade-off as an SVG' },
+    'action-cost': {
+      kind: 'text',
+      value: 'N',
+      summary: 'cost of acting on one alert; with --failure-cost it recommends the cheapest point',
+    },
+    'failure-cost': {
+      kind: 'text',
+      value: 'N',
+      summary: 'cost of a failure that nobody saw coming, in the same unit',
+    },
+    'lead-time': {
+      kind: 'text',
+      value: 'DURATION',
+      summary: 'in the trade-off a failure counts as foreseen only when seen this long before',
+      fallback: '0s',
+    },
   },
   async run(args, io) {
+    const costs = costsOf(args)
+    const leadMinMs = args.duration('lead-time') ?? 0
     const source = await historySource(args)
     const modelDir = args.text('model') ?? join(packageRoot(), 'models', source.manifest.name)
     const scorer = await loadFitting(modelDir, source)
@@ -33,22 +56,29 @@ export const command: Command = {
         parts.push({ part, scorer: await loadFitting(join(modelDir, part.directory), source) })
       }
       const progress = new Progress(io, 'backtest')
-      const { model, figures, baselines, trainedNodeCount } = await backtest({
+      const result = await backtest({
         ...source,
         modelDir,
         scorer,
         parts,
+        leadMinMs,
         signal: io.signal,
         onProgress: (doneRatio) => progress.update(doneRatio),
       })
       progress.done()
+      const recommended = costs === null ? result.acting : cheapestPoint(result.tradeoff, costs)
+      const { name } = scorer.card
+      const plot = args.text('plot')
+      if (plot !== undefined) {
+        const title = `${name}: what acting at each probability brings`
+        await mkdir(dirname(plot), { recursive: true })
+        await writeFile(plot, plotTradeoff(title, result.tradeoff, recommended))
+      }
       if (args.flag('json')) {
-        const { provider } = scorer
-        printJson(io, { ...model, ...figures, baselines, trainedNodeCount, provider })
+        const { model, figures, ...rest } = result
+        printJson(io, { ...model, ...figures, ...rest, recommended, provider: scorer.provider })
       } else {
-        io.stdout(qualityTable({ [scorer.card.name]: model, ...baselines }))
-        io.stdout(figuresTable(figures))
-        io.stdout(`\nnone of the ${trainedNodeCount} nodes that training saw is counted\n`)
+        printResult(io, name, result, recommended, costs)
       }
       return 0
     } finally {
@@ -72,4 +102,40 @@ async function loadFitting(
     featureNames: featureNames(nodeClass),
   })
   return predictor
+}
+
+/** `null`: not asked for. ServiceError USAGE when only one of the two is given. */
+function costsOf(args: Arguments): Costs | null {
+  const action = args.number('action-cost', 0, true)
+  const failure = args.number('failure-cost', 0, true)
+  if (action === undefined && failure === undefined) return null
+  if (action === undefined || failure === undefined) {
+    throw new ServiceError('USAGE', '--action-cost and --failure-cost belong together: give both')
+  }
+  return { action, failure }
+}
+
+function printResult(
+  io: Io,
+  name: string,
+  { model, figures, baselines, tradeoff, trainedNodeCount }: Backtest,
+  recommended: Backtest['acting'] | null,
+  costs: Costs | null,
+): void {
+  io.stdout(qualityTable({ [name]: model, ...baselines }))
+  io.stdout(figuresTable(figures))
+  io.stdout('\nacting at each probability, per 1,000 node-months:\n')
+  io.stdout(tradeoffTable(tradeoff.points, recommended))
+  io.stdout(`\n${advice(recommended, costs)}\n`)
+  io.stdout(`none of the ${trainedNodeCount} nodes that training saw is counted\n`)
+}
+
+function advice(recommended: Backtest['acting'] | null, costs: Costs | null): string {
+  if (recommended === null) {
+    return 'at these costs it is cheapest never to act: acting_point = 1'
+  }
+  const at = `acting_point = ${formatNumber(recommended.probability)}`
+  if (costs === null) return `${at} is what the card recommends for its alert budget`
+  const cost = formatNumber(expectedCost(recommended, costs))
+  return `${at} costs least: ${cost} per 1,000 node-months`
 }

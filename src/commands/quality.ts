@@ -1,5 +1,5 @@
 /** How good a model is, as a table for people. */
-import type { Figures, Quality } from '../core/model.ts'
+import type { Figures, Quality, TradeoffPoint } from '../core/model.ts'
 import { DAY_MS, HOUR_MS } from '../core/time.ts'
 import { formatNumber, table } from './output.ts'
 
@@ -16,8 +16,14 @@ export function qualityTable(named: Readonly<Record<string, Quality>>): string {
     ['acting point', (q) => formatNumber(q.threshold)],
     ['precision at the acting point', (q) => formatNumber(q.precision)],
     ['recall at the acting point', (q) => formatNumber(q.recall)],
+    ['recall at precision 0.5, by row', (q) => formatNumber(q.recallAtPrecisionHalf)],
     ['Brier score', (q) => formatNumber(q.brier)],
+    ['Brier skill', (q) => formatNumber(q.brierSkill)],
     ['expected calibration error', (q) => formatNumber(q.ece)],
+    [
+      'calibration slope',
+      (q) => (q.calibrationSlope === null ? 'none' : formatNumber(q.calibrationSlope)),
+    ],
     ['median lead time', (q) => (q.leadTimeMs === null ? 'none' : leadTime(q.leadTimeMs))],
     ...budgets.map(({ falseAlarmsPer1000NodeMonths: budget }) => {
       const name = `recall at ${budget} false alarms per 1,000 node-months`
@@ -27,6 +33,37 @@ export function qualityTable(named: Readonly<Record<string, Quality>>): string {
   return table(
     [{ title: 'figure' }, ...columns.map(([title]) => ({ title, align: 'right' as const }))],
     lines.map(([name, value]) => [name, ...columns.map(([, quality]) => value(quality))]),
+  )
+}
+
+/** The trade-off, strictest point first; `>` marks the one to act at. */
+export function tradeoffTable(
+  points: readonly TradeoffPoint[],
+  acting: TradeoffPoint | null,
+): string {
+  const rows = points.filter(({ probability }) => probability !== acting?.probability)
+  if (acting !== null) rows.push(acting)
+  rows.sort((a, b) => b.probability - a.probability)
+  const right = (title: string) => ({ title, align: 'right' as const })
+  return table(
+    [
+      { title: '' },
+      right('act at'),
+      right('alerts'),
+      right('false'),
+      right('missed failures'),
+      right('precision'),
+      right('recall'),
+    ],
+    rows.map((point) => [
+      point === acting ? '>' : '',
+      formatNumber(point.probability),
+      formatNumber(point.alertsPer1000NodeMonths),
+      formatNumber(point.falseAlarmsPer1000NodeMonths),
+      formatNumber(point.missedPer1000NodeMonths),
+      formatNumber(point.precision),
+      formatNumber(point.recall),
+    ]),
   )
 }
 

@@ -10,8 +10,13 @@ import { duration } from './toml.ts'
 const ratio = z.number().min(0).max(1)
 
 const actingPoint = z.union(
-  [z.number().gt(0).lte(1), z.literal('card'), z.strictObject({ alert_budget: z.number().gt(0) })],
-  'expected a probability over 0 and up to 1, "card", or { alert_budget = false alarms per 1,000 node-months }',
+  [
+    z.number().gt(0).lte(1),
+    z.literal('card'),
+    z.strictObject({ alert_budget: z.number().gt(0) }),
+    z.strictObject({ action_cost: z.number().gt(0), failure_cost: z.number().gt(0) }),
+  ],
+  'expected a probability over 0 and up to 1, "card", { alert_budget = false alarms per 1,000 node-months }, or { action_cost = of one move, failure_cost = of one failure it averts }',
 )
 
 /** Every key may be left out: a pool takes those of `[policy]`, and that the built-in ones. */
@@ -78,6 +83,9 @@ function toActingPoint(point: PolicyTable['acting_point']): ActingPoint {
   if (point === undefined) return DEFAULT_POLICY.actingPoint
   if (point === 'card') return { kind: 'card' }
   if (typeof point === 'number') return { kind: 'threshold', probability: point }
+  if ('action_cost' in point) {
+    return { kind: 'cost', action: point.action_cost, failure: point.failure_cost }
+  }
   return { kind: 'alert-budget', falseAlarmsPer1000NodeMonths: point.alert_budget }
 }
 

@@ -11,11 +11,32 @@ export interface Quality {
   readonly threshold: number
   readonly precision: number
   readonly recall: number
+  /** Highest share of positive rows found while at least half of the rows found are positive. */
+  readonly recallAtPrecisionHalf: number
   readonly brier: number
+  /** 1 - Brier score / that of always saying the base rate: 0 is no better than that, 1 is perfect. */
+  readonly brierSkill: number
   readonly ece: number
+  /**
+   * Of a logistic regression of the labels on the log odds of the probabilities: 1 is as spread as
+   * it should be, less is too sure of itself. Null where the scores are no probabilities.
+   */
+  readonly calibrationSlope: number | null
   /** Failure minus first alert, of the failures foreseen; median. Null when none was. */
   readonly leadTimeMs: number | null
   readonly alertBudget: readonly { falseAlarmsPer1000NodeMonths: number; recall: number }[]
+}
+
+/** What acting at a probability would have brought: one point of the trade-off. */
+export interface TradeoffPoint {
+  readonly probability: number
+  readonly alertsPer1000NodeMonths: number
+  readonly falseAlarmsPer1000NodeMonths: number
+  /** Share of the alerts after which the node failed within the horizon. */
+  readonly precision: number
+  /** Share of the failures foreseen early enough. */
+  readonly recall: number
+  readonly missedPer1000NodeMonths: number
 }
 
 /** How a model does on one kind of failure, at its acting point. */

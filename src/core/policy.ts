@@ -10,6 +10,8 @@ export type ActingPoint =
   /** The point that the model's card recommends. */
   | { readonly kind: 'card' }
   | { readonly kind: 'alert-budget'; readonly falseAlarmsPer1000NodeMonths: number }
+  /** Of one action, and of one failure that it would have averted, in any one unit. */
+  | { readonly kind: 'cost'; readonly action: number; readonly failure: number }
 
 export interface Policy {
   readonly version: string

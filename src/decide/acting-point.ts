@@ -12,9 +12,20 @@ export function actingPointOf(actingPoint: ActingPoint, model: ModelRef | null):
       return model?.actingPoint ?? null
     case 'alert-budget':
       return pointAtBudget(model?.alertBudgets ?? [], actingPoint.falseAlarmsPer1000NodeMonths)
+    case 'cost':
+      return cheapestProbability(actingPoint.action, actingPoint.failure)
     default:
       return never(actingPoint)
   }
+}
+
+/**
+ * Where acting and waiting cost the same in expectation: acting costs `action`, waiting costs p ×
+ * `failure`. It asks for honest probabilities, and for no figure of the model's card.
+ * Source: C. Elkan, The foundations of cost-sensitive learning, IJCAI 2001, section 1.
+ */
+function cheapestProbability(action: number, failure: number): number {
+  return Math.min(1, action / failure)
 }
 
 /**

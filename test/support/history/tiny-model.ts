@@ -39,8 +39,11 @@ export function tinyCard(nodeClass: NodeClass, onnx: Uint8Array): ModelCard {
     threshold: 0.5,
     precision: 0,
     recall: 0,
+    recallAtPrecisionHalf: 0,
     brier: 0,
+    brierSkill: 0,
     ece: 0,
+    calibrationSlope: null,
     leadTimeMs: null,
     alertBudget: [],
   }

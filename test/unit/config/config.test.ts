@@ -85,9 +85,13 @@ test('a pool takes the default policy, and what differs in it', () => {
     acting_point = { alert_budget = 5 }
     [pools.web]
     acting_point = 0.5
-    version = "v7"`
+    version = "v7"
+    [pools.batch]
+    acting_point = { action_cost = 1, failure_cost = 40 }`
   const config = loadConfig({ text, env: { FORESHOCK_POLICY_MODE: 'approve' } })
-  const [any, gpu, web] = ['any', 'gpu', 'web'].map((pool) => policyFor(config, pool))
+  const [any, gpu, web, batch] = ['any', 'gpu', 'web', 'batch'].map((pool) =>
+    policyFor(config, pool),
+  )
   expect(any).toMatchObject({
     mode: 'approve',
     actingPoint: { kind: 'card' },
@@ -103,6 +107,7 @@ test('a pool takes the default policy, and what differs in it', () => {
     mode: 'approve',
     actingPoint: { kind: 'threshold', probability: 0.5 },
   })
+  expect(batch.actingPoint).toEqual({ kind: 'cost', action: 1, failure: 40 })
   expect(any.version).toMatch(/^sha256:[0-9a-f]{12}$/)
   expect(gpu.version).not.toBe(any.version)
 })
@@ -167,7 +172,7 @@ test.each([
   },
   {
     text: '[policy]\nacting_point = "often"',
-    message: `${f}: \`policy.acting_point\`: expected a probability over 0 and up to 1, "card", or { alert_budget = false alarms per 1,000 node-months }`,
+    message: `${f}: \`policy.acting_point\`: expected a probability over 0 and up to 1, "card", { alert_budget = false alarms per 1,000 node-months }, or { action_cost = of one move, failure_cost = of one failure it averts }`,
   },
   {
     text: '[policy]\nacting_point = 80',

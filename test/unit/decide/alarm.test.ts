@@ -63,6 +63,13 @@ test('the policy names a threshold or leaves it to the card', () => {
   expect(actingPointOf({ kind: 'card' }, MODEL)).toBe(0.4)
 })
 
+test.each([
+  { action: 1, failure: 20, expected: 0.05, because: 'one failure in twenty alerts pays for them' },
+  { action: 5, failure: 4, expected: 1, because: 'a failure is cheaper than acting' },
+])('costs of $action and $failure act at $expected: $because', ({ action, failure, expected }) => {
+  expect(actingPointOf({ kind: 'cost', action, failure }, null)).toBe(expected)
+})
+
 test('without a card there is no point to act at', () => {
   expect(actingPointOf({ kind: 'card' }, null)).toBeNull()
   const budget = { kind: 'alert-budget' as const, falseAlarmsPer1000NodeMonths: 5 }

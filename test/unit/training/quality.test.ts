@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import {
   averagePrecision,
   brierScore,
+  brierSkill,
   calibrationError,
+  recallAtPrecision,
   rocArea,
 } from '../../../training/quality.ts'
 
@@ -67,4 +69,18 @@ test('calibration error weighs each bin by its rows', () => {
 
 test('a probability of one falls into the last bin', () => {
   expect(calibrationError(scores(1, 1), labels(1, 1))).toBe(0)
+})
+
+test('recall at a precision is that of the lowest score which still keeps it', () => {
+  const s = scores(0.9, 0.8, 0.7, 0.6, 0.5)
+  const l = labels(1, 0, 0, 1, 1)
+  expect(recallAtPrecision(s, l, 1)).toBeCloseTo(1 / 3, 12)
+  expect(recallAtPrecision(s, l, 0.5)).toBe(1)
+  expect(recallAtPrecision(s, labels(0, 0, 0, 0, 1), 0.5)).toBe(0)
+})
+
+test('Brier skill is 0 for the base rate and 1 for certainty', () => {
+  const l = labels(1, 0, 0, 0)
+  expect(brierSkill(scores(0.25, 0.25, 0.25, 0.25), l)).toBeCloseTo(0, 12)
+  expect(brierSkill(scores(1, 0, 0, 0), l)).toBe(1)
 })
