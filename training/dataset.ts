@@ -1,8 +1,8 @@
 /**
  * A history as binned training data, in two passes over the same fold: the first takes a sample of
  * rows of the fit slice to place the bins, the second keeps every row it needs as bytes. Negatives of
- * the fit slice may be sampled and weighted, those on which nothing stands out more than the others; every other slice is kept whole, so that calibration and
- * judgement see the true base rate.
+ * the fit slice may be sampled and weighted, those on which nothing stands out more than the others;
+ * every other slice is kept whole, so that calibration and judgement see the true base rate.
  */
 import { ServiceError } from '../src/core/errors.ts'
 import type { NodeClass, NodeEvent } from '../src/core/node.ts'

@@ -2,25 +2,23 @@
  * `foreshock train`: a history becomes a model directory: model.onnx, card.json and the hashes of the
  * nodes it learned from. The directory appears at once and whole, or not at all.
  */
-import { createHash } from 'node:crypto'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
-import { thresholdFor, type ScoredRows } from './alerts.ts'
+import type { ScoredRows } from './alerts.ts'
 import { DEFAULT_BOOST, growBoost, type BoostParams } from './boost.ts'
 import type { Booster } from './booster.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
+import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
 import { meanOf, widen } from './ensemble.ts'
-import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
+import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { trainFolded } from './folded-model.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
-import type { Lives } from './labels.ts'
-import { dataDigest, sliceOf, type Manifest, type Slice } from './manifest.ts'
-import { TRAINED_NODES_FILE, writeModel, type ModelFiles } from './model-files.ts'
-import { toOnnx } from './onnx.ts'
+import type { Manifest, Slice } from './manifest.ts'
+import { writeModel, type ModelFiles } from './model-files.ts'
 import { scoreRows } from './score.ts'
 
 export interface TrainProgress {
@@ -139,72 +137,43 @@ function describe(
   data: Dataset,
   booster: Booster,
   calibration: Calibration,
-) {
-  const { horizonMs, alerts } = manifest
-  const interval = nodeClass.predictionIntervalMs
+): ModelFiles {
+  const { featureNames, featureHash, lives } = data
+  const { horizonMs, split, training } = manifest
+  const intervalMs = nodeClass.predictionIntervalMs
   const probabilities = (slice: Slice): ScoredRows => {
     const margins = scoreRows(module, booster, data.slices[slice].rows())
     const scores = margins.map((margin) => calibrate(calibration, margin))
-    return scoredRows(data.slices[slice].facts(), scores, interval, horizonMs)
+    return scoredRows(data.slices[slice].facts(), scores, intervalMs, horizonMs)
   }
-  const validation = probabilities('validation')
   const test = probabilities('test')
-  const actingPoint = thresholdFor(validation, alerts.acting)
-  const digest = dataDigest(manifest, dataDir)
-  const version = `${manifest.name}-${digest.slice(0, 8)}-${seed}`
-  const { featureNames, featureHash } = data
-  const wide = widen(booster, data.columns, featureNames.length)
-  const onnx = toOnnx({ booster: wide, calibration, featureNames, featureHash, horizonMs, version })
-  const card: ModelCard = {
-    name: manifest.name,
-    version,
-    history: `${manifest.name}:${digest}`,
-    nodeClass: nodeClass.name,
-    horizonMs,
-    features: featureNames,
-    featureHash,
-    actingPoint,
-    alertBudgets: alerts.budgets.map((falseAlarmsPer1000NodeMonths) => ({
-      falseAlarmsPer1000NodeMonths,
-      probability: thresholdFor(validation, falseAlarmsPer1000NodeMonths),
-    })),
-    modelHash: createHash('sha256').update(onnx).digest('hex'),
-    trainedNodes: TRAINED_NODES_FILE,
-    trees: booster.trees.length,
-    leavesMax: manifest.training.leaves,
-    seed,
-    validation: judge(validation, actingPoint, alerts.budgets),
-    test: judge(test, actingPoint, alerts.budgets),
-    baselines: judgeBaselines(manifest, data.slices.test.facts(), interval),
-    kinds: judgeKinds(test, actingPoint, failureKinds(manifest, data.events, data.lives)),
-    notes: [
-      `Split by node hash: fit below ${manifest.split.fit}, calibration below ${manifest.split.calibration}, validation below ${manifest.split.validation}, test the rest. Test nodes were never seen.`,
-      `Acting point: ${alerts.acting} false alarms per 1,000 node-months on the validation nodes.`,
-      `Most telling features: ${topFeatures(wide, featureNames).join(', ')}.`,
-    ],
+  const model = describeModel(
+    {
+      manifest,
+      nodeClass,
+      dataDir,
+      seed,
+      name: manifest.name,
+      horizonMs,
+      featureNames,
+      featureHash,
+      lives,
+      booster: widen(booster, data.columns, featureNames.length),
+      calibration,
+      validation: probabilities('validation'),
+      test,
+    },
+    {
+      baselines: judgeBaselines(manifest, data.slices.test.facts(), intervalMs),
+      notes: [
+        `Split by node hash: fit below ${split.fit}, calibration below ${split.calibration}, validation below ${split.validation}, test the rest. Test nodes were never seen.`,
+        ...(training.members === 1 ? [] : [`The mean of ${training.members} models.`]),
+      ],
+    },
+  )
+  const kinds = failureKinds(manifest, data.events, lives)
+  return {
+    ...model,
+    card: { ...model.card, kinds: judgeKinds(test, model.card.actingPoint, kinds) },
   }
-  return { card, onnx, trainedHashes: trainedHashes(manifest, data.lives) }
-}
-
-/**
- * Hashes of every node outside the test slice, sorted, so that a backtest leaves them out: also of
- * those whose rows sampling happened to drop, or a backtest would judge other nodes than the card.
- */
-function trainedHashes(manifest: Manifest, lives: Lives): Uint32Array {
-  const hashes: number[] = []
-  for (let number = 0; number < lives.nodeCount; number++) {
-    const hash = lives.hashOf(number)
-    if (sliceOf(manifest, hash) !== 'test') hashes.push(hash)
-  }
-  return Uint32Array.from(hashes).sort()
-}
-
-const FEATURES_SHOWN = 8
-
-function topFeatures({ importance }: Booster, names: readonly string[]): readonly string[] {
-  return names
-    .map((name, i) => ({ name, gain: importance[i] }))
-    .sort((a, b) => b.gain - a.gain)
-    .slice(0, FEATURES_SHOWN)
-    .map(({ name }) => name)
 }
