@@ -51,7 +51,7 @@ export const PROBE: NodeClass = {
   attributes: [
     { name: 'size', label: 'size', kind: 'number', values: [], error: null },
     { name: 'maker', label: 'maker', kind: 'category', values: ['a', 'b'], error: null },
-    { name: 'made', label: 'made', kind: 'since', values: [], error: null },
+    { name: 'made', label: 'made', kind: 'since', values: [], error: 'E1' },
   ],
   halfLivesMs: [10_000, 60_000, 600_000],
   heartbeatIntervalMs: 5_000,

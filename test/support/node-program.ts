@@ -72,7 +72,12 @@ function sampleRows({ metrics, times }: Ingredients): fc.Arbitrary<SampleRow> {
 
 function events(times: fc.Arbitrary<number>): fc.Arbitrary<NodeEvent> {
   return fc
-    .tuple(fc.constantFrom('join', 'labels', 'leave', 'failure', 'heartbeat'), nodes, times, labels)
+    .tuple(
+      fc.constantFrom('join', 'labels', 'leave', 'failure', 'error', 'heartbeat'),
+      nodes,
+      times,
+      labels,
+    )
     .map(([kind, id, atMs, labels]): NodeEvent => {
       const node = id as NodeId
       if (kind === 'join') {
@@ -80,6 +85,7 @@ function events(times: fc.Arbitrary<number>): fc.Arbitrary<NodeEvent> {
       }
       if (kind === 'labels') return { kind, node, atMs, labels }
       if (kind === 'leave') return { kind, node, atMs }
+      if (kind === 'error') return { kind, node, atMs, code: labels['made'] ?? 'E1' }
       if (kind === 'failure') return { kind, node, atMs, failureKind: 'crash' }
       return { kind: 'heartbeat', node, atMs, component: null }
     })

@@ -82,7 +82,7 @@ test.each([
   {
     from: 'kind = "gauge"',
     to: 'kind = "gage"',
-    message: `${f}: \`metrics.0.kind\`: Invalid option: expected one of "gauge"|"counter"|"code"`,
+    message: `${f}: \`metrics.0.kind\`: Invalid option: expected one of "gauge"|"counter"|"code"|"signal"`,
   },
   {
     from: 'unit = "Cel"',
@@ -118,6 +118,11 @@ test.each([
     from: 'kind = "gauge"',
     to: 'kind = "gauge"\n[[metrics]]\nname = "heat"\nunit = "K"\nkind = "code"',
     message: `${f}: \`metrics\`: "heat" appears twice`,
+  },
+  {
+    from: '[[metrics]]',
+    to: '[[attributes]]\nname = "size"\nlabel = "size"\nkind = "number"\nerror = "E1"\n[[metrics]]',
+    message: `${f}: attribute "size": \`error\` belongs to kind "since"`,
   },
   {
     from: '"10m"',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { NodeId } from '../../../src/core/ids.ts'
+import type { NodeId, PoolId } from '../../../src/core/ids.ts'
 import type { HistoryEvent } from '../../../training/history.ts'
 import { Lives } from '../../../training/labels.ts'
 
@@ -12,13 +12,29 @@ function labelAt(events: readonly HistoryEvent[], atMs: number) {
   return lives.labelOf(lives.numberOf(node), atMs)
 }
 
-const failure = (atMs: number): HistoryEvent => ({
+const failure = (atMs: number, failureKind = 'disk'): HistoryEvent => ({
   kind: 'failure',
   node,
   atMs,
-  failureKind: 'disk',
+  failureKind,
 })
-const leave = (atMs: number): HistoryEvent => ({ kind: 'leave', node, atMs })
+const leave = (atMs: number, knownUntilMs = atMs): HistoryEvent => ({
+  kind: 'leave',
+  node,
+  atMs,
+  knownUntilMs,
+})
+const join = (atMs: number, onlyFit = false): HistoryEvent => ({
+  kind: 'join',
+  node,
+  atMs,
+  class: 'c',
+  pool: 'p' as PoolId,
+  labels: {},
+  place: { zone: null, region: null, latitude: null, longitude: null },
+  capacity: { cpu: 0, memoryBytes: 0, gpu: null },
+  onlyFit,
+})
 
 test.each([
   { events: [failure(100)], at: 70, kind: 'positive', because: 'it fails exactly a horizon later' },
@@ -40,6 +56,56 @@ test.each([
     kind: 'negative',
     because: 'the failure at that time is over',
   },
+  {
+    events: [leave(100), failure(150)],
+    at: 120,
+    kind: 'unknown',
+    because: 'nobody watched when it failed',
+  },
+  {
+    events: [leave(100, 150), failure(150)],
+    at: 120,
+    kind: 'positive',
+    because: 'its failure is known though its telemetry ended',
+  },
+  {
+    events: [leave(100, 150), failure(150)],
+    at: 119,
+    kind: 'negative',
+    because: 'it is known to fail later than that',
+  },
+  {
+    events: [leave(100, 125)],
+    at: 96,
+    kind: 'unknown',
+    because: 'how it fared is known for less than a horizon',
+  },
+  {
+    events: [leave(100), join(300), failure(400)],
+    at: 375,
+    kind: 'positive',
+    because: 'it came back and fails',
+  },
 ])('at $at a row is $kind when $because', ({ events, at, kind }) => {
   expect(labelAt(events, at).kind).toBe(kind)
+})
+
+test('a failure counts for its kind, and one of another kind does not end a life before it', () => {
+  const lives = new Lives([failure(100), failure(120, 'fan')], HORIZON, END)
+  const number = lives.numberOf(node)
+  expect(lives.labelOf(number, 95, HORIZON, 'fan')).toEqual({ kind: 'positive', failureAtMs: 120 })
+  expect(lives.labelOf(number, 95, HORIZON, 'disk')).toEqual({ kind: 'positive', failureAtMs: 100 })
+  expect(lives.labelOf(number, 105, HORIZON, 'disk').kind).toBe('negative')
+})
+
+test('each life says whether it is for learning only, and the node whether it was cut off', () => {
+  const lives = new Lives([join(10, true), leave(50), join(60), failure(90)], HORIZON, END)
+  const number = lives.numberOf(node)
+  expect([10, 49, 60, 89].map((atMs) => lives.isOnlyFit(number, atMs))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ])
+  expect([lives.wasCutOff(number), lives.poolOf(number)]).toEqual([true, 'p'])
 })
