@@ -10,6 +10,7 @@ const registry: Registry = {
   explain: async () => (await import('./commands/explain.ts')).command,
   ring: async () => (await import('./commands/ring.ts')).command,
   train: async () => (await import('./commands/train.ts')).command,
+  models: async () => (await import('./commands/models.ts')).command,
   bench: async () => (await import('./commands/bench.ts')).command,
   backtest: async () => (await import('./commands/backtest.ts')).command,
   fleet: async () => (await import('./commands/fleet.ts')).command,

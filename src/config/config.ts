@@ -4,9 +4,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { withEnvironment } from './environment.ts'
+import { toDrift, toPromotion } from './model-life.ts'
 import { toPolicy } from './policy.ts'
 import { Settings } from './settings.ts'
 import { checked, invalid, parseToml } from './toml.ts'
@@ -55,6 +57,20 @@ export interface Config {
   readonly nodeClasses: { readonly directory: string | null }
   /** Node class → directory of its model. */
   readonly models: Readonly<Record<string, string>>
+  readonly modelStore: {
+    readonly directory: string
+    /** Addresses of other consoles. */
+    readonly peers: readonly string[]
+    readonly waitMs: number
+  }
+  readonly promotion: PromotionRules
+  readonly drift: DriftRules
+  readonly history: {
+    /** `null`: nothing is recorded. */
+    readonly directory: string | null
+    readonly retentionMs: number
+    readonly flushMs: number
+  }
   /** Of every pool without one of its own. */
   readonly policy: Policy
   readonly pools: ReadonlyMap<string, Policy>
@@ -129,6 +145,18 @@ function toConfig(settings: Settings): Config {
     },
     nodeClasses: { directory: settings.node_classes.directory ?? null },
     models: settings.models,
+    modelStore: {
+      directory: settings.model_store.directory ?? join(state.directory, 'models'),
+      peers: settings.model_store.peers,
+      waitMs: settings.model_store.wait,
+    },
+    promotion: toPromotion(settings.promotion),
+    drift: toDrift(settings.drift),
+    history: {
+      directory: settings.history.directory ?? null,
+      retentionMs: settings.history.retention,
+      flushMs: settings.history.flush,
+    },
     policy: toPolicy(settings.policy, {}),
     pools: new Map(
       Object.entries(settings.pools).map(([pool, own]) => [pool, toPolicy(settings.policy, own)]),

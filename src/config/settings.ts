@@ -1,5 +1,6 @@
 /** The schema of `foreshock.toml`. Its keys are what the environment may override. */
 import { z } from 'zod'
+import { DriftTable, HistoryTable, ModelStoreTable, PromotionTable } from './model-life.ts'
 import { PolicyTable, PoolTable } from './policy.ts'
 import { duration } from './toml.ts'
 
@@ -79,6 +80,10 @@ export const Settings = z.strictObject({
     .prefault({}),
   node_classes: z.strictObject({ directory: z.string().min(1).optional() }).prefault({}),
   models: z.record(z.string(), z.string().min(1)).default({}),
+  model_store: ModelStoreTable.prefault({}),
+  promotion: PromotionTable.prefault({}),
+  drift: DriftTable.prefault({}),
+  history: HistoryTable.prefault({}),
   policy: PolicyTable.prefault({}),
   pools: z.record(z.string(), PoolTable).default({}),
 })

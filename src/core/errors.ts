@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'TABLE_FULL'
   | 'MODEL_INVALID'
   | 'MODEL_MISMATCH'
+  | 'MODEL_MISSING'
   | 'HISTORY_INVALID'
   | 'HISTORY_EMPTY'
   | 'PORT_IN_USE'

@@ -9,6 +9,8 @@ export type WorkloadId = Id<'workload'>
 export type CommandId = Id<'command'>
 export type IncidentId = Id<'incident'>
 export type PlanId = Id<'plan'>
+/** A version of a model: the sha256 of its listing (see core/model.ts), 64 hex digits. */
+export type ModelId = Id<'model'>
 
 /** Longest identifier taken from outside, in UTF-8 bytes. Longer ones are dead-lettered. */
 export const ID_BYTES_MAX = 256

@@ -1,5 +1,6 @@
 /** A model's card: what it is, how it was judged, and when to act on it. Checked by a test. */
 import type { AlertBudgetPoint } from './assessment.ts'
+import type { ModelId } from './ids.ts'
 
 /** How well a set of scores ranks and means what it says. Ratios 0..1. */
 export interface Quality {
@@ -121,4 +122,48 @@ export interface ModelCard {
   readonly parts?: readonly CardPart[]
   readonly figures?: { readonly validation: Figures; readonly test: Figures }
   readonly notes: readonly string[]
+}
+
+/** The file that lists the others of a stored model. */
+export const LISTING_FILE = 'files.sha256'
+
+/** What a model's directory may hold. Any file of it is part of what the model is. */
+export const MODEL_FILES_MAX = 16
+export const MODEL_FILE_BYTES_MAX = 268_435_456
+
+export interface ListedFile {
+  readonly name: string
+  /** 64 hex digits. */
+  readonly sha256: string
+}
+
+/**
+ * What a model is made of, as `sha256sum` writes it: one line a file, by name. The sha256 of this text
+ * is the model's id, so whoever has the id can check all that a stranger sends.
+ */
+export function writeListing(files: readonly ListedFile[]): string {
+  const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return sorted.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join('')
+}
+
+/** `undefined` for a text that `writeListing` does not write. */
+export function readListing(text: string): readonly ListedFile[] | undefined {
+  const lines = text.split('\n')
+  if (lines.pop() !== '' || lines.length > MODEL_FILES_MAX) return undefined
+  const files: ListedFile[] = []
+  for (const line of lines) {
+    const match = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line)
+    if (match === null || !isModelFileName(match[2])) return undefined
+    files.push({ sha256: match[1], name: match[2] })
+  }
+  return writeListing(files) === text && files.length > 0 ? files : undefined
+}
+
+/** Safe as a part of a path and of a URL. */
+export function isModelFileName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) && name !== LISTING_FILE
+}
+
+export function isModelId(text: string): text is ModelId {
+  return /^[0-9a-f]{64}$/.test(text)
 }

@@ -1,5 +1,5 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
-import type { NodeId, PoolId } from './ids.ts'
+import type { ModelId, NodeId, PoolId } from './ids.ts'
 import type { ShardRules } from './shard.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
@@ -54,8 +54,11 @@ export const DEFAULT_POLICY: Policy = {
   shards: null,
 }
 
-/** What operators send. Pool `null` means every pool. Each is journaled with its reason. */
-export type Control =
+/** What operators send. Each is journaled with its reason. */
+export type Control = PoolControl | ModelControl
+
+/** Pool `null` means every pool. */
+export type PoolControl =
   | {
       readonly kind: 'mode'
       readonly pool: PoolId | null
@@ -78,3 +81,17 @@ export type Control =
       readonly by: string
       readonly reason: string
     }
+
+/**
+ * Which model serves a class of nodes: `activate` puts one in its place, `challenge` has one scored
+ * beside it and compared, `rollback` takes the one before (`model` is null then).
+ */
+export interface ModelControl {
+  readonly kind: 'model'
+  readonly pool: null
+  readonly action: 'activate' | 'challenge' | 'rollback'
+  readonly nodeClass: string
+  readonly model: ModelId | null
+  readonly by: string
+  readonly reason: string
+}

@@ -32,6 +32,18 @@ const ControlBody = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
   z.strictObject({ kind: z.literal('veto'), node: text, veto: z.boolean(), ...common }),
+  z.strictObject({
+    kind: z.literal('model'),
+    action: z.enum(['activate', 'challenge', 'rollback']),
+    nodeClass: text,
+    model: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .nullable()
+      .default(null),
+    ...common,
+    pool: z.null().default(null),
+  }),
 ])
 
 export interface ControlPorts {

@@ -1,5 +1,6 @@
 /** Controls: what operators tell the service, each with who and why. */
 import { z } from 'zod'
+import type { ModelId } from '../core/ids.ts'
 import type { Control } from '../core/policy.ts'
 import { checkedBody, parseObject } from './body.ts'
 import type { Field } from './field.ts'
@@ -22,13 +23,31 @@ const BODIES = {
   }),
   stop: z.object({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
   veto: z.object({ kind: z.literal('veto'), node: nodeId, veto: z.boolean(), ...common }),
+  model: z
+    .object({
+      kind: z.literal('model'),
+      action: z.enum(['activate', 'challenge', 'rollback']),
+      nodeClass: z.string().min(1).max(64),
+      model: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'expected the 64 hex digits of a stored model')
+        .transform((id) => id as ModelId)
+        .nullish()
+        .transform(orNull),
+      ...common,
+      pool: z.null().default(null),
+    })
+    .refine(({ action, model }) => (action === 'rollback') === (model === null), {
+      message: 'activate and challenge name a model, rollback names none',
+      path: ['model'],
+    }),
 }
 
 export function decodeControl(bytes: Uint8Array): Field<Control> {
   const body = parseObject(bytes)
   if (!body.ok) return body
   const { kind } = body.value
-  if (kind === 'mode' || kind === 'stop' || kind === 'veto') {
+  if (kind === 'mode' || kind === 'stop' || kind === 'veto' || kind === 'model') {
     return checkedBody<Control>(BODIES[kind], body.value)
   }
   const shown = typeof kind === 'string' ? quoted(kind) : typeName(kind)

@@ -1,6 +1,6 @@
 /** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
 import { never } from '../core/errors.ts'
-import type { Control } from '../core/policy.ts'
+import type { PoolControl } from '../core/policy.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { type CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
@@ -16,7 +16,7 @@ export class ControlDesk {
     this.#commands = commands
   }
 
-  take(control: Control): void {
+  take(control: PoolControl): void {
     switch (control.kind) {
       case 'mode':
         if (control.pool === null) this.#state.mode = control.mode
@@ -35,7 +35,7 @@ export class ControlDesk {
     for (const pool of pools) this.#apply(pool, control)
   }
 
-  #apply(pool: PoolState, control: Control): void {
+  #apply(pool: PoolState, control: PoolControl): void {
     if (control.kind === 'mode') pool.mode = control.mode
     else if (control.kind === 'stop') {
       pool.stopped = control.stopped ? stopText(control) : null
@@ -52,7 +52,7 @@ export class ControlDesk {
     pool.dirty = true
   }
 
-  #withdraw(pool: PoolState, control: Control): void {
+  #withdraw(pool: PoolState, control: PoolControl): void {
     if (control.kind === 'stop' && control.stopped) {
       this.#commands.withdraw(pool, `The pool was stopped: ${control.reason}.`, () => true)
     }
@@ -65,7 +65,7 @@ export class ControlDesk {
     }
   }
 
-  #takeVeto(control: Extract<Control, { kind: 'veto' }>): void {
+  #takeVeto(control: Extract<PoolControl, { kind: 'veto' }>): void {
     const reason = `${control.reason} (by ${control.by})`
     if (control.veto) this.#state.vetoes.set(control.node, reason)
     else this.#state.vetoes.delete(control.node)
@@ -75,7 +75,7 @@ export class ControlDesk {
     this.#state.touch(node)
   }
 
-  #journal(pool: PoolState, control: Control): void {
+  #journal(pool: PoolState, control: PoolControl): void {
     this.#outbox.journal({
       kind: 'control',
       pool: pool.id,
@@ -85,11 +85,11 @@ export class ControlDesk {
   }
 }
 
-function stopText({ by, reason }: Control): string {
+function stopText({ by, reason }: PoolControl): string {
   return `${reason} (by ${by})`
 }
 
-function sentence(control: Control): string {
+function sentence(control: PoolControl): string {
   switch (control.kind) {
     case 'mode':
       return `Mode is set to ${control.mode}`

@@ -150,9 +150,11 @@ export class CoordinatorFold implements Fold {
         const result = logBody<Result>(record)
         return this.#commands.take(this.#state.pool(result.pool), result)
       }
-      case 'control':
-        this.#controls.take(logBody<Control>(record))
+      case 'control': {
+        const control = logBody<Control>(record)
+        if (control.kind !== 'model') this.#controls.take(control)
         return this.#shards.wake()
+      }
       case 'withheld': {
         const { commandIds, reason } = logBody<WithheldRecord>(record)
         return this.#commands.keepBack(commandIds, reason)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
+import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 
 test('an empty file has every default filled in', () => {
@@ -34,6 +35,10 @@ test('an empty file has every default filled in', () => {
     },
     nodeClasses: { directory: null },
     models: {},
+    modelStore: { directory: '.foreshock/models', peers: [], waitMs: 60_000 },
+    promotion: DEFAULT_PROMOTION,
+    drift: DEFAULT_DRIFT,
+    history: { directory: null, retentionMs: 7_776_000_000, flushMs: 300_000 },
     policy: DEFAULT_POLICY,
     pools: new Map(),
   })

@@ -1,0 +1,90 @@
+/**
+ * Models by id, loaded once. A model that a log names may not be here yet: it is waited for, in the
+ * store (which machines may share) and at the peers, for a bounded time.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isServiceError, ServiceError } from '../core/errors.ts'
+import type { ModelId } from '../core/ids.ts'
+import { fetchModel } from './model-fetch.ts'
+import { ModelStore } from './model-store.ts'
+import { loadPredictor, type Predictor } from './session.ts'
+
+export interface ModelLibraryOptions {
+  readonly storeDirectory: string
+  /** Consoles of other machines. */
+  readonly peers: readonly string[]
+  /** A model is waited for this long. */
+  readonly waitMs: number
+  readonly kernel: WebAssembly.Module
+}
+
+const POLL_MS = 250
+/** Folds keep what they use; beyond it the longest unused is loaded again when asked for. */
+const LOADED_MAX = 8
+
+export class ModelLibrary {
+  readonly store: ModelStore
+  readonly #options: ModelLibraryOptions
+  readonly #loaded = new Map<ModelId, Promise<Predictor>>()
+
+  constructor(options: ModelLibraryOptions) {
+    this.#options = options
+    this.store = new ModelStore(options.storeDirectory)
+  }
+
+  /**
+   * The model, checked and ready to score. MODEL_MISSING: neither the store nor a peer had it in time.
+   * MODEL_INVALID: it is damaged here and no peer has it whole.
+   */
+  async load(id: ModelId): Promise<Predictor> {
+    const loading = this.#loaded.get(id) ?? this.#load(id)
+    this.#loaded.delete(id)
+    this.#loaded.set(id, loading)
+    if (this.#loaded.size > LOADED_MAX) this.#loaded.delete([...this.#loaded.keys()][0])
+    try {
+      return await loading
+    } catch (error) {
+      this.#loaded.delete(id)
+      throw error
+    }
+  }
+
+  async #load(id: ModelId): Promise<Predictor> {
+    const directory = await this.#find(id)
+    return loadPredictor(directory, { kernel: this.#options.kernel })
+  }
+
+  async #find(id: ModelId): Promise<string> {
+    const { peers, waitMs } = this.#options
+    const triesMax = Math.max(1, Math.ceil(waitMs / POLL_MS))
+    for (let tries = 1; ; tries++) {
+      const problem = await this.store.open(id).catch((error: unknown) => asTrouble(error))
+      if (typeof problem === 'string') return problem
+      const refused = peers.length === 0 ? null : await fetchModel(this.store, id, peers)
+      if (refused === null && peers.length > 0) continue
+      if (problem.code === 'MODEL_INVALID') throw withPeers(problem, refused)
+      if (tries >= triesMax) throw withPeers(problem, refused)
+      await sleep(POLL_MS)
+    }
+  }
+
+  async close(): Promise<void> {
+    const predictors = await Promise.allSettled(this.#loaded.values())
+    for (const settled of predictors) {
+      if (settled.status === 'fulfilled') await settled.value.dispose()
+    }
+    this.#loaded.clear()
+  }
+}
+
+function asTrouble(error: unknown): ServiceError {
+  if (isServiceError(error)) return error
+  throw error
+}
+
+function withPeers(problem: ServiceError, refused: string | null): ServiceError {
+  if (refused === null) return problem
+  return new ServiceError(problem.code, `${problem.message} (peers: ${refused})`, {
+    cause: problem,
+  })
+}
