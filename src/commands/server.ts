@@ -19,6 +19,7 @@ import {
   type ServiceOptions,
   startService,
 } from '../pipeline/service.ts'
+import { ModelStore } from '../predict/model-store.ts'
 import { Ring } from '../state/ring.ts'
 import { ConsoleViews } from '../store/views.ts'
 import { openBus } from './bus.ts'
@@ -68,10 +69,14 @@ export async function startServer(options: ServerOptions): Promise<Running> {
   }
   try {
     await requireTopics(bus, options)
+    const store = new ModelStore(config.modelStore.directory)
+    // What the configuration names can be gone back to, and is given to machines that lack it.
+    for (const directory of Object.values(configuredModels(config))) await store.add(directory)
     const state: ConsoleState = {
       kernel,
       bus,
       log,
+      store,
       views: new ConsoleViews(config.topology),
       metrics: new Metrics({
         topology: config.topology,
@@ -104,6 +109,7 @@ interface ConsoleState {
   readonly kernel: WebAssembly.Module
   readonly bus: Bus
   readonly log: pino.Logger
+  readonly store: ModelStore
   readonly views: ConsoleViews
   readonly metrics: Metrics
   service: Service | null
@@ -126,7 +132,10 @@ function serviceOptionsOf(
     roles,
     kernel,
     nodeClasses,
-    models: config.watcher.prediction ? config.models : {},
+    models: configuredModels(config),
+    modelStore: config.modelStore,
+    promotion: config.promotion,
+    drift: config.drift,
     defaultClass: config.ingest.defaultClass,
     telemetryFormat: config.ingest.telemetryFormat,
     recordBytesMax: config.ingest.recordBytesMax,
@@ -151,11 +160,15 @@ function serviceOptionsOf(
   }
 }
 
+function configuredModels({ watcher, models }: Config): Config['models'] {
+  return watcher.prediction ? models : {}
+}
+
 function listenFor(
   state: ConsoleState,
   { config, roles, io, port }: ServerOptions,
 ): Promise<HttpServer> {
-  const { bus, log, views, metrics } = state
+  const { bus, log, views, metrics, store } = state
   const app = createApp({
     views,
     topology: config.topology,
@@ -173,6 +186,7 @@ function listenFor(
       partitions: state.service?.figures() ?? [],
       shards: state.service?.shards() ?? [],
     }),
+    models: store,
     page: loadPage(join(packageRoot(), 'dashboard')),
     bodyBytesMax: Math.min(BODY_BYTES_MAX, config.ingest.recordBytesMax),
     startId: io.nowMs().toString(36),

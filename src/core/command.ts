@@ -90,6 +90,7 @@ export interface JournalEntry {
     | 'control'
     | 'outcome'
     | 'assignment'
+    | 'model'
   readonly incidentId: IncidentId | null
   readonly commandId: CommandId | null
   readonly node: NodeId | null

@@ -5,7 +5,14 @@ import type { LogRecord, Output } from './bus.ts'
 /** Header that names the kind of an internal record. */
 export const KIND = 'kind'
 
-export type NodeLogKind = 'samples' | 'node-event' | 'cohort-table' | 'watermark' | 'tick' | 'claim'
+export type NodeLogKind =
+  | 'samples'
+  | 'node-event'
+  | 'cohort-table'
+  | 'model'
+  | 'watermark'
+  | 'tick'
+  | 'claim'
 
 export type PoolLogKind =
   | 'assessment'
@@ -20,6 +27,8 @@ export type PoolLogKind =
   | 'freeze'
   | 'shard-rules'
   | 'shard-page'
+  | 'model-outcomes'
+  | 'model-refused'
   | 'tick'
   | 'claim'
 

@@ -1,4 +1,5 @@
 /** When a model takes another one's place, and when its world has changed. */
+import type { ModelId } from './ids.ts'
 
 /** How a challenger is compared with the champion. */
 export interface PromotionRules {
@@ -36,4 +37,142 @@ export const DEFAULT_DRIFT: DriftRules = {
   windowMs: 86_400_000,
   stabilityMax: 0.25,
   featureShareMax: 0.1,
+}
+
+/** Partition of the pool-log where one coordinator decides for all classes which model serves. */
+export const MODEL_POOL_PARTITION = 0
+
+/** Node-log record `model`: from this offset on, in every partition alike. */
+export interface ModelAssignment {
+  readonly nodeClass: string
+  /** Null: the one that the configuration names. */
+  readonly champion: ModelId | null
+  /** Scored beside it and never acted upon. */
+  readonly challenger: ModelId | null
+  /** Counts the assignments of the class; outcomes say under which they were seen. */
+  readonly trial: number
+}
+
+/** Pool-log record `model-refused`: a watcher cannot serve what the log names. */
+export interface ModelRefusal {
+  readonly source: number
+  readonly nodeClass: string
+  readonly trial: number
+  readonly model: ModelId
+  readonly reason: string
+}
+
+/** Scores of one model at rows after which nothing happened, by bin: see `scoreBin`. */
+export type ScoreCounts = Readonly<Record<number, number>>
+
+/** A confirmed failure and the highest probability of its last horizon. */
+export interface ScoredFailure {
+  readonly champion: number
+  readonly challenger: number | null
+  /** From the first row at the champion's acting point; null: it was not reached. */
+  readonly leadMs: number | null
+}
+
+/** What became of the rows that both models have scored, since the last record of this source. */
+export interface OutcomeCounts {
+  /** Node time lived through without a failure. */
+  readonly exposureMs: number
+  /** Of node horizons without a failure, the highest probability of each: false alarms by threshold. */
+  readonly quiet: { readonly champion: ScoreCounts; readonly challenger: ScoreCounts }
+  readonly failures: readonly ScoredFailure[]
+  /** Failures of nodes without a scored row in the horizon before. */
+  readonly unscoredFailureCount: number
+  /** Rows whose outcome is known, and the sum of their squared errors. */
+  readonly rowCount: number
+  readonly squaredErrors: { readonly champion: number; readonly challenger: number }
+}
+
+/** Rows by bin, and the shares that training had there; both with the missing ones last. */
+export interface BinnedRows {
+  readonly name: string
+  readonly counts: readonly number[]
+  readonly expected: readonly number[]
+}
+
+/** What one partition saw in one drift window. Empty counts where it saw no node. */
+export interface DriftCounts {
+  readonly window: number
+  readonly nodeCount: number
+  /** Nodes that training saw. */
+  readonly referenceNodeCount: number
+  readonly score: BinnedRows
+  readonly features: readonly BinnedRows[]
+}
+
+/** Pool-log record `model-outcomes`, in `MODEL_POOL_PARTITION`. */
+export interface OutcomeRecord {
+  readonly source: number
+  readonly nodeClass: string
+  readonly trial: number
+  readonly champion: ModelId | null
+  readonly outcomes: OutcomeCounts
+  /** Of the window that has just ended; null in between, and where the model has no reference. */
+  readonly drift: DriftCounts | null
+}
+
+export const SCORE_BINS = 256
+const LOGIT_MAX = 12
+
+/** Bins of equal width in log odds: as fine at one in a thousand as at one half. */
+export function scoreBin(probability: number): number {
+  const logit = Math.log(probability / (1 - probability))
+  const bin = Math.floor(((logit + LOGIT_MAX) / (2 * LOGIT_MAX)) * SCORE_BINS)
+  return Math.min(SCORE_BINS - 1, Math.max(0, bin))
+}
+
+/** The lowest probability of a bin. */
+export function scoreOfBin(bin: number): number {
+  const logit = (bin / SCORE_BINS) * 2 * LOGIT_MAX - LOGIT_MAX
+  return 1 / (1 + Math.exp(-logit))
+}
+
+/** How one model does on confirmed outcomes, at the threshold that keeps the alert budget. */
+export interface ModelFigures {
+  readonly threshold: number
+  readonly recall: number | null
+  readonly falseAlarmsPer1000NodeMonths: number
+  readonly brier: number | null
+}
+
+/** A feature or the score, against its distribution in training. */
+export interface DriftFinding {
+  readonly name: string
+  /** Population stability index, less what chance alone would give. */
+  readonly stability: number
+}
+
+/** Body of a record in the compacted topic `models`, by node class. */
+export interface ClassModels {
+  readonly nodeClass: string
+  readonly atMs: number
+  readonly champion: ModelId | null
+  /** What a rollback goes back to. */
+  readonly previous: ModelId | null
+  readonly challenger: ModelId | null
+  /** `probation`: the one before goes on beside the one that took its place. */
+  readonly trial: 'challenge' | 'probation' | null
+  readonly sinceMs: number
+  readonly failureCount: number
+  readonly exposureMs: number
+  readonly figures: {
+    readonly champion: ModelFigures | null
+    readonly challenger: ModelFigures | null
+  }
+  /** Median over the failures foreseen at the acting point. */
+  readonly leadTimeMs: number | null
+  readonly drift: {
+    readonly atMs: number
+    readonly drifted: boolean
+    readonly score: number
+    /** The most drifted, first. */
+    readonly features: readonly DriftFinding[]
+    readonly featureShare: number
+  } | null
+  /** The newest sentence of the journal. */
+  readonly lastChange: string | null
 }

@@ -124,6 +124,24 @@ export interface ModelCard {
   readonly notes: readonly string[]
 }
 
+/** How values lay in training: shares of the rows by bin. */
+export interface Distribution {
+  /** Rising; a value at or below a bound and above the one before is in its bin, the rest above all. */
+  readonly bounds: readonly number[]
+  /** One more than bounds, and one more for the rows that had no value; they add up to 1. */
+  readonly shares: readonly number[]
+}
+
+/** `reference.json` beside the card: what drift is measured against. A model may lack it. */
+export interface ModelReference {
+  /** Nodes that the rows were of: rows of one node are alike, so this says how sure the shares are. */
+  readonly nodeCount: number
+  readonly score: Distribution
+  readonly features: Readonly<Record<string, Distribution>>
+}
+
+export const REFERENCE_FILE = 'reference.json'
+
 /** The file that lists the others of a stored model. */
 export const LISTING_FILE = 'files.sha256'
 

@@ -20,6 +20,7 @@ export const OUTPUT_TOPICS = [
   'journal',
   'nodes',
   'assignments',
+  'models',
   'dead-letter',
 ] as const
 const INTERNAL_TOPICS = ['node-log', 'pool-log', 'stop'] as const
@@ -53,7 +54,7 @@ export function partitionCount(topology: Topology, name: TopicName): number {
 }
 
 export function topicSpecs(topology: Topology): readonly TopicSpec[] {
-  const compacted: readonly TopicName[] = ['nodes', 'assignments', 'placements', 'stop']
+  const compacted: readonly TopicName[] = ['nodes', 'assignments', 'models', 'placements', 'stop']
   return [...INPUT_TOPICS, ...OUTPUT_TOPICS, ...INTERNAL_TOPICS].map((name) => ({
     name: topicName(topology, name),
     partitions: partitionCount(topology, name),

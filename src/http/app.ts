@@ -7,6 +7,7 @@ import { assignmentRoutes } from './assignments.ts'
 import { controlRoutes } from './controls.ts'
 import { loopbackOnly } from './guard.ts'
 import { listRoutes } from './lists.ts'
+import { modelRoutes, type StoredModels } from './models.ts'
 import { nodeRoutes } from './nodes.ts'
 import { pageRoutes } from './page.ts'
 import type { PageFile } from './page.ts'
@@ -45,6 +46,7 @@ export interface AppPorts {
   /** Prometheus text. */
   readonly metrics: () => Promise<string>
   readonly about: () => About
+  readonly models: StoredModels
   /** Files of the page; empty: no page. */
   readonly page: ReadonlyMap<string, PageFile>
   /** Longest body of telemetry. */
@@ -96,6 +98,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/nodes', nodeRoutes(views))
   app.route('/v1/assignments', assignmentRoutes(views))
   app.route('/v1/route', routeRoutes(views, ports.makeRing))
+  app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
   app.route('/v1/controls', controlRoutes({ topology, produce }))
   app.route('/v1/stream', streamRoutes(views, { ...STREAM_LIMITS, ...ports.stream, startId }))

@@ -12,8 +12,10 @@ import type { LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import { FINAL_STATES } from '../core/command.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
+import type { ClassModels } from '../core/model-life.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
 import { counterOf, gaugeOf } from './instruments.ts'
+import { ModelMetrics } from './model-metrics.ts'
 import { LiveMetrics, type LiveSources } from './live-metrics.ts'
 
 export interface MetricsSources extends LiveSources {
@@ -27,6 +29,7 @@ export const METRIC_TOPICS = [
   'commands.recovery',
   'results',
   'journal',
+  'models',
   'dead-letter',
 ] as const satisfies readonly TopicName[]
 
@@ -93,6 +96,7 @@ export class Metrics {
     buckets: COMMIT_BUCKETS,
     registers: [this.registry],
   })
+  readonly #models = new ModelMetrics(this.registry)
   readonly #live: LiveMetrics
 
   constructor(sources: MetricsSources) {
@@ -111,6 +115,7 @@ export class Metrics {
     if (body === undefined) return
     if (topic === 'predictions') this.#predictions.inc()
     else if (topic === 'results') this.#foldResult(body as Result)
+    else if (topic === 'models') this.#models.take(body as ClassModels)
     else if (topic === 'journal') this.#foldJournal(body as JournalEntry)
     else if (topic.startsWith('commands.')) {
       this.#foldCommand(body as Command, sentAtMs(record))

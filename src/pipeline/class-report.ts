@@ -16,6 +16,7 @@ import type { Policy } from '../core/policy.ts'
 import { contributions } from '../predict/occlusion.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
+import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { hashText } from '../state/row-hash.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
@@ -45,15 +46,17 @@ export interface ClassReportOptions {
   readonly nodeClass: NodeClass
   readonly table: NodeTable
   readonly predictor: Predictor | null
+  readonly judge: ClassJudge
   /** All that pools may have: what they act on is told of. */
   readonly policies: readonly Policy[]
 }
 
 export class ClassReport {
   readonly #options: ClassReportOptions
-  readonly #model: ModelRef | null
-  readonly #rule: ReportRule | null
-  readonly #batch: PredictionBatch | null
+  #predictor: Predictor | null = null
+  #model: ModelRef | null = null
+  #rule: ReportRule | null = null
+  #batch: PredictionBatch | null = null
   /** Node index → its last row in the buffer that is being scored. */
   #lastRow = new Uint32Array(0)
   /** The newest cohort window that was reported. */
@@ -63,11 +66,21 @@ export class ClassReport {
 
   constructor(options: ClassReportOptions) {
     this.#options = options
-    const { nodeClass, policies } = options
-    const model = modelRef(options.predictor)
+    this.serve(options.predictor)
+  }
+
+  /** Another model from here on; nothing of the one before may wait. Every node is told of anew. */
+  serve(predictor: Predictor | null): void {
+    const { nodeClass, policies } = this.#options
+    const model = modelRef(predictor)
+    this.#predictor = predictor
     this.#model = model
     this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
     this.#batch = model && new PredictionBatch(nodeClass.name, model)
+  }
+
+  get predicts(): boolean {
+    return this.#predictor !== null
   }
 
   get predictionCount(): number {
@@ -81,7 +94,8 @@ export class ClassReport {
 
   /** Scores the feature rows that wait in the table's buffer, and empties it. */
   async score(telling: Telling): Promise<void> {
-    const { table, predictor } = this.#options
+    const { table, judge } = this.#options
+    const predictor = this.#predictor
     const rows = table.rows()
     if (rows.count === 0) return
     if (predictor === null) {
@@ -90,6 +104,7 @@ export class ClassReport {
       const { probability } = await predictor.predict(rows.matrix, rows.count)
       this.#predictionCount += rows.count
       await this.#report(telling, rows, probability)
+      await judge.take(telling, rows, probability)
     }
     table.clearRows()
   }
@@ -208,7 +223,7 @@ export class ClassReport {
     telling.explainedCount++
     const width = this.#options.table.featureNames.length
     const features = rows.matrix.subarray(row * width, (row + 1) * width)
-    return contributions(this.#options.predictor!, features)
+    return contributions(this.#predictor!, features)
   }
 
   #sendPrediction(
@@ -316,7 +331,8 @@ export function poolLog(
   }
 }
 
-function modelRef(predictor: Predictor | null): ModelRef | null {
+/** What is said of a model wherever it is named. */
+export function modelRef(predictor: Predictor | null): ModelRef | null {
   if (predictor === null) return null
   const { card, provider } = predictor
   return {

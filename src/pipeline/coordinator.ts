@@ -12,6 +12,7 @@ import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
 import type { CommandId, PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
+import type { DriftRules, ModelRefusal, OutcomeRecord, PromotionRules } from '../core/model-life.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { ShardFigures } from '../core/shard.ts'
@@ -29,6 +30,7 @@ import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
@@ -48,6 +50,8 @@ export interface CoordinatorOptions {
   readonly sign: (bytes: Uint8Array) => string
   /** CloudEvents source of everything sent. */
   readonly source: string
+  readonly promotion?: PromotionRules
+  readonly drift?: DriftRules
 }
 
 interface WithheldRecord {
@@ -68,6 +72,7 @@ export class CoordinatorFold implements Fold {
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
+  readonly #models: ModelDesk
   #skippedCount = 0
 
   /** `rails`: tests take one away to show that nothing else holds what it holds. */
@@ -93,6 +98,7 @@ export class CoordinatorFold implements Fold {
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
+    this.#models = new ModelDesk(options, this.#outbox)
   }
 
   fold(record: LogRecord): readonly Output[] {
@@ -152,13 +158,18 @@ export class CoordinatorFold implements Fold {
       }
       case 'control': {
         const control = logBody<Control>(record)
-        if (control.kind !== 'model') this.#controls.take(control)
+        if (control.kind === 'model') return this.#models.take(control)
+        this.#controls.take(control)
         return this.#shards.wake()
       }
       case 'withheld': {
         const { commandIds, reason } = logBody<WithheldRecord>(record)
         return this.#commands.keepBack(commandIds, reason)
       }
+      case 'model-outcomes':
+        return this.#models.takeOutcomes(logBody<OutcomeRecord>(record))
+      case 'model-refused':
+        return this.#models.takeRefusal(logBody<ModelRefusal>(record))
       case 'cohort-counts':
         for (const output of this.#cohorts.take(logBody<CohortWindow>(record))) {
           this.#outbox.push(output)

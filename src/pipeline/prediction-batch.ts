@@ -17,6 +17,9 @@ import { StreamTemplate } from '../core/stream-template.ts'
 import { oneRowStream } from '../ingest/samples.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 
+/** Predictions of a challenger are for comparison only: nobody acts on them. */
+type ModelRole = 'champion' | 'challenger'
+
 /** Then it is full, and must be built. */
 export const PREDICTIONS_PER_BATCH_MAX = 8_192
 const NAME_BYTES_AT_FIRST = 16 * PREDICTIONS_PER_BATCH_MAX
@@ -33,8 +36,8 @@ export class PredictionBatch {
   #names = new Uint8Array(NAME_BYTES_AT_FIRST)
   #count = 0
 
-  constructor(nodeClass: string, model: ModelRef) {
-    this.#template = new StreamTemplate(firstStream(nodeClass, model))
+  constructor(nodeClass: string, model: ModelRef, role: ModelRole = 'champion') {
+    this.#template = new StreamTemplate(firstStream(nodeClass, model, role))
   }
 
   get count(): number {
@@ -93,7 +96,7 @@ export class PredictionBatch {
 }
 
 /** One row, for its frame. What is the same for all rows is the schema's metadata. */
-function firstStream(nodeClass: string, model: ModelRef): Uint8Array {
+function firstStream(nodeClass: string, model: ModelRef, role: ModelRole): Uint8Array {
   const types = [
     new Utf8(),
     new TimestampMillisecond(),
@@ -111,6 +114,7 @@ function firstStream(nodeClass: string, model: ModelRef): Uint8Array {
       ['model_version', model.version],
       ['feature_hash', model.featureHash],
       ['provider', model.provider],
+      ['role', role],
     ]),
   )
   const common = { length: 1, nullCount: 0 }

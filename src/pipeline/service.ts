@@ -5,6 +5,7 @@
 import type { Bus } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { PoolId } from '../core/ids.ts'
+import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ShardFigures } from '../core/shard.ts'
@@ -21,6 +22,7 @@ import {
   startLocalHost,
   startThreadHost,
   type WatcherHost,
+  type WatcherSetup,
 } from './watcher-host.ts'
 
 export const ROLES = ['ingest', 'watcher', 'coordinator'] as const
@@ -54,6 +56,10 @@ export interface ServiceOptions {
   readonly host: 'thread' | 'local'
   /** Workers that the watchers of this process are dealt out to; one when absent. */
   readonly watcherThreads?: number
+  /** Where models that the log names are found. */
+  readonly modelStore?: WatcherSetup['modelStore']
+  readonly promotion?: PromotionRules
+  readonly drift?: DriftRules
   readonly events?: RoleEvents
 }
 
@@ -182,7 +188,13 @@ function threadSetup(
   setup: Parameters<typeof startThreadHost>[0],
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
-  return { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
+  const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
+  const { modelStore, drift } = setup
+  return {
+    ...own,
+    ...(modelStore === undefined ? {} : { modelStore }),
+    ...(drift === undefined ? {} : { drift }),
+  }
 }
 
 function startCoordinator(
@@ -190,13 +202,25 @@ function startCoordinator(
   stopSwitch: StopSwitch,
   coordinators: Map<number, CoordinatorFold>,
 ): Promise<Role> {
-  const { topology, kernel, policyFor, sign, source } = options
+  const { topology, kernel, policyFor, sign, source, promotion, drift } = options
+  const rules = {
+    ...(promotion === undefined ? {} : { promotion }),
+    ...(drift === undefined ? {} : { drift }),
+  }
   return startRole({
     ...roleOptions(options),
     role: 'coordinator',
     topic: 'pool-log',
     createFold: async (partition) => {
-      const fold = new CoordinatorFold({ partition, topology, kernel, policyFor, sign, source })
+      const fold = new CoordinatorFold({
+        partition,
+        topology,
+        kernel,
+        policyFor,
+        sign,
+        source,
+        ...rules,
+      })
       coordinators.set(partition, fold)
       return fold
     },

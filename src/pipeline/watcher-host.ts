@@ -5,14 +5,20 @@
 import { Worker } from 'node:worker_threads'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { type ErrorCode, ServiceError } from '../core/errors.ts'
+import type { ModelId } from '../core/ids.ts'
+import type { DriftRules } from '../core/model-life.ts'
 import type { ModelCard } from '../core/model.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
+import { ModelLibrary } from '../predict/model-library.ts'
+import { modelIdOf } from '../predict/model-store.ts'
+import { readReference } from '../predict/reference.ts'
 import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
 import { NodeTable } from '../state/node-table.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 import type { Fold } from './fold.ts'
+import type { ModelSource } from './watcher-models.ts'
 import { WatcherFold } from './watcher.ts'
 
 /** Everything a watcher needs that can be sent to another thread. */
@@ -26,6 +32,13 @@ export interface WatcherSetup {
   readonly policies: readonly Policy[]
   readonly nodesMax: number
   readonly source: string
+  /** Where models that the log names are found; absent: such partitions cannot go on. */
+  readonly modelStore?: {
+    readonly directory: string
+    readonly peers: readonly string[]
+    readonly waitMs: number
+  }
+  readonly drift?: DriftRules
 }
 
 export interface ServedModel {
@@ -43,6 +56,7 @@ export interface WatcherHost {
 export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> {
   const nodeClasses = new Map(setup.nodeClasses.map((nodeClass) => [nodeClass.name, nodeClass]))
   const predictors = new Map<string, Predictor>()
+  const first = new Map<string, FirstModel>()
   for (const [name, directory] of Object.entries(setup.models)) {
     const nodeClass = nodeClasses.get(name)
     if (nodeClass === undefined) {
@@ -54,15 +68,34 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
     const predictor = await loadPredictor(directory, { kernel: setup.kernel })
     checkFeatures(predictor.card, new NodeTable(setup.kernel, nodeClass, { nodesMax: 16 }))
     predictors.set(name, predictor)
+    const reference = await readReference(directory)
+    first.set(name, { id: await modelIdOf(directory), reference })
   }
+  const library = libraryOf(setup)
+  const modelSource = library && { load: (id: ModelId) => library.load(id), first }
   return {
     models: [...predictors.values()].map(({ card, provider }) => ({ card, provider })),
     createFold: async (partition) =>
-      new WatcherFold({ ...setup, partition, nodeClasses, predictors }),
+      new WatcherFold({
+        ...setup,
+        partition,
+        nodeClasses,
+        predictors,
+        ...(modelSource === null ? {} : { modelSource }),
+      }),
     close: async () => {
       for (const predictor of predictors.values()) await predictor.dispose()
+      await library?.close()
     },
   }
+}
+
+type FirstModel = ModelSource['first'] extends ReadonlyMap<string, infer First> ? First : never
+
+function libraryOf({ modelStore, kernel }: WatcherSetup): ModelLibrary | null {
+  if (modelStore === undefined) return null
+  const { directory: storeDirectory, peers, waitMs } = modelStore
+  return new ModelLibrary({ storeDirectory, peers, waitMs, kernel })
 }
 
 /** Asked of the thread; every message is answered by one `ThreadAnswer` with the same id. */

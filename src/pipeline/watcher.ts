@@ -20,13 +20,16 @@ import {
 import type { NodeClass, NodeEvent } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
+import type { DriftRules, ModelAssignment } from '../core/model-life.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import { NodeTable } from '../state/node-table.ts'
+import { ClassJudge } from './class-judge.ts'
 import { ClassReport, poolLog, type Telling } from './class-report.ts'
 import { EndedNodes } from './ended-nodes.ts'
 import type { Fold } from './fold.ts'
 import { toEveryPartition } from './role.ts'
+import { assignModels, type ModelSource, noteFate } from './watcher-models.ts'
 
 /** A watermark older than this means our own view is behind: nodes are `unknown`, not silent. */
 export const LATE_AFTER_MS = 10_000
@@ -39,8 +42,11 @@ export interface WatcherOptions {
   readonly topology: Topology
   readonly kernel: WebAssembly.Module
   readonly nodeClasses: ReadonlyMap<string, NodeClass>
-  /** Node class → its model; a class without one is watched for liveness only. */
+  /** Node class → the model it begins with; a class without one is watched for liveness only. */
   readonly predictors: ReadonlyMap<string, Predictor>
+  /** Models that the log names, and who those at the beginning are. */
+  readonly modelSource?: ModelSource
+  readonly drift?: DriftRules
   /** A changed node is scored again no sooner than this after its last score (sample time). */
   readonly changeGapMs: number
   /** All that pools may have. */
@@ -54,7 +60,7 @@ export interface WatcherOptions {
 interface ClassState {
   readonly table: NodeTable
   readonly report: ClassReport
-  readonly predicts: boolean
+  readonly judge: ClassJudge
 }
 
 export class WatcherFold implements Fold {
@@ -81,8 +87,11 @@ export class WatcherFold implements Fold {
     const { kernel, nodesMax, predictors } = this.#options
     const table = new NodeTable(kernel, nodeClass, { nodesMax })
     const predictor = predictors.get(nodeClass.name) ?? null
-    const report = new ClassReport({ ...this.#options, nodeClass, table, predictor })
-    return { table, report, predicts: predictor !== null }
+    const first = this.#options.modelSource?.first.get(nodeClass.name)
+    const champion = predictor && { id: null, reference: null, ...first, predictor }
+    const judge = new ClassJudge({ ...this.#options, nodeClass, table }, champion)
+    const report = new ClassReport({ ...this.#options, nodeClass, table, predictor, judge })
+    return { table, report, judge }
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -120,6 +129,12 @@ export class WatcherFold implements Fold {
         for (const cohort of cohorts) table?.setCohortTable(cohort)
         break
       }
+      case 'model': {
+        const assignment = logBody<ModelAssignment>(record)
+        const state = this.#classes.get(assignment.nodeClass)
+        if (state !== undefined) await assignModels(this.#options, state, assignment, telling)
+        break
+      }
       case 'claim':
       case undefined:
         break
@@ -141,13 +156,13 @@ export class WatcherFold implements Fold {
   async #foldSamples(record: LogRecord, telling: Telling): Promise<void> {
     const state = this.#classes.get(record.headers['class'] ?? '')
     if (state === undefined || record.value === null) return
-    const { table, report, predicts } = state
+    const { table, report } = state
     const countBefore = table.nodeCount
     table.load(record.value)
     while (!table.fold(this.#observedNow())) await report.score(telling)
     await report.score(telling)
     if (table.nodeCount > countBefore) this.#ended.dropFrom(table)
-    if (!predicts) return
+    if (!report.predicts) return
     while (!table.emitChanged(this.#options.changeGapMs)) await report.score(telling)
     await report.score(telling)
   }
@@ -159,13 +174,14 @@ export class WatcherFold implements Fold {
   async #foldEvent(event: NodeEvent, record: LogRecord, telling: Telling): Promise<void> {
     const state = this.#classOf(event)
     if (state === undefined) return
-    const { table, report } = state
+    const { table, report, judge } = state
     const before = poolBefore(table, event)
     const known = table.indexOf(event.node)
     const appendedAtMs = Number(record.headers['appended-at'] ?? record.appendedAtMs)
     while (!table.foldEvent(event, appendedAtMs, this.#observedNow())) await report.score(telling)
     await report.score(telling)
     const ends = event.kind === 'leave' || event.kind === 'failure'
+    if (known !== undefined) noteFate(judge, known, event)
     if (ends && known !== undefined) report.forget(known)
     if (ends) this.#ended.end(event.node, appendedAtMs)
     else this.#ended.begin(event.node)
@@ -207,12 +223,13 @@ export class WatcherFold implements Fold {
     }
     const telling = this.#telling(outputs)
     for (const state of this.#classes.values()) {
-      const { table, report } = state
+      const { table, report, judge } = state
       this.#due.add(state)
       if (clock === 'driven') await this.#makeAllDue(state, telling)
       const { silent, live } = table.sweep(telling.observedAtMs)
       report.sendLiveness(telling, [...silent, ...live])
       report.sendBatch(telling)
+      judge.tell(telling)
     }
     if (clock === 'driven') this.#forwardTick(outputs)
   }

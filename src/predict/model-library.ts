@@ -5,9 +5,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../core/errors.ts'
 import type { ModelId } from '../core/ids.ts'
+import type { ModelReference } from '../core/model.ts'
 import { fetchModel } from './model-fetch.ts'
 import { ModelStore } from './model-store.ts'
+import { readReference } from './reference.ts'
 import { loadPredictor, type Predictor } from './session.ts'
+
+export interface LoadedModel {
+  /** Null for one that is in no store. */
+  readonly id: ModelId | null
+  readonly predictor: Predictor
+  /** Null: drift is not measured. */
+  readonly reference: ModelReference | null
+}
 
 export interface ModelLibraryOptions {
   readonly storeDirectory: string
@@ -25,7 +35,7 @@ const LOADED_MAX = 8
 export class ModelLibrary {
   readonly store: ModelStore
   readonly #options: ModelLibraryOptions
-  readonly #loaded = new Map<ModelId, Promise<Predictor>>()
+  readonly #loaded = new Map<ModelId, Promise<LoadedModel>>()
 
   constructor(options: ModelLibraryOptions) {
     this.#options = options
@@ -36,7 +46,7 @@ export class ModelLibrary {
    * The model, checked and ready to score. MODEL_MISSING: neither the store nor a peer had it in time.
    * MODEL_INVALID: it is damaged here and no peer has it whole.
    */
-  async load(id: ModelId): Promise<Predictor> {
+  async load(id: ModelId): Promise<LoadedModel> {
     const loading = this.#loaded.get(id) ?? this.#load(id)
     this.#loaded.delete(id)
     this.#loaded.set(id, loading)
@@ -49,9 +59,10 @@ export class ModelLibrary {
     }
   }
 
-  async #load(id: ModelId): Promise<Predictor> {
+  async #load(id: ModelId): Promise<LoadedModel> {
     const directory = await this.#find(id)
-    return loadPredictor(directory, { kernel: this.#options.kernel })
+    const predictor = await loadPredictor(directory, { kernel: this.#options.kernel })
+    return { id, predictor, reference: await readReference(directory) }
   }
 
   async #find(id: ModelId): Promise<string> {
@@ -71,7 +82,7 @@ export class ModelLibrary {
   async close(): Promise<void> {
     const predictors = await Promise.allSettled(this.#loaded.values())
     for (const settled of predictors) {
-      if (settled.status === 'fulfilled') await settled.value.dispose()
+      if (settled.status === 'fulfilled') await settled.value.predictor.dispose()
     }
     this.#loaded.clear()
   }

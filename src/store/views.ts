@@ -5,6 +5,7 @@
 import type { LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry, Result, ResultState } from '../core/command.ts'
+import type { ClassModels } from '../core/model-life.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
 import { AssignmentViews } from './assignments.ts'
 import { Ring } from './ring.ts'
@@ -88,6 +89,7 @@ export const VIEW_TOPICS = [
   'journal',
   'alerts',
   'assignments',
+  'models',
   'results',
 ] as const satisfies readonly TopicName[]
 
@@ -102,6 +104,8 @@ export class ConsoleViews {
   readonly alerts: Ring<Readonly<Record<string, unknown>>>
   readonly stream: Ring<StreamEvent>
   readonly assignments: AssignmentViews
+  /** By node class. */
+  readonly models = new Map<string, ClassModels>()
   readonly #limits: ViewLimits
   readonly #prefix: string
   readonly #nodes = new Map<string, NodeView>()
@@ -214,6 +218,10 @@ export class ConsoleViews {
         return true
       case 'assignments':
         return this.assignments.take(body)
+      case 'models':
+        if (typeof body.nodeClass !== 'string') return false
+        this.models.set(body.nodeClass, body as unknown as ClassModels)
+        return true
       case 'alerts':
         this.alerts.push(body)
         this.#publish('alert', body)

@@ -1,6 +1,7 @@
 /** Metrics of a process in which everything runs that has figures. */
+import type { ClassModels } from '../../src/core/model-life.ts'
 import type { ShardFigures } from '../../src/core/shard.ts'
-import type { PoolId } from '../../src/core/ids.ts'
+import type { ModelId, PoolId } from '../../src/core/ids.ts'
 import type { RoleFigures } from '../../src/http/live-metrics.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { command, outputRecord, result, TOPOLOGY } from './console.ts'
@@ -43,6 +44,24 @@ export const SHARDS: ShardFigures = {
   moves: { 'first-placement': 64, 'node-failed': 16 },
 }
 
+const FIGURES = { threshold: 0.5, recall: 0.4, falseAlarmsPer1000NodeMonths: 4, brier: 0.01 }
+
+export const CLASS_MODELS: ClassModels = {
+  nodeClass: 'server',
+  atMs: 1_000,
+  champion: 'a'.repeat(64) as ModelId,
+  previous: null,
+  challenger: 'b'.repeat(64) as ModelId,
+  trial: 'challenge',
+  sinceMs: 0,
+  failureCount: 21,
+  exposureMs: 3_600_000,
+  figures: { champion: FIGURES, challenger: { ...FIGURES, recall: 0.5 } },
+  leadTimeMs: 90_000,
+  drift: { atMs: 900, drifted: true, score: 0.3, features: [], featureShare: 0.2 },
+  lastChange: 'Model b challenges a.',
+}
+
 /** As a process has it that has just started. */
 export function freshMetrics(): Metrics {
   return new Metrics({
@@ -64,5 +83,6 @@ export function createMetrics(): Metrics {
   metrics.fold(outputRecord('journal', { kind: 'outcome', evidence }))
   metrics.fold(outputRecord('commands.recovery', command('c1', { action: 'recover' })))
   metrics.fold(outputRecord('results', result('c1', 'verified', 5_000)))
+  metrics.fold(outputRecord('models', CLASS_MODELS))
   return metrics
 }

@@ -119,7 +119,7 @@ describe('a model that is not here', () => {
     const theirs = emptyStore()
     const { id } = await theirs.add(writeTinyModel(DRIVE, 3))
     const peers = ['http://127.0.0.1:1', await peerOf(theirs)]
-    const predictor = await library(store.directory, peers).load(id)
+    const { predictor } = await library(store.directory, peers).load(id)
     expect(predictor.card.name).toBe('tiny-drive')
     await expect(store.open(id)).resolves.toContain(id)
   })
@@ -140,7 +140,7 @@ describe('a model that is not here', () => {
     const from = writeTinyModel(DRIVE, 3)
     const loading = library(store.directory, [], 20_000).load(await modelIdOf(from))
     await store.add(from)
-    expect((await loading).card.name).toBe('tiny-drive')
+    expect((await loading).predictor.card.name).toBe('tiny-drive')
   })
 
   test('is given up when the time is over, and found when it is asked for again later', async () => {
@@ -149,7 +149,7 @@ describe('a model that is not here', () => {
     const models = library(store.directory)
     await expect(models.load(id)).rejects.toThrow(/foreshock models add DIR/)
     await store.add(from)
-    expect((await models.load(id)).card.name).toBe('tiny-drive')
+    expect((await models.load(id)).predictor.card.name).toBe('tiny-drive')
   })
 
   test('is mended from a peer when it is damaged here', async () => {
@@ -160,6 +160,6 @@ describe('a model that is not here', () => {
     damage(join(store.directory, id, 'card.json'))
     await expect(library(store.directory).load(id)).rejects.toMatchObject({ code: 'MODEL_INVALID' })
     const models = library(store.directory, [await peerOf(theirs)])
-    expect((await models.load(id)).card.name).toBe('tiny-drive')
+    expect((await models.load(id)).predictor.card.name).toBe('tiny-drive')
   })
 })

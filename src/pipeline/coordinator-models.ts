@@ -1,0 +1,350 @@
+/**
+ * Which model serves each class of nodes. One coordinator decides it for all, that of the first
+ * partition of the pool-log, and says it in every partition of the node-log.
+ *
+ * A challenger is scored beside the champion until enough failures are known of both. One that is better
+ * takes its place; then the one before goes on beside it, and comes back where it turns out better. So a
+ * model that was forced in by an operator is on the same probation as one that has won.
+ */
+import { cloudEventOutput } from '../core/cloudevent.ts'
+import { never } from '../core/errors.ts'
+import type { Evidence } from '../core/fault.ts'
+import type { ModelId, PoolId } from '../core/ids.ts'
+import { logOutput } from '../core/log.ts'
+import {
+  type ClassModels,
+  DEFAULT_DRIFT,
+  DEFAULT_PROMOTION,
+  type DriftCounts,
+  type DriftRules,
+  MODEL_POOL_PARTITION,
+  type ModelAssignment,
+  type ModelRefusal,
+  type OutcomeRecord,
+  type PromotionRules,
+} from '../core/model-life.ts'
+import { partitionOf } from '../core/partition.ts'
+import type { ModelControl } from '../core/policy.ts'
+import { topicName, type Topology } from '../core/topics.ts'
+import { type Comparison, compare, figuresOf, LOOKS, OutcomeSum } from '../decide/promotion.ts'
+import { detectDrift } from '../detect/drift.ts'
+import type { Outbox } from './coordinator-outbox.ts'
+import { toEveryPartition } from './role.ts'
+
+/** Models are no pool's: their journal is kept under this name. */
+export const FLEET_POOL = '_fleet' as PoolId
+/** State is published at most this often where nothing was decided. */
+const PUBLISHED_EVERY_MS = 60_000
+
+export interface ModelDeskOptions {
+  readonly partition: number
+  readonly topology: Topology
+  readonly source: string
+  readonly promotion?: PromotionRules
+  readonly drift?: DriftRules
+}
+
+interface Trial {
+  readonly kind: 'challenge' | 'probation'
+  readonly challenger: ModelId
+  readonly sinceMs: number
+  /** Looks that are over. */
+  looks: number
+}
+
+interface ClassState {
+  readonly nodeClass: string
+  champion: ModelId | null
+  previous: ModelId | null
+  trial: Trial | null
+  /** Of the newest assignment. */
+  number: number
+  /** What served before it, should a watcher refuse it. */
+  before: { readonly champion: ModelId | null; readonly previous: ModelId | null } | null
+  sinceMs: number
+  sum: OutcomeSum
+  readonly drift: { window: number; seen: Map<number, DriftCounts>; told: ClassModels['drift'] }
+  publishedAtMs: number
+  lastChange: string | null
+}
+
+export class ModelDesk {
+  readonly #options: ModelDeskOptions
+  readonly #outbox: Outbox
+  readonly #promotion: PromotionRules
+  readonly #drift: DriftRules
+  readonly #classes = new Map<string, ClassState>()
+
+  constructor(options: ModelDeskOptions, outbox: Outbox) {
+    this.#options = options
+    this.#outbox = outbox
+    this.#promotion = options.promotion ?? DEFAULT_PROMOTION
+    this.#drift = options.drift ?? DEFAULT_DRIFT
+  }
+
+  /** An operator's word. Every partition hears it; one answers. */
+  take(control: ModelControl): void {
+    if (this.#options.partition !== MODEL_POOL_PARTITION) return
+    const state = this.#class(control.nodeClass)
+    const by = `by ${control.by}: ${control.reason}`
+    const { model, action } = control
+    switch (action) {
+      case 'activate':
+        if (model === null || model === state.champion) {
+          return this.#refuse(state, `Model ${short(model)} serves already; asked ${by}.`)
+        }
+        return this.#activate(state, model, `Model ${short(model)} is put in place ${by}.`)
+      case 'challenge':
+        if (model === null || model === state.champion) {
+          return this.#refuse(state, `Model ${short(model)} serves already; asked ${by}.`)
+        }
+        state.before = { champion: state.champion, previous: state.previous }
+        state.trial = this.#trial('challenge', model)
+        return this.#assign(state, `Model ${short(model)} challenges ${name(state)} ${by}.`)
+      case 'rollback':
+        return this.#rollBack(state, `asked ${by}`)
+      default:
+        never(action)
+    }
+  }
+
+  takeOutcomes(record: OutcomeRecord): void {
+    const state = this.#class(record.nodeClass)
+    if (state.number === 0 && record.trial === 0) state.champion ??= record.champion
+    if (record.trial === state.number) {
+      state.sum.add(record.outcomes)
+      this.#look(state)
+    }
+    if (record.drift !== null) this.#takeDrift(state, record.source, record.drift)
+    if (this.#outbox.nowMs - state.publishedAtMs >= PUBLISHED_EVERY_MS) this.#publish(state)
+  }
+
+  /** A watcher cannot serve it: all watchers have the same classes, so none can. */
+  takeRefusal({ nodeClass, trial, model, reason }: ModelRefusal): void {
+    const state = this.#class(nodeClass)
+    if (trial !== state.number) return
+    if (state.trial?.challenger === model) state.trial = null
+    if (state.champion === model && state.before !== null) {
+      state.champion = state.before.champion
+      state.previous = state.before.previous
+      state.trial = null
+    }
+    this.#refuse(state, `Model ${short(model)} is refused: ${reason}.`)
+    this.#assign(state, null)
+  }
+
+  #look(state: ClassState): void {
+    const { trial, sum } = state
+    if (trial === null || !this.#promotion.automatic) return
+    const { failuresMin, trialMaxMs } = this.#promotion
+    const isOver = this.#outbox.nowMs - trial.sinceMs >= trialMaxMs
+    if (sum.failureCount < failuresMin * LOOKS[trial.looks] && !isOver) return
+    trial.looks++
+    const comparison = compare(sum, this.#promotion)
+    const isLast = isOver || trial.looks === LOOKS.length
+    if (comparison === null) {
+      if (isLast) this.#endTrial(state, 'in time no outcome of both was known', [])
+      return
+    }
+    const evidence = evidenceOf(comparison)
+    if (comparison.winner === 'challenger') {
+      if (trial.kind === 'probation') return this.#rollBack(state, comparison.because, evidence)
+      return this.#activate(
+        state,
+        trial.challenger,
+        `Model ${short(trial.challenger)} takes the place of ${name(state)}: ${comparison.because}.`,
+        evidence,
+      )
+    }
+    if (comparison.winner === 'champion' || isLast) {
+      this.#endTrial(state, comparison.because, evidence)
+    }
+  }
+
+  #activate(
+    state: ClassState,
+    model: ModelId,
+    sentence: string,
+    evidence: readonly Evidence[] = [],
+  ): void {
+    const { champion, previous } = state
+    state.before = { champion, previous }
+    state.previous = champion
+    state.champion = model
+    state.trial = champion === null ? null : this.#trial('probation', champion)
+    this.#assign(state, sentence, evidence)
+  }
+
+  #rollBack(state: ClassState, because: string, evidence: readonly Evidence[] = []): void {
+    const { champion, previous } = state
+    if (previous === null) {
+      return this.#refuse(state, `There is no model to roll back to: ${because}.`)
+    }
+    state.before = { champion, previous }
+    state.champion = previous
+    state.previous = null
+    state.trial = null
+    this.#assign(
+      state,
+      `Model ${short(champion)} is rolled back to ${short(previous)}: ${because}.`,
+      evidence,
+    )
+  }
+
+  #endTrial(state: ClassState, because: string, evidence: readonly Evidence[]): void {
+    const { trial } = state
+    if (trial === null) return
+    state.trial = null
+    const sentence =
+      trial.kind === 'challenge'
+        ? `Model ${short(trial.challenger)} does not take the place of ${name(state)}: ${because}.`
+        : `Model ${name(state)} stays in the place of ${short(trial.challenger)}, of which is known: ${because}.`
+    this.#assign(state, sentence, evidence)
+  }
+
+  /** Says it to every watcher; what is known of the pair before counts no longer. */
+  #assign(state: ClassState, sentence: string | null, evidence: readonly Evidence[] = []): void {
+    if (sentence !== null) this.#journal(state, sentence, evidence)
+    state.number++
+    state.sum = new OutcomeSum()
+    state.sinceMs = this.#outbox.nowMs
+    const { nodeClass, champion, trial, number } = state
+    const body: ModelAssignment = {
+      nodeClass,
+      champion,
+      challenger: trial?.challenger ?? null,
+      trial: number,
+    }
+    for (const output of toEveryPartition(this.#options.topology, 'node-log', (topic, partition) =>
+      logOutput(topic, partition, 'model', nodeClass, body),
+    )) {
+      this.#outbox.push(output)
+    }
+    this.#publish(state)
+  }
+
+  #takeDrift(state: ClassState, source: number, counts: DriftCounts): void {
+    const { drift } = state
+    if (counts.window < drift.window) return
+    if (counts.window > drift.window) {
+      drift.window = counts.window
+      drift.seen = new Map()
+    }
+    drift.seen.set(source, counts)
+    if (drift.seen.size < this.#options.topology.nodePartitions) return
+    const found = detectDrift([...drift.seen.values()], this.#drift)
+    if (found === null) return
+    const wasDrifted = drift.told?.drifted === true
+    drift.told = { atMs: this.#outbox.nowMs, ...found }
+    if (found.drifted !== wasDrifted) this.#tellDrift(state)
+    this.#publish(state)
+  }
+
+  #tellDrift(state: ClassState): void {
+    const { told } = state.drift
+    if (told === null) return
+    const shown = told.features.slice(0, 3).map((f) => `${f.name} ${f.stability.toFixed(2)}`)
+    const figures = `stability index of the score ${told.score.toFixed(2)}, of ${Math.round(100 * told.featureShare)} % of the features over ${this.#drift.stabilityMax} (${shown.join(', ')})`
+    const message = told.drifted
+      ? `What model ${name(state)} of class ${state.nodeClass} sees is not what it was trained on: ${figures}.`
+      : `What model ${name(state)} of class ${state.nodeClass} sees is again as in training: ${figures}.`
+    this.#journal(state, message, [
+      { what: 'driftScore', value: told.score, limit: this.#drift.stabilityMax },
+      { what: 'driftedFeatures', value: told.featureShare, limit: this.#drift.featureShareMax },
+    ])
+    if (!told.drifted) return
+    this.#outbox.alert({
+      kind: 'drift',
+      pool: FLEET_POOL,
+      node: null,
+      severity: 'warning',
+      message,
+      incidentId: null,
+    })
+  }
+
+  #refuse(state: ClassState, sentence: string): void {
+    this.#journal(state, sentence, [])
+    this.#publish(state)
+  }
+
+  #journal(state: ClassState, sentence: string, evidence: readonly Evidence[]): void {
+    state.lastChange = sentence
+    this.#outbox.journal({ kind: 'model', pool: FLEET_POOL, reasons: [sentence], evidence })
+  }
+
+  #publish(state: ClassState): void {
+    const { topology, source } = this.#options
+    const { nodeClass, champion, previous, trial, sum, sinceMs, lastChange } = state
+    const { nowMs } = this.#outbox
+    state.publishedAtMs = nowMs
+    const leads = sum.failures.flatMap(({ leadMs }) => (leadMs === null ? [] : [leadMs]))
+    const body: ClassModels = {
+      nodeClass,
+      atMs: nowMs,
+      champion,
+      previous,
+      challenger: trial?.challenger ?? null,
+      trial: trial?.kind ?? null,
+      sinceMs,
+      failureCount: sum.failureCount,
+      exposureMs: sum.exposureMs,
+      figures: {
+        champion: figuresOf(sum, 'champion', this.#promotion),
+        challenger: trial === null ? null : figuresOf(sum, 'challenger', this.#promotion),
+      },
+      leadTimeMs: leads.sort((a, b) => a - b)[leads.length >> 1] ?? null,
+      drift: state.drift.told,
+      lastChange,
+    }
+    const id = `${this.#options.partition}.${this.#outbox.offset}.${nodeClass}`
+    const event = { type: 'foreshock.model.state', source, id, subject: nodeClass, atMs: nowMs }
+    const partition = partitionOf(nodeClass, topology.nodePartitions)
+    this.#outbox.push(cloudEventOutput(topicName(topology, 'models'), partition, event, body))
+  }
+
+  #trial(kind: Trial['kind'], challenger: ModelId): Trial {
+    return { kind, challenger, sinceMs: this.#outbox.nowMs, looks: 0 }
+  }
+
+  #class(nodeClass: string): ClassState {
+    let state = this.#classes.get(nodeClass)
+    if (state === undefined) {
+      state = {
+        nodeClass,
+        champion: null,
+        previous: null,
+        trial: null,
+        number: 0,
+        before: null,
+        sinceMs: this.#outbox.nowMs,
+        sum: new OutcomeSum(),
+        drift: { window: -1, seen: new Map(), told: null },
+        publishedAtMs: Number.NEGATIVE_INFINITY,
+        lastChange: null,
+      }
+      this.#classes.set(nodeClass, state)
+    }
+    return state
+  }
+}
+
+function evidenceOf({ champion, challenger }: Comparison): readonly Evidence[] {
+  const line = (what: string, value: number | null): Evidence => {
+    return { what, value: value ?? 'unknown', limit: null }
+  }
+  return [
+    line('championRecall', champion.recall),
+    line('challengerRecall', challenger.recall),
+    line('championBrier', champion.brier),
+    line('challengerBrier', challenger.brier),
+  ]
+}
+
+function name({ champion }: ClassState): string {
+  return short(champion)
+}
+
+function short(model: ModelId | null): string {
+  return model === null ? 'of the configuration' : model.slice(0, 12)
+}

@@ -1,0 +1,212 @@
+/**
+ * What became of the nodes that were scored: for each, the rows of about the last horizon wait until
+ * the node has failed or has lived through it. Where a horizon has more grid times than slots, rows
+ * are taken together in blocks: then a node's highest probability in a block, and its last, are kept.
+ */
+import { type OutcomeCounts, scoreBin, type ScoredFailure } from '../core/model-life.ts'
+
+/** Nodes of a class in a partition that are followed; the others are scored all the same. */
+export const FOLLOWED_NODES_MAX = 16_384
+const BLOCKS_PER_HORIZON_MAX = 32
+const NODES_AT_FIRST = 256
+
+/** Of one model, by slot. */
+interface Scores {
+  highest: Float32Array
+  last: Float32Array
+  /** By node: the highest of the quiet window that is open. */
+  quiet: Float32Array
+}
+
+export class OutcomeTally {
+  readonly #horizonMs: number
+  readonly #blockMs: number
+  readonly #blocksPerHorizon: number
+  readonly #slots: number
+  readonly #actingPoint: number
+  readonly #models: readonly Scores[]
+  /** By slot: time of the last row, whole seconds; 0: empty. */
+  #at: Uint32Array = new Uint32Array(0)
+  /** By node: number of the open quiet window; -1: none. */
+  #window: Int32Array = new Int32Array(0)
+  #counts = emptyCounts()
+
+  /** `paired`: a challenger is scored too. */
+  constructor(options: {
+    readonly horizonMs: number
+    readonly intervalMs: number
+    readonly actingPoint: number
+    readonly paired: boolean
+  }) {
+    const { horizonMs, intervalMs } = options
+    this.#horizonMs = horizonMs
+    this.#actingPoint = options.actingPoint
+    this.#blockMs = Math.max(intervalMs, Math.ceil(horizonMs / BLOCKS_PER_HORIZON_MAX))
+    this.#blocksPerHorizon = Math.ceil(horizonMs / this.#blockMs)
+    this.#slots = this.#blocksPerHorizon + 2
+    const empty = () => new Float32Array(0)
+    this.#models = Array.from({ length: options.paired ? 2 : 1 }, () => ({
+      highest: empty(),
+      last: empty(),
+      quiet: empty(),
+    }))
+  }
+
+  /** A grid row of a node, later than those before. `probabilities`: of the champion, of the challenger. */
+  note(index: number, atMs: number, champion: number, challenger: number): void {
+    if (index >= FOLLOWED_NODES_MAX) return
+    if (index >= this.#window.length) this.#grow(index)
+    const block = Math.floor(atMs / this.#blockMs)
+    const slot = index * this.#slots + (block % this.#slots)
+    const known = this.#at[slot] !== 0 && this.#blockOf(slot) === block
+    if (!known) this.#settle(index, atMs)
+    this.#at[slot] = Math.floor(atMs / 1_000)
+    for (const [model, { highest, last }] of this.#models.entries()) {
+      const probability = model === 0 ? champion : challenger
+      highest[slot] = known ? Math.max(highest[slot], probability) : probability
+      last[slot] = probability
+    }
+  }
+
+  /** The node failed at `atMs`. Rows at or after it, made before that was known, count for nothing. */
+  failed(index: number, atMs: number): void {
+    const highest = this.#models.map(() => -1)
+    let firstOverAtMs = Number.POSITIVE_INFINITY
+    this.#each(index, (slot) => {
+      const rowAtMs = this.#at[slot] * 1_000
+      if (rowAtMs >= atMs) return
+      if (rowAtMs + this.#horizonMs < atMs) {
+        this.#liveThrough(index, slot)
+        return
+      }
+      for (const [model, scores] of this.#models.entries()) {
+        highest[model] = Math.max(highest[model], scores.highest[slot])
+      }
+      if (this.#models[0].highest[slot] >= this.#actingPoint) {
+        firstOverAtMs = Math.min(firstOverAtMs, rowAtMs)
+      }
+      this.#addErrors(slot, 1)
+    })
+    this.#clear(index)
+    if (highest[0] < 0) this.#counts.unscoredFailureCount++
+    else {
+      this.#counts.failures.push({
+        champion: highest[0],
+        challenger: highest[1] ?? null,
+        leadMs: Number.isFinite(firstOverAtMs) ? atMs - firstOverAtMs : null,
+      })
+    }
+  }
+
+  /** What becomes of the node is not known, or nobody's doing: rows that wait are dropped. */
+  uncertain(index: number): void {
+    this.#clear(index)
+  }
+
+  /** Since it was last asked; null where nothing became known. */
+  take(): OutcomeCounts | null {
+    const counts = this.#counts
+    if (counts.rowCount + counts.failures.length + counts.unscoredFailureCount === 0) return null
+    this.#counts = emptyCounts()
+    return counts
+  }
+
+  /** Rows that a whole horizon has passed after: their node lived. */
+  #settle(index: number, nowMs: number): void {
+    this.#each(index, (slot) => {
+      const endMs = (this.#blockOf(slot) + 1) * this.#blockMs
+      if (endMs + this.#horizonMs > nowMs) return
+      this.#liveThrough(index, slot)
+      this.#at[slot] = 0
+    })
+  }
+
+  #liveThrough(index: number, slot: number): void {
+    const window = Math.floor(this.#blockOf(slot) / this.#blocksPerHorizon)
+    if (this.#window[index] !== window) this.#closeWindow(index)
+    for (const { quiet, highest } of this.#models) {
+      quiet[index] =
+        this.#window[index] === window ? Math.max(quiet[index], highest[slot]) : highest[slot]
+    }
+    this.#window[index] = window
+    this.#counts.exposureMs += this.#blockMs
+    this.#addErrors(slot, 0)
+  }
+
+  #addErrors(slot: number, outcome: 0 | 1): void {
+    const { squaredErrors } = this.#counts
+    this.#counts.rowCount++
+    squaredErrors.champion += (this.#models[0].last[slot] - outcome) ** 2
+    if (this.#models.length > 1) {
+      squaredErrors.challenger += (this.#models[1].last[slot] - outcome) ** 2
+    }
+  }
+
+  #closeWindow(index: number): void {
+    if (this.#window[index] < 0) return
+    this.#window[index] = -1
+    const { quiet } = this.#counts
+    for (const [model, scores] of this.#models.entries()) {
+      const counts = model === 0 ? quiet.champion : quiet.challenger
+      const bin = scoreBin(scores.quiet[index])
+      counts[bin] = (counts[bin] ?? 0) + 1
+    }
+  }
+
+  #clear(index: number): void {
+    if (index >= this.#window.length) return
+    this.#closeWindow(index)
+    this.#at.fill(0, index * this.#slots, (index + 1) * this.#slots)
+  }
+
+  /** The node's slots that hold rows, oldest first. */
+  #each(index: number, visit: (slot: number) => void): void {
+    if (index >= this.#window.length) return
+    const from = index * this.#slots
+    let oldest = 0
+    for (let i = 1; i < this.#slots; i++) {
+      const [at, than] = [this.#at[from + i], this.#at[from + oldest]]
+      if (at !== 0 && (than === 0 || at < than)) oldest = i
+    }
+    for (let i = 0; i < this.#slots; i++) {
+      const slot = from + ((oldest + i) % this.#slots)
+      if (this.#at[slot] !== 0) visit(slot)
+    }
+  }
+
+  #blockOf(slot: number): number {
+    return Math.floor((this.#at[slot] * 1_000) / this.#blockMs)
+  }
+
+  #grow(index: number): void {
+    const nodes = Math.max(NODES_AT_FIRST, 2 ** Math.ceil(Math.log2(index + 1)))
+    const slots = nodes * this.#slots
+    const grown = (from: Float32Array, length: number) => {
+      const to = new Float32Array(length)
+      to.set(from)
+      return to
+    }
+    const at = new Uint32Array(slots)
+    at.set(this.#at)
+    this.#at = at
+    const window = new Int32Array(nodes).fill(-1)
+    window.set(this.#window)
+    this.#window = window
+    for (const scores of this.#models) {
+      scores.highest = grown(scores.highest, slots)
+      scores.last = grown(scores.last, slots)
+      scores.quiet = grown(scores.quiet, nodes)
+    }
+  }
+}
+
+function emptyCounts() {
+  return {
+    exposureMs: 0,
+    quiet: { champion: {} as Record<number, number>, challenger: {} as Record<number, number> },
+    failures: [] as ScoredFailure[],
+    unscoredFailureCount: 0,
+    rowCount: 0,
+    squaredErrors: { champion: 0, challenger: 0 },
+  }
+}

@@ -1,0 +1,89 @@
+// Goal: each scored row gets the outcome that its node had within the horizon, and no other.
+import { expect, test } from 'vitest'
+import { scoreBin } from '../../../src/core/model-life.ts'
+import { FOLLOWED_NODES_MAX, OutcomeTally } from '../../../src/pipeline/outcome-tally.ts'
+
+const MINUTE_MS = 60_000
+const START_MS = 1_763_600_040_000
+
+function tallyOf(more: { paired?: boolean; horizonMs?: number } = {}): OutcomeTally {
+  const { paired = true, horizonMs = 10 * MINUTE_MS } = more
+  return new OutcomeTally({ horizonMs, intervalMs: MINUTE_MS, actingPoint: 0.5, paired })
+}
+
+const at = (minute: number) => START_MS + minute * MINUTE_MS
+
+test('a failure takes the highest probability of its last horizon, of each model', () => {
+  const tally = tallyOf()
+  for (let minute = 0; minute <= 30; minute++) {
+    // An alarm of the champion that was too early, and one of the challenger in time.
+    tally.note(0, at(minute), minute === 15 ? 0.9 : 0.1, minute === 27 ? 0.8 : 0.2)
+  }
+  tally.failed(0, at(30) + 1)
+  const counts = tally.take()!
+  expect(counts.failures).toHaveLength(1)
+  expect(counts.failures[0].champion).toBeCloseTo(0.1)
+  expect(counts.failures[0].challenger).toBeCloseTo(0.8)
+  expect(counts.failures[0].leadMs).toBeNull()
+  // Ten rows of the last horizon count as a failure ahead, 21 as none; all are known.
+  expect(counts.rowCount).toBe(31)
+  expect(counts.exposureMs).toBe(21 * MINUTE_MS)
+  const quiet = Object.values(counts.quiet.champion).reduce((sum, count) => sum + count, 0)
+  expect(counts.quiet.champion[scoreBin(0.9)]).toBe(1)
+  expect(quiet).toBeGreaterThanOrEqual(3)
+  expect(tally.take()).toBeNull()
+})
+
+test('the lead is that of the first row at the acting point', () => {
+  const tally = tallyOf()
+  for (let minute = 0; minute < 8; minute++) tally.note(3, at(minute), minute < 3 ? 0.1 : 0.7, 0)
+  tally.failed(3, at(8))
+  expect(tally.take()!.failures[0].leadMs).toBe(5 * MINUTE_MS)
+})
+
+test('rows made after the failure, before it was known, are no foresight', () => {
+  const tally = tallyOf()
+  for (let minute = 0; minute < 5; minute++) tally.note(0, at(minute), 0.1, 0.1)
+  for (let minute = 5; minute < 8; minute++) tally.note(0, at(minute), 0.99, 0.99)
+  tally.failed(0, at(5))
+  const { failures, rowCount } = tally.take()!
+  expect(failures[0].champion).toBeCloseTo(0.1)
+  expect(rowCount).toBe(5)
+})
+
+test('squared errors are those of the rows whose outcome is known', () => {
+  const tally = tallyOf({ paired: false })
+  tally.note(0, at(0), 0.25, 0)
+  tally.failed(0, at(1))
+  const { squaredErrors, rowCount } = tally.take()!
+  expect([rowCount, squaredErrors.champion]).toEqual([1, 0.75 ** 2])
+})
+
+test('what becomes of a node that left is not known, and its index may serve another', () => {
+  const tally = tallyOf()
+  for (let minute = 0; minute < 5; minute++) tally.note(0, at(minute), 0.9, 0.9)
+  tally.uncertain(0)
+  expect(tally.take()).toBeNull()
+  tally.failed(0, at(6))
+  expect(tally.take()).toMatchObject({ failures: [], unscoredFailureCount: 1 })
+})
+
+test('a long horizon is kept in blocks: no alarm of the last horizon is lost', () => {
+  const tally = tallyOf({ horizonMs: 24 * 60 * MINUTE_MS })
+  for (let minute = 0; minute < 3_000; minute++) {
+    tally.note(1, at(minute), minute === 1_700 ? 0.9 : 0.1, 0.1)
+  }
+  tally.failed(1, at(3_000))
+  const { failures, exposureMs } = tally.take()!
+  expect(failures[0].champion).toBeCloseTo(0.9)
+  const hours = exposureMs / 3_600_000
+  expect(hours).toBeGreaterThan(24)
+  expect(hours).toBeLessThan(27)
+})
+
+test('only so many nodes are followed', () => {
+  const tally = tallyOf()
+  tally.note(FOLLOWED_NODES_MAX, at(0), 0.9, 0.9)
+  tally.failed(FOLLOWED_NODES_MAX, at(1))
+  expect(tally.take()).toMatchObject({ failures: [], unscoredFailureCount: 1 })
+})

@@ -1,0 +1,170 @@
+// Goal: a watcher serves another model from the offset on where its log names it, and one that is
+// rebuilt, here or on another machine, says the same, byte for byte.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { ModelId } from '../../../src/core/ids.ts'
+import type { ModelAssignment, ModelRefusal, OutcomeRecord } from '../../../src/core/model-life.ts'
+import type { NodeClass } from '../../../src/core/node.ts'
+import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
+import type { Topology } from '../../../src/core/topics.ts'
+import { startLocalHost, type WatcherHost } from '../../../src/pipeline/watcher-host.ts'
+import type { WatcherFold } from '../../../src/pipeline/watcher.ts'
+import { ModelStore } from '../../../src/predict/model-store.ts'
+import { writeTinyModel } from '../../support/history/tiny-model.ts'
+import { foreshockWasm, metric, PROBE } from '../../support/node-class.ts'
+import { NodeLog } from '../../support/node-log.ts'
+
+const CLASS: NodeClass = {
+  ...PROBE,
+  metrics: [metric('latency')],
+  attributes: [],
+  predictionIntervalMs: 60_000,
+  gridOrigin: 'epoch',
+}
+const START_MS = 1_763_600_040_000
+const TOPOLOGY: Topology = {
+  prefix: 'w.',
+  nodePartitions: 1,
+  poolPartitions: 1,
+  clock: 'arrival',
+  retentionMs: 1e9,
+}
+const kernel = foreshockWasm()
+
+/** The first feature is the value: alarms above `threshold`. */
+const FIRST = writeTinyModel(CLASS, 45)
+const SECOND = writeTinyModel(CLASS, 10)
+
+function storeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'foreshock-models-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+async function hostOf(directory: string, waitMs = 300): Promise<WatcherHost> {
+  const host = await startLocalHost({
+    topology: TOPOLOGY,
+    kernel,
+    nodeClasses: [CLASS],
+    models: { [CLASS.name]: FIRST },
+    changeGapMs: 1_000,
+    policies: [DEFAULT_POLICY],
+    nodesMax: 64,
+    source: '/test',
+    modelStore: { directory, peers: [], waitMs },
+  })
+  onTestFinished(() => host.close())
+  return host
+}
+
+async function logOf(directory: string): Promise<NodeLog> {
+  const fold = (await (await hostOf(directory)).createFold(0)) as WatcherFold
+  return new NodeLog(fold, CLASS, START_MS)
+}
+
+function assignment(champion: ModelId | null, more: Partial<ModelAssignment> = {}) {
+  return { nodeClass: CLASS.name, champion, challenger: null, trial: 1, ...more }
+}
+
+interface Prediction {
+  readonly node: string
+  readonly atMs: number
+  readonly probability: number
+}
+
+function predictions({ outputs }: NodeLog): readonly Prediction[] {
+  return outputs
+    .filter(({ topic }) => topic === 'w.predictions')
+    .map(({ value }) => JSON.parse(Buffer.from(value as Uint8Array).toString()) as Prediction)
+}
+
+test('rows are scored by the model that their place in the log says, also when it is rebuilt', async () => {
+  const directory = storeDirectory()
+  const { id } = await new ModelStore(directory).add(SECOND)
+  const log = await logOf(directory)
+  await log.minutes(3, { a: 20, b: 5 })
+  await log.append('model', assignment(id))
+  const switchedAtMs = log.nowMs
+  await log.minutes(3, { a: 20, b: 5 })
+  await log.append('model', assignment(null, { trial: 2 }))
+  await log.minutes(2, { a: 20, b: 5 })
+  const ofA = predictions(log).filter(({ node }) => node === 'a')
+  const high = ofA.filter(({ probability }) => probability > 0.5).map(({ atMs }) => atMs)
+  // A grid time and the sample at it may each give a row.
+  expect([...new Set(high)]).toEqual([1, 2, 3].map((minute) => switchedAtMs + minute * 60_000))
+  expect(ofA.length).toBeGreaterThan(6)
+  expect(predictions(log).filter((p) => p.node === 'b' && p.probability > 0.5)).toEqual([])
+
+  const rebuilt = (await (await hostOf(directory)).createFold(0)) as WatcherFold
+  const said = []
+  for (const record of log.records) said.push(...(await rebuilt.fold(record)))
+  expect(NodeLog.texts(said)).toEqual(NodeLog.texts(log.outputs))
+})
+
+test('the log does not go on before the model is here, and says what is missing', async () => {
+  const directory = storeDirectory()
+  const elsewhere = new ModelStore(storeDirectory())
+  const { id } = await elsewhere.add(SECOND)
+  const log = await logOf(directory)
+  await log.minutes(2, { a: 20 })
+  await expect(log.append('model', assignment(id))).rejects.toMatchObject({
+    code: 'MODEL_MISSING',
+    message: expect.stringContaining(id.slice(0, 12)),
+  })
+  const late = await hostOf(directory, 20_000)
+  const fold = await late.createFold(0)
+  const folding = (async () => {
+    for (const record of log.records) await fold.fold(record)
+  })()
+  await new ModelStore(directory).add(SECOND)
+  await expect(folding).resolves.toBeUndefined()
+})
+
+test('a model of other features is refused by its name, and the one before goes on', async () => {
+  const directory = storeDirectory()
+  const other: NodeClass = { ...CLASS, halfLivesMs: [1_000, 2_000, 3_000] }
+  const { id } = await new ModelStore(directory).add(writeTinyModel(other, 10))
+  const log = await logOf(directory)
+  await log.minutes(2, { a: 20 })
+  await log.append('model', assignment(id))
+  await log.minutes(2, { a: 20 })
+  const [refusal, ...more] = log.bodies<ModelRefusal>('model-refused')
+  expect(refusal).toMatchObject({ model: id, trial: 1, nodeClass: CLASS.name })
+  expect(refusal.reason).toMatch(/was trained on other features/)
+  expect(more).toEqual([])
+  expect(predictions(log).every(({ probability }) => probability < 0.5)).toBe(true)
+})
+
+test('a challenger is scored beside the champion, told apart, and nothing of it is acted upon', async () => {
+  const directory = storeDirectory()
+  const { id } = await new ModelStore(directory).add(SECOND)
+  const log = await logOf(directory)
+  await log.append('model', assignment(null, { challenger: id }))
+  // A horizon is an hour: what was scored at first has come to nothing by the end.
+  await log.minutes(70, { a: 20, b: 5 })
+  await log.append('node-event', {
+    kind: 'failure',
+    node: 'a',
+    atMs: log.nowMs + 1,
+    failureKind: 'test',
+  })
+  await log.minutes(2, { b: 5 })
+  const batches = log.outputs.filter(({ topic }) => topic === 'w.predictions.batches')
+  const shadows = batches.filter(({ headers }) => headers?.['role'] === 'challenger')
+  expect(shadows.length).toBeGreaterThan(60)
+  expect(batches.length).toBeGreaterThan(shadows.length)
+  expect(predictions(log).every(({ probability }) => probability < 0.5)).toBe(true)
+
+  const [introduced, ...told] = log.bodies<OutcomeRecord>('model-outcomes')
+  expect(introduced).toMatchObject({ trial: 0, outcomes: { rowCount: 0 } })
+  expect(told.every(({ trial }) => trial === 1)).toBe(true)
+  const failures = told.flatMap(({ outcomes }) => outcomes.failures)
+  expect(failures).toHaveLength(1)
+  expect(failures[0].champion).toBeLessThan(0.5)
+  expect(failures[0].challenger).toBeGreaterThan(0.5)
+  const rows = told.reduce((sum, { outcomes }) => sum + outcomes.rowCount, 0)
+  // An hour of one-minute rows is kept in blocks of two: those of the failure, and those before.
+  expect(rows).toBeGreaterThan(35)
+})
