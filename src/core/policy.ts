@@ -1,5 +1,5 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
-import type { ModelId, NodeId, PoolId } from './ids.ts'
+import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { ShardRules } from './shard.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
@@ -81,6 +81,17 @@ export type PoolControl =
       readonly by: string
       readonly reason: string
     }
+  | ApprovalControl
+
+/** In mode `approve` what an incident asks for is done once it is approved; until it gets graver. */
+export interface ApprovalControl {
+  readonly kind: 'approval'
+  readonly pool: PoolId | null
+  readonly incident: IncidentId
+  readonly approved: boolean
+  readonly by: string
+  readonly reason: string
+}
 
 /**
  * Which model serves a class of nodes: `activate` puts one in its place, `challenge` has one scored

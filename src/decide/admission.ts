@@ -29,6 +29,8 @@ export interface Ask {
   readonly nowMs: number
   readonly policy: Policy
   readonly mode: Mode
+  /** Who approved what the incident asks for, and why; null when nobody has. */
+  readonly approved: string | null
   /** Why the pool is stopped, `null` when it is not. */
   readonly stopped: string | null
   readonly vetoed: string | null
@@ -118,8 +120,8 @@ function withTargetOnce(ask: Ask): Ask {
   return { ...ask, target: () => (choice ??= target()) }
 }
 
-function checkMode({ mode }: Ask): string | null {
-  if (mode === 'enforce') return null
+function checkMode({ mode, approved }: Ask): string | null {
+  if (mode === 'enforce' || (mode === 'approve' && approved !== null)) return null
   if (mode === 'observe') return 'the pool only observes; this is what would be done'
   return 'the pool acts on approval only, and nobody has approved'
 }

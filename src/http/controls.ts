@@ -1,5 +1,5 @@
 /**
- * POST /v1/controls: what operators say (mode, stop, veto), always with a reason.
+ * POST /v1/controls: what operators say (mode, stop, veto, approval), always with a reason.
  *
  * All of them take one partition, so that "stop" never overtakes the "go on" before it. A stop of
  * every pool is also put on the compacted `stop` topic, which is read out of band before every send.
@@ -32,6 +32,12 @@ const ControlBody = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
   z.strictObject({ kind: z.literal('veto'), node: text, veto: z.boolean(), ...common }),
+  z.strictObject({
+    kind: z.literal('approval'),
+    incident: text,
+    approved: z.boolean(),
+    ...common,
+  }),
   z.strictObject({
     kind: z.literal('model'),
     action: z.enum(['activate', 'challenge', 'rollback']),

@@ -1,6 +1,6 @@
 /** Controls: what operators tell the service, each with who and why. */
 import { z } from 'zod'
-import type { ModelId } from '../core/ids.ts'
+import type { IncidentId, ModelId } from '../core/ids.ts'
 import type { Control } from '../core/policy.ts'
 import { checkedBody, parseObject } from './body.ts'
 import type { Field } from './field.ts'
@@ -23,6 +23,16 @@ const BODIES = {
   }),
   stop: z.object({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
   veto: z.object({ kind: z.literal('veto'), node: nodeId, veto: z.boolean(), ...common }),
+  approval: z.object({
+    kind: z.literal('approval'),
+    incident: z
+      .string()
+      .min(1, 'expected the id of an open incident')
+      .max(512)
+      .transform((id) => id as IncidentId),
+    approved: z.boolean(),
+    ...common,
+  }),
   model: z
     .object({
       kind: z.literal('model'),
@@ -47,10 +57,14 @@ export function decodeControl(bytes: Uint8Array): Field<Control> {
   const body = parseObject(bytes)
   if (!body.ok) return body
   const { kind } = body.value
-  if (kind === 'mode' || kind === 'stop' || kind === 'veto' || kind === 'model') {
+  if (isKnown(kind)) {
     return checkedBody<Control>(BODIES[kind], body.value)
   }
   const shown = typeof kind === 'string' ? quoted(kind) : typeName(kind)
   const known = Object.keys(BODIES).join(', ')
   return refuse('kind-unknown', `\`kind\` is ${shown}; expected one of ${known}`)
+}
+
+function isKnown(kind: unknown): kind is keyof typeof BODIES {
+  return typeof kind === 'string' && Object.hasOwn(BODIES, kind)
 }

@@ -1,6 +1,6 @@
 /** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
 import { never } from '../core/errors.ts'
-import type { PoolControl } from '../core/policy.ts'
+import type { ApprovalControl, PoolControl } from '../core/policy.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { type CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
@@ -27,6 +27,8 @@ export class ControlDesk {
       case 'veto':
         this.#takeVeto(control)
         break
+      case 'approval':
+        return this.#takeApproval(control)
       default:
         never(control)
     }
@@ -65,6 +67,26 @@ export class ControlDesk {
     }
   }
 
+  #takeApproval(control: ApprovalControl): void {
+    const { incident: id, approved, by, reason } = control
+    const pool = [...this.#state.pools.values()].find(({ incidents }) => incidents.has(id))
+    const incident = pool?.incidents.get(id)
+    if (pool === undefined || incident === undefined) {
+      // With no pool it was sent to every coordinator, and is another one's.
+      if (control.pool !== null) this.#journal(this.#state.pool(control.pool), control, 'not open')
+      return
+    }
+    incident.approved = approved ? `${reason} (by ${by})` : null
+    this.#journal(pool, control)
+    if (!approved) {
+      const why = `The approval was taken back: ${reason}.`
+      this.#commands.withdraw(pool, why, (flight) => flight.incident === incident)
+    }
+    incident.refused = new Set()
+    pool.stirred.add(incident)
+    pool.dirty = true
+  }
+
   #takeVeto(control: Extract<PoolControl, { kind: 'veto' }>): void {
     const reason = `${control.reason} (by ${control.by})`
     if (control.veto) this.#state.vetoes.set(control.node, reason)
@@ -75,12 +97,15 @@ export class ControlDesk {
     this.#state.touch(node)
   }
 
-  #journal(pool: PoolState, control: PoolControl): void {
+  #journal(pool: PoolState, control: PoolControl, but?: string): void {
+    const open = control.kind === 'approval' && but === undefined
+    const and = but === undefined ? '' : `, which is ${but}, so nothing follows,`
     this.#outbox.journal({
       kind: 'control',
       pool: pool.id,
+      incidentId: open ? control.incident : null,
       node: control.kind === 'veto' ? control.node : null,
-      reasons: [`${sentence(control)} by ${control.by}: ${control.reason}.`],
+      reasons: [`${sentence(control)}${and} by ${control.by}: ${control.reason}.`],
     })
   }
 }
@@ -97,6 +122,8 @@ function sentence(control: PoolControl): string {
       return control.stopped ? 'The pool is stopped' : 'The pool goes on'
     case 'veto':
       return `Acting on node ${control.node} is ${control.veto ? 'vetoed' : 'allowed again'}`
+    case 'approval':
+      return `Incident ${control.incident} is ${control.approved ? 'approved' : 'no longer approved'}`
     default:
       return never(control)
   }

@@ -163,6 +163,7 @@ export class DecisionDesk {
         const { action, workload } = current
         this.#journalRefusal(pool, incident.node, incident, action, workload, admission)
         if (admission.rail === 'attempts') this.#alertAttempts(incident, admission.reason)
+        if (admission.rail === 'mode') this.#alertApproval(pool, incident)
       }
       refused.add(admission.rail)
       if (!WORKLOAD_RAILS.has(admission.rail)) break
@@ -222,6 +223,7 @@ export class DecisionDesk {
       nowMs,
       policy,
       mode: pool.mode ?? policy.mode,
+      approved: incident?.approved ?? null,
       stopped: pool.stopped ?? (nowMs < pool.heldUntilMs ? pool.held : null),
       vetoed: node.vetoed,
       maintenanceUntilMs: node.maintenanceUntilMs,
@@ -318,6 +320,19 @@ export class DecisionDesk {
       severity: 'critical',
       message: `Node ${incident.node.id} needs a person: ${reason}.`,
       incidentId: incident.id,
+    })
+  }
+
+  /** Once for each thing that is waited for: what was refused before is not told again. */
+  #alertApproval(pool: PoolState, { node, id, reasons }: Incident): void {
+    if ((pool.mode ?? this.#policyFor(pool).mode) !== 'approve') return
+    this.#outbox.alert({
+      kind: 'approval',
+      pool: pool.id,
+      node: node.id,
+      severity: 'warning',
+      message: `Incident ${id} waits for approval: ${reasons.join(' ')}`,
+      incidentId: id,
     })
   }
 

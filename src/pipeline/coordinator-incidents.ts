@@ -63,6 +63,7 @@ export class IncidentDesk {
         evidence: fault.evidence,
         steps: new Map(),
         actedBefore: node.acted,
+        approved: null,
         refused: new Set(),
         dueMs: Number.POSITIVE_INFINITY,
       }
@@ -71,7 +72,13 @@ export class IncidentDesk {
       this.#openedCount++
     } else {
       this.#commands.withdraw(pool, why, (flight) => flight.incident === open)
-      Object.assign(open, { cause, reasons, evidence: fault.evidence, refused: new Set() })
+      Object.assign(open, {
+        cause,
+        reasons,
+        evidence: fault.evidence,
+        approved: null,
+        refused: new Set(),
+      })
     }
     this.#announce(node, cause, fault, reasons)
     this.#state.touch(node)
@@ -140,6 +147,7 @@ export class IncidentDesk {
       evidence,
       steps: new Map(),
       actedBefore: null,
+      approved: null,
       refused: new Set(),
       dueMs: Number.POSITIVE_INFINITY,
     }

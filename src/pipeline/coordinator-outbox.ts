@@ -23,7 +23,14 @@ export interface OutboxOptions {
 
 /** Body of a record in `alerts`: something that a person should know. */
 export interface AlertRecord {
-  readonly kind: 'failure' | 'prediction' | 'shared-cause' | 'attempts' | 'missed' | 'drift'
+  readonly kind:
+    | 'failure'
+    | 'prediction'
+    | 'shared-cause'
+    | 'attempts'
+    | 'missed'
+    | 'approval'
+    | 'drift'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

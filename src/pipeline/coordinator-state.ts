@@ -45,6 +45,8 @@ export interface Incident {
   readonly steps: Map<string, Step>
   /** What `node.acted` was before this incident. */
   readonly actedBefore: Acted | null
+  /** Who approved it, and why; null when nobody has, or it got graver since. */
+  approved: string | null
   /** Rails that refuse now and were journaled. */
   refused: ReadonlySet<Rail>
   /** When a refusal may end by itself. */

@@ -16,6 +16,7 @@ const FREE: Ask = {
   mode: 'enforce',
   stopped: null,
   vetoed: null,
+  approved: null,
   maintenanceUntilMs: null,
   liveness: 'live',
   confirmed: false,
