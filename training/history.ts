@@ -91,7 +91,7 @@ export async function openHistory(
   }
 }
 
-async function connect(dataDir: string): Promise<DuckDBConnection> {
+export async function connect(dataDir: string): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: '2',
     temp_directory: '',

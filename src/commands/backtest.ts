@@ -5,11 +5,18 @@ import { ServiceError } from '../core/errors.ts'
 import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
 import { featureHash, featureNames } from '../state/features.ts'
 import type { CardPart } from '../core/model.ts'
+import { isAnomalyManifest } from '../../training/anomaly/manifest.ts'
 import { backtest, type Backtest } from '../../training/backtest.ts'
 import { plotTradeoff } from '../../training/tradeoff-plot.ts'
 import { cheapestPoint, expectedCost, type Costs } from '../../training/tradeoff.ts'
+import { runAnomalyBacktest } from './anomaly-backtest.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { HISTORY_OPTIONS, historySource, type HistorySource } from './history-source.ts'
+import {
+  HISTORY_OPTIONS,
+  historySource,
+  type HistorySource,
+  manifestFile,
+} from './history-source.ts'
 import { formatNumber, printJson } from './output.ts'
 import { packageRoot } from './package.ts'
 import { Progress } from './progress.ts'
@@ -23,7 +30,7 @@ export const command: Command = {
     model: {
       kind: 'text',
       value: 'DIR',
-      summary: "the model's directory",
+      summary: "the model's directory; a manifest of anomalies needs none",
       fallback: 'models/NAME of the package, NAME being that of the history',
     },
     plot: { kind: 'text', value: 'FILE', summary: 'write the trade-off as an SVG' },
@@ -45,6 +52,8 @@ export const command: Command = {
     },
   },
   async run(args, io) {
+    const manifest = manifestFile(args.required('history'))
+    if (isAnomalyManifest(manifest)) return runAnomalyBacktest(manifest, args, io)
     const costs = costsOf(args)
     const leadMinMs = args.duration('lead-time') ?? 0
     const source = await historySource(args)

@@ -39,7 +39,7 @@ export async function historySource(args: Arguments): Promise<HistorySource> {
 }
 
 /** A path wins over a name; what is neither is reported as the path it was given as. */
-function manifestFile(text: string): string {
+export function manifestFile(text: string): string {
   const packaged = join(packageRoot(), 'training', 'histories', `${text}.toml`)
   const isName = /^[\w-]+$/.test(text)
   return isName && !existsSync(text) && existsSync(packaged) ? packaged : text

@@ -14,6 +14,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   control: 'operator',
   outcome: 'outcome',
   assignment: 'shards',
+  model: 'model',
 }
 const TIME_WIDTH = 9
 const TITLE_WIDTH = 10
