@@ -2,7 +2,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ServiceError } from '../src/core/errors.ts'
-import type { ModelCard } from '../src/core/model.ts'
+import { type ModelCard, type ModelReference, REFERENCE_FILE } from '../src/core/model.ts'
 
 const MODEL_FILE = 'model.onnx'
 const CARD_FILE = 'card.json'
@@ -13,6 +13,8 @@ export interface ModelFiles {
   readonly onnx: Uint8Array
   /** Sorted. */
   readonly trainedHashes: Uint32Array
+  /** How its training rows lay, for drift to be measured against. */
+  readonly reference?: ModelReference
   /** By the names that the card gives them. */
   readonly parts?: readonly ModelFiles[]
 }
@@ -50,6 +52,8 @@ async function writeFiles(directory: string, model: ModelFiles): Promise<void> {
   await writeFile(join(directory, MODEL_FILE), model.onnx)
   await writeFile(join(directory, CARD_FILE), `${JSON.stringify(model.card, null, 2)}\n`)
   await writeFile(join(directory, TRAINED_NODES_FILE), toBytes(model.trainedHashes))
+  if (model.reference === undefined) return
+  await writeFile(join(directory, REFERENCE_FILE), `${JSON.stringify(model.reference)}\n`)
 }
 
 async function renameIfThere(from: string, to: string): Promise<boolean> {

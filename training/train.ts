@@ -19,6 +19,7 @@ import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
 import type { Manifest, Slice } from './manifest.ts'
 import { writeModel, type ModelFiles } from './model-files.ts'
+import { referenceOf } from './reference.ts'
 import { scoreRows } from './score.ts'
 
 export interface TrainProgress {
@@ -146,6 +147,7 @@ function describe(
     const scores = margins.map((margin) => calibrate(calibration, margin))
     return scoredRows(data.slices[slice].facts(), scores, intervalMs, horizonMs)
   }
+  const validation = probabilities('validation')
   const test = probabilities('test')
   const model = describeModel(
     {
@@ -160,7 +162,7 @@ function describe(
       lives,
       booster: widen(booster, data.columns, featureNames.length),
       calibration,
-      validation: probabilities('validation'),
+      validation,
       test,
     },
     {
@@ -172,8 +174,18 @@ function describe(
     },
   )
   const kinds = failureKinds(manifest, data.events, lives)
+  const { fit } = data.slices
   return {
     ...model,
+    reference: referenceOf({
+      nodeClass,
+      featureNames: Array.from(data.columns, (column) => featureNames[column]),
+      bounds: data.bounds,
+      rows: fit.rows(),
+      nodes: fit.facts().node,
+      scores: validation.scores,
+      scoreNodes: validation.node,
+    }),
     card: { ...model.card, kinds: judgeKinds(test, model.card.actingPoint, kinds) },
   }
 }

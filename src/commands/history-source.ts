@@ -31,11 +31,16 @@ export interface HistorySource {
 }
 
 export async function historySource(args: Arguments): Promise<HistorySource> {
-  const manifest = readManifest(manifestFile(args.required('history')))
+  const manifest = historyManifest(args)
   const dataDir = args.required('data')
   const classes = loadNodeClasses(args.text('node-classes') ?? packagedNodeClasses())
   const nodeClass = nodeClassNamed(classes, manifest.nodeClass)
   return { manifest, nodeClass, dataDir, module: await loadKernel() }
+}
+
+/** What `--history` names. */
+export function historyManifest(args: Arguments): Manifest {
+  return readManifest(manifestFile(args.required('history')))
 }
 
 /** A path wins over a name; what is neither is reported as the path it was given as. */

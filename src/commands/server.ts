@@ -21,6 +21,7 @@ import {
 } from '../pipeline/service.ts'
 import { ModelStore } from '../predict/model-store.ts'
 import { Ring } from '../state/ring.ts'
+import { record } from '../store/history-recorder.ts'
 import { ConsoleViews } from '../store/views.ts'
 import { openBus } from './bus.ts'
 import type { Io } from './command.ts'
@@ -96,6 +97,8 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     closers.push(() => service.stop())
     const feed = await feedConsole(bus, config.topology, views, metrics)
     closers.push(() => feed.close())
+    if (config.history.directory !== null)
+      closers.push(startRecording(bus, config, nodeClasses, log))
     const { url } = server
     return { url, bus, service, serviceOptions, views, publicKey: signer.publicKey, stop }
   } catch (error) {
@@ -157,6 +160,27 @@ function serviceOptionsOf(
       restored: (role, partition, records, elapsedMs) =>
         log.info({ role, partition, records, elapsedMs }, 'restored'),
     },
+  }
+}
+
+/** The answer ends it, with what has gathered on disk. */
+function startRecording(
+  bus: Bus,
+  { topology, history }: Config,
+  nodeClasses: ServiceOptions['nodeClasses'],
+  log: pino.Logger,
+): () => Promise<void> {
+  const { directory, retentionMs, flushMs } = history
+  if (directory === null) return async () => undefined
+  const ended = new AbortController()
+  const { signal } = ended
+  const recording = record({ bus, topology, nodeClasses, directory, retentionMs, flushMs, signal })
+    .then(() => undefined)
+    // The service predicts and acts without it, so it goes on, and says what is wrong.
+    .catch((error: unknown) => log.error({ err: error }, 'nothing is recorded any more'))
+  return async () => {
+    ended.abort()
+    await recording
   }
 }
 

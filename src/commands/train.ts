@@ -1,16 +1,18 @@
 /** `foreshock train`: a labelled history becomes a model directory. */
 import { train } from '../../training/train.ts'
 import type { Command } from './command.ts'
-import { HISTORY_OPTIONS, historySource } from './history-source.ts'
+import { HISTORY_OPTIONS } from './history-source.ts'
 import { printJson } from './output.ts'
 import { Progress } from './progress.ts'
 import { qualityTable } from './quality.ts'
+import { RECORDED_OPTIONS, trainingSource } from './recorded-source.ts'
 
 export const command: Command = {
   name: 'train',
   summary: 'train a failure model on a labelled history',
   options: {
     ...HISTORY_OPTIONS,
+    ...RECORDED_OPTIONS,
     out: { kind: 'text', value: 'DIR', summary: "the model's directory, e.g. models/mine" },
     seed: {
       kind: 'text',
@@ -22,7 +24,7 @@ export const command: Command = {
   async run(args, io) {
     const outDir = args.required('out')
     const seed = args.number('seed') ?? 1
-    const source = await historySource(args)
+    const { release, ...source } = await trainingSource(args, io)
     let progress = new Progress(io, '')
     let step = ''
     const card = await train({
@@ -38,7 +40,7 @@ export const command: Command = {
         }
         progress.update(update.doneRatio, update.detail)
       },
-    })
+    }).finally(release)
     progress.done()
     if (args.flag('json')) {
       printJson(io, card)

@@ -100,7 +100,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/route', routeRoutes(views, ports.makeRing))
   app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
-  app.route('/v1/controls', controlRoutes({ topology, produce }))
+  app.route('/v1/controls', controlRoutes({ topology, produce, models: ports.models }))
   app.route('/v1/stream', streamRoutes(views, { ...STREAM_LIMITS, ...ports.stream, startId }))
   app.route('/v1', listRoutes(views))
   app.route('/', pageRoutes(ports.page))

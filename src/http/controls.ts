@@ -7,10 +7,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Output } from '../core/bus.ts'
+import { LISTING_FILE } from '../core/model.ts'
 import type { Control } from '../core/policy.ts'
 import { topicName } from '../core/topics.ts'
 import type { Topology } from '../core/topics.ts'
 import { readBody } from './body.ts'
+import type { StoredModels } from './models.ts'
 import { badRequest } from './problem.ts'
 
 const CONTROL_BYTES_MAX = 16_384
@@ -55,16 +57,29 @@ const ControlBody = z.discriminatedUnion('kind', [
 export interface ControlPorts {
   readonly topology: Topology
   readonly produce: (outputs: readonly Output[]) => Promise<unknown>
+  readonly models: StoredModels
 }
 
-export function controlRoutes({ topology, produce }: ControlPorts): Hono {
+export function controlRoutes({ topology, produce, models }: ControlPorts): Hono {
   const routes = new Hono()
   routes.post('/', async (c) => {
     const control = readControl(await readBody(c, CONTROL_BYTES_MAX))
+    await requireModel(control, models)
     await produce(controlOutputs(topology, control))
     return c.json(control, 202)
   })
   return routes
+}
+
+/** Watchers wait for a model that the log names: one that nobody has would stop them all. */
+async function requireModel(control: Control, models: StoredModels): Promise<void> {
+  if (control.kind !== 'model') return
+  const { action, model } = control
+  if ((action === 'rollback') !== (model === null)) {
+    throw badRequest('model: activate and challenge name one, rollback names none')
+  }
+  if (model === null || (await models.file(model, LISTING_FILE)) !== null) return
+  throw badRequest(`model: ${model} is not in the store of this console; foreshock models add it`)
 }
 
 function readControl(bytes: Uint8Array): Control {

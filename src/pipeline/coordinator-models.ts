@@ -110,7 +110,12 @@ export class ModelDesk {
 
   takeOutcomes(record: OutcomeRecord): void {
     const state = this.#class(record.nodeClass)
-    if (state.number === 0 && record.trial === 0) state.champion ??= record.champion
+    const isConfigured = state.number === 0 && record.trial === 0
+    if (isConfigured && record.champion !== state.champion) {
+      // The log has named none yet, so it is the configuration's, and that may have changed.
+      state.champion = record.champion
+      state.sum = new OutcomeSum()
+    }
     if (record.trial === state.number) {
       state.sum.add(record.outcomes)
       this.#look(state)

@@ -10,7 +10,14 @@ import type { KafkaBusOptions } from './client.ts'
 import { kafkaClient } from './client.ts'
 import { kafkajs } from './library.ts'
 
-export const ACCESS_ROLES = ['ingest', 'watcher', 'coordinator', 'console', 'agent'] as const
+export const ACCESS_ROLES = [
+  'ingest',
+  'watcher',
+  'coordinator',
+  'console',
+  'recorder',
+  'agent',
+] as const
 export type AccessRole = (typeof ACCESS_ROLES)[number]
 
 interface Access {
@@ -62,6 +69,12 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
       'results',
     ],
     writes: ['telemetry', 'controls', 'stop'],
+    shares: false,
+  },
+  /** `foreshock record` and `foreshock retrain`. */
+  recorder: {
+    reads: ['node-log', 'predictions.batches', 'models'],
+    writes: ['controls'],
     shares: false,
   },
   agent: {

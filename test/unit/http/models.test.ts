@@ -54,3 +54,27 @@ test('the files of a model, and 404 for any other', async () => {
     expect((await app.request(path)).status, path).toBe(404)
   }
 })
+
+test('a control names only a model that is here: watchers would wait for any other', async () => {
+  const { app, produced } = consoleWithModels()
+  const post = (body: object) => {
+    const common = { kind: 'model', nodeClass: 'server', reason: 'test' }
+    return app.request('/v1/controls', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...common, ...body }),
+    })
+  }
+  const { champion } = CLASS_MODELS
+  expect((await post({ action: 'activate', model: champion })).status).toBe(202)
+  expect((await post({ action: 'rollback' })).status).toBe(202)
+  expect(produced).toHaveLength(2)
+  const refused = [
+    { action: 'activate', model: 'c'.repeat(64) },
+    { action: 'challenge' },
+    { action: 'rollback', model: champion },
+    { action: 'activate', model: 'no hash' },
+  ]
+  for (const body of refused) expect((await post(body)).status, JSON.stringify(body)).toBe(400)
+  expect(produced).toHaveLength(2)
+})
