@@ -58,6 +58,8 @@ export interface Manifest {
     readonly featureRatio: number
     /** Fewest rows in a leaf. */
     readonly rowsMin: number
+    /** Stop when this many trees brought nothing on the validation slice; 0: grow them all. */
+    readonly patience: number
     /** Models of different seeds whose margins are averaged. */
     readonly members: number
     /** Endings of the names of features that do not earn their place, such as `max`. */
@@ -118,6 +120,7 @@ export function parseManifest(toml: string, file: string): Manifest {
       learningRate: training.learning_rate,
       featureRatio: training.feature_ratio,
       rowsMin: training.rows_min,
+      patience: training.patience,
       members: training.members,
       leaveOut: training.leave_out,
       rowRatio: training.row_ratio,
@@ -163,6 +166,7 @@ const Training = z.strictObject({
   learning_rate: z.number().positive().max(1).default(0.05),
   feature_ratio: z.number().positive().max(1).default(0.7),
   rows_min: z.number().int().min(1).default(40),
+  patience: z.number().int().min(0).default(100),
   members: z.number().int().min(1).max(32).default(1),
   leave_out: z.array(z.string().min(1)).default([]),
   row_ratio: z.number().positive().max(1).default(1),

@@ -9,6 +9,7 @@ import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
 import { DEFAULT_BOOST, growBoost, type BoostParams } from './boost.ts'
 import type { Booster } from './booster.ts'
+import { calibrationSpread } from './calibration-spread.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
 import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
@@ -101,7 +102,8 @@ async function growMember(
   data: Dataset,
   member: number,
 ): Promise<Booster> {
-  const { trees, leaves, learningRate, featureRatio, rowsMin, members } = manifest.training
+  const { trees, leaves, learningRate, featureRatio, rowsMin, patience, members } =
+    manifest.training
   const params: BoostParams = {
     ...DEFAULT_BOOST,
     treesMax: trees,
@@ -109,10 +111,11 @@ async function growMember(
     learningRate,
     featureRatio,
     rowsMin,
+    patience,
     seed: seed + member * SEED_STEP,
   }
   const rows = data.slices.fit.rows()
-  const validation = data.slices.validation.rows()
+  const validation = patience === 0 ? null : data.slices.validation.rows()
   const growing = growBoost(module, { rows, bounds: data.bounds, validation }, params)
   for (;;) {
     const step = growing.next()
@@ -123,9 +126,13 @@ async function growMember(
     onProgress?.({
       step: 'growing trees',
       doneRatio: (member + step.value.trees / step.value.treesMax) / members,
-      detail: `${members === 1 ? '' : `model ${member + 1} of ${members}: `}${step.value.trees} trees, PR-AUC on validation ${step.value.validation?.toFixed(4) ?? '?'}`,
+      detail: `${members === 1 ? '' : `model ${member + 1} of ${members}: `}${step.value.trees} trees${qualityText(step.value.validation)}`,
     })
   }
+}
+
+function qualityText(validation: number | null): string {
+  return validation === null ? '' : `, PR-AUC on validation ${validation.toFixed(4)}`
 }
 
 function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset): Calibration {
@@ -149,6 +156,14 @@ function describe(
   }
   const validation = probabilities('validation')
   const test = probabilities('test')
+  const calibrated = data.slices.calibration.facts()
+  const spread = calibrationSpread(
+    scoreRows(module, booster, data.slices.calibration.rows()).map((margin) =>
+      calibrate(calibration, margin),
+    ),
+    calibrated.labels,
+    calibrated.node,
+  )
   const model = describeModel(
     {
       manifest,
@@ -166,6 +181,7 @@ function describe(
       test,
     },
     {
+      calibrationSpread: spread,
       baselines: judgeBaselines(manifest, data.slices.test.facts(), intervalMs),
       notes: [
         `Split by node hash: fit below ${split.fit}, calibration below ${split.calibration}, validation below ${split.validation}, test the rest. Test nodes were never seen.`,

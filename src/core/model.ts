@@ -1,6 +1,7 @@
 /** A model's card: what it is, how it was judged, and when to act on it. Checked by a test. */
 import type { AlertBudgetPoint } from './assessment.ts'
 import type { ModelId } from './ids.ts'
+import type { CalibrationSpread } from './probability-interval.ts'
 
 /** How well a set of scores ranks and means what it says. Ratios 0..1. */
 export interface Quality {
@@ -26,6 +27,12 @@ export interface Quality {
   /** Failure minus first alert, of the failures foreseen; median. Null when none was. */
   readonly leadTimeMs: number | null
   readonly alertBudget: readonly { falseAlarmsPer1000NodeMonths: number; recall: number }[]
+}
+
+/** What a kind of feature is worth: PR-AUC of small models on validation, one for each seed. */
+export interface Ablation {
+  readonly change: string
+  readonly prAuc: readonly number[]
 }
 
 /** What acting at a probability would have brought: one point of the trade-off. */
@@ -107,6 +114,8 @@ export interface ModelCard {
   /** Recommended acting point, a probability. */
   readonly actingPoint: number
   readonly alertBudgets: readonly AlertBudgetPoint[]
+  /** Absent or null: predictions carry no interval. */
+  readonly calibrationSpread?: CalibrationSpread | null
   /** sha256 of model.onnx. */
   readonly modelHash: string
   /** File with the hashes of the nodes seen in training, so that a backtest leaves them out. */
@@ -121,6 +130,8 @@ export interface ModelCard {
   readonly kinds?: Readonly<Record<string, KindQuality>>
   readonly parts?: readonly CardPart[]
   readonly figures?: { readonly validation: Figures; readonly test: Figures }
+  /** Absent where it was not measured. */
+  readonly ablation?: readonly Ablation[]
   readonly notes: readonly string[]
 }
 

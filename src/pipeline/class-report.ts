@@ -11,6 +11,7 @@ import type { PoolId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
+import { probabilityInterval } from '../core/probability-interval.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
 import { contributions } from '../predict/occlusion.ts'
@@ -255,7 +256,7 @@ export class ClassReport {
           atMs,
           horizonMs,
           probability,
-          interval: null,
+          interval: this.#intervalOf(probability),
           actingPoint,
           trigger,
           top,
@@ -266,6 +267,11 @@ export class ClassReport {
         },
       ),
     )
+  }
+
+  #intervalOf(probability: number): readonly [number, number] | null {
+    const spread = this.#options.predictor?.card.calibrationSpread
+    return spread === undefined || spread === null ? null : probabilityInterval(probability, spread)
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {
