@@ -13,6 +13,8 @@ export interface ModelFiles {
   readonly onnx: Uint8Array
   /** Sorted. */
   readonly trainedHashes: Uint32Array
+  /** The trainer's own probability of a row of all features; the file must say the same. */
+  readonly said: (matrix: Float32Array, row: number) => number
   /** How its training rows lay, for drift to be measured against. */
   readonly reference?: ModelReference
   /** By the names that the card gives them. */

@@ -5,7 +5,7 @@
  */
 import type { Booster, Tree } from './booster.ts'
 import type { Calibration } from './calibration.ts'
-import { encodeOnnx } from './onnx-schema.ts'
+import { encodeOnnx } from '../src/predict/onnx-schema.ts'
 
 export interface OnnxOptions {
   readonly booster: Booster
@@ -27,7 +27,7 @@ const ATTRIBUTE = { int: 2, string: 3, floats: 6, ints: 7, strings: 8 } as const
 
 export function toOnnx(options: OnnxOptions): Uint8Array {
   const { booster, calibration, featureNames, featureHash, horizonMs, version } = options
-  return encodeOnnx('ModelProto', {
+  return encodeOnnx({
     irVersion: IR_VERSION,
     producerName: 'foreshock',
     producerVersion: version,

@@ -15,6 +15,7 @@ import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
 import { meanOf, widen } from './ensemble.ts'
 import { judgeBaselines, scoredRows } from './evaluate.ts'
+import { CHECKED_ROWS, checkFiles, rowsOnBounds } from './export-check.ts'
 import { trainFolded } from './folded-model.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
@@ -57,7 +58,9 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
       onProgress: (step, doneRatio) => tell({ step, doneRatio, detail: '' }),
       ...(signal === undefined ? {} : { signal }),
     })
-    const model = await growModel(options, data)
+    const grown = await growModel(options, data)
+    const rows = rowsOnBounds(data.slices.fit.rows(), data, CHECKED_ROWS)
+    const model = await checkFiles(grown, rows)
     tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
     stopIfAborted(signal)
     await writeModel(options.outDir, model)

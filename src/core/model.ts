@@ -3,6 +3,10 @@ import type { AlertBudgetPoint } from './assessment.ts'
 import type { ModelId } from './ids.ts'
 import type { CalibrationSpread } from './probability-interval.ts'
 
+/** What `inference.provider` may name: a runtime that must serve, or the first that can. */
+export const PROVIDER_CHOICES = ['auto', 'cuda', 'webgpu', 'wasm', 'cpu'] as const
+export type ProviderChoice = (typeof PROVIDER_CHOICES)[number]
+
 /** How well a set of scores ranks and means what it says. Ratios 0..1. */
 export interface Quality {
   readonly rowCount: number
@@ -100,6 +104,15 @@ export interface CardPart {
   readonly failureKind: string | null
 }
 
+/** Largest differences in probability between the trainer and the exported file, on `rows` rows. */
+export interface ExportCheck {
+  readonly rows: number
+  /** model.onnx as it is, on the CPU. */
+  readonly treeEnsemble: number
+  /** The form that GPUs run; null where the model has none. */
+  readonly denseForm: number | null
+}
+
 export interface ModelCard {
   readonly name: string
   readonly version: string
@@ -118,6 +131,8 @@ export interface ModelCard {
   readonly calibrationSpread?: CalibrationSpread | null
   /** sha256 of model.onnx. */
   readonly modelHash: string
+  /** Of models trained here. */
+  readonly exported?: ExportCheck
   /** File with the hashes of the nodes seen in training, so that a backtest leaves them out. */
   readonly trainedNodes: string
   readonly trees: number

@@ -1,9 +1,15 @@
 /**
- * Reads a tree ensemble out of an ONNX model, where the model is of the shape that training writes:
- * a regressor of one target whose margin is scaled, shifted and put through a sigmoid. Any other
- * model is foreign and stays with ONNX Runtime.
+ * Reads the tree ensemble out of an ONNX model: the regressor that training writes, with its calibration,
+ * and the binary classifiers that onnxmltools and skl2onnx write of LightGBM, XGBoost and scikit-learn.
+ * Anything else is foreign, is said to be so, and stays with ONNX Runtime as it is.
  */
-import protobuf from 'protobufjs'
+import {
+  decodeOnnx,
+  type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+} from './onnx-schema.ts'
 
 /** One tree, nodes by index, the root at 0. At a leaf `feature` is -1. */
 export interface EnsembleTree {
@@ -29,68 +35,19 @@ export type EnsembleRead =
   | { readonly ok: true; readonly ensemble: TreeEnsemble }
   | { readonly ok: false; readonly reason: string }
 
-const field = (id: number, type: string) => ({ id, type })
-const list = (id: number, type: string) => ({ id, type, rule: 'repeated' })
-
-/**
- * Field numbers as in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Its int64 are read as
- * int32, which is the same on the wire up to 2^31 and spares an object for each.
- */
-const SCHEMA = {
-  nested: {
-    ModelProto: { fields: { graph: field(7, 'GraphProto') } },
-    GraphProto: {
-      fields: { node: list(1, 'NodeProto'), initializer: list(5, 'TensorProto') },
-    },
-    NodeProto: {
-      fields: {
-        input: list(1, 'string'),
-        output: list(2, 'string'),
-        opType: field(4, 'string'),
-        attribute: list(5, 'AttributeProto'),
-        domain: field(7, 'string'),
-      },
-    },
-    AttributeProto: {
-      fields: {
-        name: field(1, 'string'),
-        i: field(3, 'int32'),
-        s: field(4, 'string'),
-        floats: list(7, 'float'),
-        ints: list(8, 'int32'),
-        strings: list(9, 'string'),
-      },
-    },
-    TensorProto: {
-      fields: { floatData: list(4, 'float'), name: field(8, 'string') },
-    },
-  },
-}
-
-/** As protobufjs gives it with defaults filled in. */
-interface Attribute {
-  readonly name: string
-  readonly i: number
-  readonly s: string
-  readonly floats: readonly number[]
-  readonly ints: readonly number[]
-  readonly strings: readonly string[]
-}
-
-interface GraphNode {
-  readonly input: readonly string[]
-  readonly output: readonly string[]
-  readonly opType: string
-  readonly domain: string
-  readonly attribute: readonly Attribute[]
-}
-
-interface Graph {
-  readonly node: readonly GraphNode[]
-  readonly initializer: readonly { readonly name: string; readonly floatData: readonly number[] }[]
+/** A node of a graph that sums trees over the graph's input. */
+export interface EnsembleNode {
+  readonly node: OnnxNode
+  /** A classifier gives labels and [rows, 2]; a regressor gives its sum, [rows, 1]. */
+  readonly isClassifier: boolean
+  /** What makes a probability of a classifier's sum. */
+  readonly transform: 'none' | 'logistic'
+  readonly base: number
+  readonly trees: readonly EnsembleTree[]
 }
 
 const REGRESSOR = 'TreeEnsembleRegressor'
+const CLASSIFIER = 'TreeEnsembleClassifier'
 /** What training writes: operators with their inputs and outputs, in this order. */
 const PIPELINE = [
   `${REGRESSOR}(features)->margin`,
@@ -112,10 +69,16 @@ const ATTRIBUTES: ReadonlySet<string> = new Set([
   'nodes_falsenodeids',
   'nodes_missing_value_tracks_true',
   'nodes_modes',
+  'nodes_hitrates',
   'target_treeids',
   'target_nodeids',
   'target_ids',
   'target_weights',
+  'classlabels_int64s',
+  'class_treeids',
+  'class_nodeids',
+  'class_ids',
+  'class_weights',
 ])
 
 /** Why a model is foreign; thrown and caught in this file. */
@@ -124,55 +87,105 @@ class Foreign extends Error {}
 /** @param bytes model.onnx. Bytes that are no ONNX model at all are refused like a foreign one. */
 export function readEnsemble(bytes: Uint8Array, featureCount: number): EnsembleRead {
   try {
-    return { ok: true, ensemble: ensembleOf(readGraph(bytes), featureCount) }
+    const model = decodeOnnx(bytes)
+    check(model !== null, 'not an ONNX model')
+    return { ok: true, ensemble: ensembleOf(model.graph, featureCount) }
   } catch (error) {
     if (error instanceof Foreign) return { ok: false, reason: error.message }
     throw error
   }
 }
 
-function readGraph(bytes: Uint8Array): Graph {
-  const type = protobuf.Root.fromJSON(SCHEMA).lookupType('ModelProto')
+/** The one node of a graph that sums trees over the graph's input, whatever comes after it. */
+export function findEnsemble(
+  { graph }: OnnxModel,
+  featureCount: number,
+): EnsembleNode | { readonly reason: string } {
   try {
-    const plain = type.toObject(type.decode(bytes), { defaults: true, arrays: true })
-    check(plain['graph'] !== null, 'there is no graph')
-    return plain['graph'] as Graph
-  } catch (cause) {
-    throw new Foreign('not an ONNX model', { cause })
+    const nodes = graph.node.filter(({ opType }) => opType.startsWith('TreeEnsemble'))
+    check(nodes.length === 1, `it has ${nodes.length} tree ensembles`)
+    check(nodes[0].input[0] === graph.input[0]?.name, 'its trees do not read its input')
+    return readNode(nodes[0], featureCount)
+  } catch (error) {
+    if (error instanceof Foreign) return { reason: error.message }
+    throw error
   }
 }
 
-function ensembleOf(graph: Graph, featureCount: number): TreeEnsemble {
-  const shape = graph.node.map(
-    ({ opType, input, output }) => `${opType}(${input.join()})->${output.join()}`,
-  )
+function ensembleOf(graph: OnnxGraph, featureCount: number): TreeEnsemble {
+  if (graph.node.some(({ opType }) => opType === CLASSIFIER)) return logistic(graph, featureCount)
+  const shape = graph.node.map(describe)
   check(shape.join() === PIPELINE.join(), `the graph is ${shape.join(', ')}`)
-  const regressor = graph.node[0]
-  check(regressor.domain === 'ai.onnx.ml', `the regressor is of domain ${regressor.domain}`)
-  const attributes = new Map(regressor.attribute.map((attribute) => [attribute.name, attribute]))
+  const { base, trees } = readNode(graph.node[0], featureCount)
+  return { base, trees, slope: scalar(graph, 'slope'), intercept: scalar(graph, 'intercept') }
+}
+
+/** A classifier whose second column is the sigmoid of its sum, handed on as it is. */
+function logistic(graph: OnnxGraph, featureCount: number): TreeEnsemble {
+  const at = graph.node.findIndex(({ opType }) => opType === CLASSIFIER)
+  const { transform, base, trees } = readNode(graph.node[at], featureCount)
+  check(transform === 'logistic', 'its sum is no margin')
+  const after = graph.node.filter((_, i) => i !== at)
+  for (const node of after) {
+    const isPlain = ['Identity', 'Cast'].includes(node.opType) || isByOne(graph, node)
+    check(isPlain, `after its trees comes ${describe(node)}`)
+  }
+  return { base, trees, slope: 1, intercept: 0 }
+}
+
+function describe({ opType, input, output }: OnnxNode): string {
+  return `${opType}(${input.join()})->${output.join()}`
+}
+
+/** onnxmltools multiplies the probabilities by one to give them their name. */
+function isByOne(graph: OnnxGraph, { opType, input }: OnnxNode): boolean {
+  const factor = graph.initializer.find(({ name }) => name === input[1])
+  if (opType !== 'Mul' || factor === undefined) return false
+  const { floatData, rawData } = factor
+  const [value] = floatData.length > 0 ? floatData : new Float32Array(rawData.slice().buffer)
+  return value === 1
+}
+
+function readNode(node: OnnxNode, featureCount: number): EnsembleNode {
+  const isClassifier = node.opType === CLASSIFIER
+  check(isClassifier || node.opType === REGRESSOR, `its trees are a ${node.opType}`)
+  check(node.domain === 'ai.onnx.ml', `the ensemble is of domain ${node.domain}`)
+  const attributes = new Map(node.attribute.map((attribute) => [attribute.name, attribute]))
   for (const name of attributes.keys()) check(ATTRIBUTES.has(name), `it has attribute ${name}`)
-  check(attributes.get('n_targets')?.i === 1, 'it has more than one target')
-  check((attributes.get('aggregate_function')?.s ?? 'SUM') === 'SUM', 'it does not sum')
-  check((attributes.get('post_transform')?.s ?? 'NONE') === 'NONE', 'it transforms')
+  const textOf = (name: string, missing: string) => {
+    const attribute = attributes.get(name)
+    return attribute === undefined ? missing : text(attribute.s)
+  }
+  const transform = textOf('post_transform', 'NONE')
+  if (isClassifier) {
+    check(attributes.get('classlabels_int64s')?.ints.join() === '0,1', 'its classes are not 0, 1')
+    check(transform === 'NONE' || transform === 'LOGISTIC', `it transforms by ${transform}`)
+  } else {
+    check((attributes.get('n_targets')?.i ?? 1) === 1, 'it has more than one target')
+    check(textOf('aggregate_function', 'SUM') === 'SUM', 'it does not sum')
+    check(transform === 'NONE', 'it transforms')
+  }
   const bases = attributes.get('base_values')?.floats ?? []
   check(bases.length <= 1, 'it has several base values')
   return {
+    node,
+    isClassifier,
+    transform: transform === 'LOGISTIC' ? 'logistic' : 'none',
     base: bases[0] ?? 0,
-    trees: treesOf(attributes, featureCount),
-    slope: scalar(graph, 'slope'),
-    intercept: scalar(graph, 'intercept'),
+    trees: treesOf(attributes, featureCount, isClassifier ? 'class' : 'target'),
   }
 }
 
-function scalar({ initializer }: Graph, name: string): number {
+function scalar({ initializer }: OnnxGraph, name: string): number {
   const values = initializer.find((tensor) => tensor.name === name)?.floatData ?? []
   check(values.length === 1, `${name} is not one float`)
   return values[0]
 }
 
 function treesOf(
-  attributes: ReadonlyMap<string, Attribute>,
+  attributes: ReadonlyMap<string, OnnxAttribute>,
   featureCount: number,
+  leaves: 'target' | 'class',
 ): readonly EnsembleTree[] {
   const nodeIds = ints(attributes, 'nodes_nodeids')
   const column = (name: string) => ints(attributes, name, nodeIds.length)
@@ -184,7 +197,7 @@ function treesOf(
     ? column('nodes_missing_value_tracks_true')
     : nodeIds.map(() => 0)
   const thresholds = attributes.get('nodes_values')?.floats ?? []
-  const modes = attributes.get('nodes_modes')?.strings ?? []
+  const modes = (attributes.get('nodes_modes')?.strings ?? []).map(text)
   check(thresholds.length === nodeIds.length, 'a node has no threshold')
   check(modes.length === nodeIds.length, 'a node has no mode')
   const trees = new Map<number, GrowingTree>()
@@ -193,17 +206,18 @@ function treesOf(
     trees.set(treeIds[i], tree)
     check(nodeId === tree.feature.length, 'the nodes of a tree are not numbered in order')
     const isLeaf = modes[i] === 'LEAF'
-    check(isLeaf || modes[i] === 'BRANCH_LEQ', `a split is ${modes[i]}`)
+    const isBelow = modes[i] === 'BRANCH_LT'
+    check(isLeaf || isBelow || modes[i] === 'BRANCH_LEQ', `a split is ${modes[i]}`)
     check(isLeaf || !Number.isNaN(thresholds[i]), 'a threshold is not a number')
     check(isLeaf || (features[i] >= 0 && features[i] < featureCount), 'a feature does not exist')
     tree.feature.push(isLeaf ? -1 : features[i])
-    tree.threshold.push(thresholds[i])
+    tree.threshold.push(isBelow ? nextBelow(thresholds[i]) : thresholds[i])
     tree.missingLeft.push(missing[i] === 1)
     tree.left.push(lefts[i])
     tree.right.push(rights[i])
     tree.value.push(NaN)
   }
-  addLeaves(attributes, trees)
+  addLeaves(attributes, trees, leaves)
   for (const tree of trees.values()) checkShape(tree)
   return [...trees.values()]
 }
@@ -218,13 +232,14 @@ class GrowingTree implements EnsembleTree {
 }
 
 function addLeaves(
-  attributes: ReadonlyMap<string, Attribute>,
+  attributes: ReadonlyMap<string, OnnxAttribute>,
   trees: ReadonlyMap<number, GrowingTree>,
+  leaves: 'target' | 'class',
 ): void {
-  const nodeIds = ints(attributes, 'target_nodeids')
-  const treeIds = ints(attributes, 'target_treeids', nodeIds.length)
-  const targets = ints(attributes, 'target_ids', nodeIds.length)
-  const weights = attributes.get('target_weights')?.floats ?? []
+  const nodeIds = ints(attributes, `${leaves}_nodeids`)
+  const treeIds = ints(attributes, `${leaves}_treeids`, nodeIds.length)
+  const targets = ints(attributes, `${leaves}_ids`, nodeIds.length)
+  const weights = attributes.get(`${leaves}_weights`)?.floats ?? []
   check(weights.length === nodeIds.length, 'a leaf has no weight')
   for (const [i, nodeId] of nodeIds.entries()) {
     const tree = trees.get(treeIds[i])
@@ -249,7 +264,7 @@ function checkShape(tree: EnsembleTree): void {
 }
 
 function ints(
-  attributes: ReadonlyMap<string, Attribute>,
+  attributes: ReadonlyMap<string, OnnxAttribute>,
   name: string,
   length?: number,
 ): readonly number[] {
@@ -261,4 +276,17 @@ function ints(
 
 function check(holds: boolean, reason: string): asserts holds {
   if (!holds) throw new Foreign(reason)
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes)
+}
+
+/** The largest float32 below: `x < t` is `x <= nextBelow(t)`. */
+function nextBelow(value: number): number {
+  const float = Float32Array.of(value === 0 ? -0 : value)
+  const bits = new Int32Array(float.buffer)
+  if (value > 0) bits[0]--
+  else if (value !== -Infinity) bits[0]++
+  return float[0]
 }

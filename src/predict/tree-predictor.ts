@@ -4,18 +4,23 @@
  */
 import { assert } from '../core/errors.ts'
 import type { ModelCard } from '../core/model.ts'
+import { isWithinGap } from './onnx-run.ts'
 import { readEnsemble, type TreeEnsemble } from './onnx-trees.ts'
+import { PROBE_ROWS, probeRows } from './probe-rows.ts'
 import type { Predictor, Scores } from './session.ts'
 import { TreeKernel } from './tree-kernel.ts'
 
-const PROBE_ROWS = 512
 const GAP_MAX = 1e-6
 
-/** Null where the model is foreign, too large for the kernel, or scored otherwise than by `oracle`. */
+/**
+ * Null where the model is foreign, too large for the kernel, or scored otherwise than by `oracle`.
+ * Margins are compared where the model gives its own (`isMarginGiven`).
+ */
 export async function createTreePredictor(
   module: WebAssembly.Module,
   onnx: Uint8Array,
   oracle: Predictor,
+  { isMarginGiven = true } = {},
 ): Promise<Predictor | null> {
   const { card } = oracle
   const width = card.features.length
@@ -24,13 +29,14 @@ export async function createTreePredictor(
   const kernel = TreeKernel.create(module, read.ensemble, width)
   if (kernel === null) return null
   const predictor = new TreePredictor(card, read.ensemble, kernel)
-  const rows = probeRows(read.ensemble, width)
+  const rows = probeRows(read.ensemble.trees, width)
   const [ours, theirs] = [
     await predictor.predict(rows, PROBE_ROWS),
     await oracle.predict(rows, PROBE_ROWS),
   ]
   const agree =
-    isWithinGap(ours.margin, theirs.margin) && isWithinGap(ours.probability, theirs.probability)
+    isWithinGap(ours.probability, theirs.probability, GAP_MAX) &&
+    (!isMarginGiven || isWithinGap(ours.margin, theirs.margin, GAP_MAX))
   return agree ? predictor : null
 }
 
@@ -66,47 +72,4 @@ class TreePredictor implements Predictor {
   async dispose(): Promise<void> {
     // The memory goes with the last reference to it.
   }
-}
-
-/**
- * The same rows for the same model: values on a threshold of their feature, a step beside it or
- * between two, missing, infinite or zero.
- */
-function probeRows({ trees }: TreeEnsemble, width: number): Float32Array {
-  const thresholds: number[][] = Array.from({ length: width }, () => [0])
-  for (const { feature, threshold } of trees) {
-    for (const [node, of] of feature.entries()) {
-      if (of >= 0) thresholds[of].push(threshold[node])
-    }
-  }
-  const next = sequence()
-  const among = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)]
-  const rows = new Float32Array(PROBE_ROWS * width)
-  for (let i = 0; i < rows.length; i++) {
-    const near = thresholds[i % width]
-    const value = among(near)
-    rows[i] = among([
-      value,
-      value + Math.abs(value) * 2e-7,
-      value - Math.abs(value) * 2e-7,
-      (value + among(near)) / 2,
-      NaN,
-      among([Infinity, -Infinity, -0, 1e-42, value]),
-    ])
-  }
-  return rows
-}
-
-/** Numbers 0..1 that look random: a linear congruence, seeded so that every start probes alike. */
-function sequence(): () => number {
-  let state = 1
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-/** False also where either is not a number. */
-function isWithinGap(ours: Float32Array, theirs: Float32Array): boolean {
-  return ours.every((value, row) => Math.abs(value - theirs[row]) <= GAP_MAX)
 }

@@ -20,7 +20,7 @@ export const LAYERS: Readonly<Record<string, readonly string[] | 'everything'>> 
   fleet: ['core'],
   http: ['core', 'store'],
   pipeline: ['core', 'ingest', 'state', 'predict', 'detect', 'decide', 'recover'],
-  training: ['core', 'ingest', 'state', 'detect'],
+  training: ['core', 'ingest', 'state', 'detect', 'predict'],
   simulate: ['core', 'fleet', 'pipeline', 'bus/simulated'],
   commands: 'everything',
   main: 'everything',

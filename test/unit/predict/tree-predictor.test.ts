@@ -7,7 +7,7 @@ import { loadPredictor, type Predictor } from '../../../src/predict/session.ts'
 import { createTreePredictor } from '../../../src/predict/tree-predictor.ts'
 import { keyOf } from '../../../src/predict/tree-plan.ts'
 import type { Booster } from '../../../training/booster.ts'
-import { encodeOnnx } from '../../../training/onnx-schema.ts'
+import { encodeOnnx } from '../../../src/predict/onnx-schema.ts'
 import { makeBooster, makeRows, onnxOf, reference } from '../../parity/trees/tree-cases.ts'
 import { writeTinyModel } from '../../support/history/tiny-model.ts'
 import { DRIVE } from '../../support/history/parity-classes.ts'
@@ -124,7 +124,7 @@ function model(
   { slope = [1], last = 'Sigmoid', domain = 'ai.onnx.ml' } = {},
 ): Uint8Array {
   const scalar = (name: string, floatData: readonly number[]) => ({ name, dataType: 1, floatData })
-  return encodeOnnx('ModelProto', {
+  return encodeOnnx({
     graph: {
       initializer: [scalar('slope', slope), scalar('intercept', [0])],
       node: [
@@ -189,8 +189,8 @@ describe('a model is read', () => {
     ['no column', model({ nodes_truenodeids: null }), /it has no nodes_truenodeids/],
     [
       'another comparison',
-      model({ nodes_modes: texts('nodes_modes', ['BRANCH_LT', 'LEAF', 'LEAF']) }),
-      /a split is BRANCH_LT/,
+      model({ nodes_modes: texts('nodes_modes', ['BRANCH_EQ', 'LEAF', 'LEAF']) }),
+      /a split is BRANCH_EQ/,
     ],
     [
       'a feature too many',

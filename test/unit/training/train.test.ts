@@ -38,6 +38,9 @@ const options = () => ({
 test('a model is trained, and judged again from its files', async () => {
   const card = await train(options())
   expect(card.test.prAuc).toBeGreaterThan(0.8)
+  expect(card.exported).toMatchObject({ rows: expect.any(Number) as number })
+  expect(card.exported!.treeEnsemble).toBeLessThanOrEqual(1e-6)
+  expect(card.exported!.denseForm).toBeLessThanOrEqual(1e-6)
   expect(card.test.prAuc).toBeGreaterThan(3 * card.baselines['base-rate'].prAuc)
   const scorer = await loadPredictor(outDir)
   const { model, baselines } = await backtest({ ...options(), modelDir: outDir, scorer })

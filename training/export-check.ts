@@ -1,0 +1,132 @@
+/**
+ * A model that was just written as ONNX, asked again: both forms that it is served in, the TreeEnsemble and
+ * the dense one, must say of many rows what the trainer says, before the file is moved to its place.
+ */
+import { InferenceSession } from 'onnxruntime-node'
+import { ServiceError } from '../src/core/errors.ts'
+import type { ExportCheck } from '../src/core/model.ts'
+import { toDenseModel } from '../src/predict/dense-model.ts'
+import { KEYS } from '../src/predict/dense-trees.ts'
+import { modelIo, type ModelIo } from '../src/predict/onnx-io.ts'
+import { OnnxRuns } from '../src/predict/onnx-run.ts'
+import { RowEncoder } from '../src/predict/row-keys.ts'
+import type { ModelFiles } from './model-files.ts'
+import { binLimit, MISSING_BIN, type BinnedRows, type Bounds } from './bins.ts'
+
+export const CHECKED_ROWS = 10_000
+/** On probability, as between any two providers. */
+const GAP_MAX = 1e-5
+/** The dense form makes a float of every leaf of every tree for each row. */
+const ROWS_PER_RUN = 500
+
+export interface CheckedRows {
+  /** float32 [rows, features], row-major. */
+  readonly matrix: Float32Array
+  readonly rowCount: number
+}
+
+/** The model and its parts, each with what was found on its card. Fails as `checkExport` does. */
+export async function checkFiles(model: ModelFiles, rows: CheckedRows): Promise<ModelFiles> {
+  const { card, onnx, said } = model
+  const expected = (row: number): number => said(rows.matrix, row)
+  const exported = await checkExport(onnx, card.features.length, rows, expected)
+  const checked = { ...model, card: { ...card, exported } }
+  if (model.parts === undefined) return checked
+  const parts: ModelFiles[] = []
+  for (const part of model.parts) parts.push(await checkFiles(part, rows))
+  return { ...checked, parts }
+}
+
+/**
+ * Gaps between the trainer's probabilities and those of the file.
+ * ServiceError MODEL_INVALID where one is over 1e-5: nothing may be written then.
+ */
+export async function checkExport(
+  onnx: Uint8Array,
+  featureCount: number,
+  { matrix, rowCount }: CheckedRows,
+  expected: (row: number) => number,
+): Promise<ExportCheck> {
+  const wanted = Float64Array.from({ length: rowCount }, (_, row) => expected(row))
+  const session = await openSession(onnx)
+  const io = modelIo('model.onnx', session, featureCount)
+  const input = { name: io.input, values: matrix, width: featureCount }
+  const treeEnsemble = await gapOf(new OnnxRuns(session, io, ROWS_PER_RUN), input, wanted)
+  const denseForm = await denseGap(onnx, io, featureCount, matrix, wanted)
+  const worst = Math.max(treeEnsemble, denseForm ?? 0)
+  if (!(worst <= GAP_MAX)) {
+    throw new ServiceError(
+      'MODEL_INVALID',
+      `the exported model differs from the trainer by ${worst.toExponential(1)} in a probability, ${GAP_MAX} at most; nothing was written: report it with the data`,
+    )
+  }
+  return { rows: rowCount, treeEnsemble, denseForm }
+}
+
+/** Null where the model has no dense form. */
+async function denseGap(
+  onnx: Uint8Array,
+  io: ModelIo,
+  featureCount: number,
+  matrix: Float32Array,
+  wanted: Float64Array,
+): Promise<number | null> {
+  const dense = toDenseModel(onnx, featureCount, [io.probability.name])
+  if (!dense.ok || dense.slots === null) return null
+  const encoder = new RowEncoder(dense.slots, featureCount)
+  const values = encoder.encode(matrix, wanted.length)
+  const runs = new OnnxRuns(await openSession(dense.bytes), { ...io, margin: null }, ROWS_PER_RUN)
+  return gapOf(runs, { name: KEYS, values, width: encoder.width }, wanted)
+}
+
+async function gapOf(
+  runs: OnnxRuns,
+  input: Parameters<OnnxRuns['run']>[0],
+  wanted: Float64Array,
+): Promise<number> {
+  const { probability } = await runs.run(input, wanted.length)
+  await runs.release()
+  // Math.max keeps what is not a number, so that it is over any limit.
+  return wanted.reduce(
+    (worst, value, row) => Math.max(worst, Math.abs(value - probability[row])),
+    0,
+  )
+}
+
+function openSession(bytes: Uint8Array): Promise<InferenceSession> {
+  const threads = { intraOpNumThreads: 1, interOpNumThreads: 1 }
+  return InferenceSession.create(bytes, { ...threads, logSeverityLevel: 3 })
+}
+
+/** What was learned from, of all the features that there are. */
+export interface LearnedColumns {
+  readonly bounds: Bounds
+  readonly columns: Uint32Array
+  readonly featureNames: readonly string[]
+}
+
+/**
+ * Rows that have been binned, as floats again: each value is the highest of its bin, where it lies on the
+ * threshold of a split. At most `rowsMax`, spread over all; columns that no model reads are missing.
+ */
+export function rowsOnBounds(
+  rows: BinnedRows,
+  { bounds, columns, featureNames }: LearnedColumns,
+  rowsMax: number,
+): CheckedRows {
+  const { featureCount, stride, bins } = rows
+  const width = featureNames.length
+  const rowCount = Math.min(rowsMax, rows.rowCount)
+  const matrix = new Float32Array(rowCount * width).fill(Number.NaN)
+  for (let i = 0; i < rowCount; i++) {
+    const from = Math.floor((i * rows.rowCount) / rowCount) * stride
+    for (let f = 0; f < featureCount; f++) {
+      matrix[i * width + columns[f]] = valueOf(bounds[f], bins[from + f])
+    }
+  }
+  return { matrix, rowCount }
+}
+
+function valueOf(bounds: Float32Array, bin: number): number {
+  return bin === MISSING_BIN ? NaN : binLimit(bounds, bin)
+}
