@@ -23,6 +23,7 @@ export default defineConfig({
       suite('contract', 120_000, { fileParallelism: false }),
       suite('integration', 300_000, { fileParallelism: false }),
       suite('heldout', 600_000, { fileParallelism: false }),
+      suite('gpu', 300_000, { fileParallelism: false }),
       suite('cli', 120_000),
       suite('browser', 120_000),
     ],

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findGpu } from './gpu.mjs'
 import { buildWhenStale, installWhenNeeded, requireNode } from './prepare.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -14,6 +15,7 @@ requireNode()
 installWhenNeeded()
 buildWhenStale()
 
+const gpu = findGpu()
 const broker = startBroker()
 let passed = 0
 let failed = 0
@@ -30,6 +32,10 @@ try {
 if (broker.problem !== null) {
   console.log(`\n${'!'.repeat(80)}\n${broker.problem}\n${'!'.repeat(80)}`)
   if (CI) failed++
+}
+if (gpu.problem !== null) {
+  console.log(`\n${'!'.repeat(80)}\n${gpu.problem}\n${'!'.repeat(80)}`)
+  if (gpu.isPromised) failed++
 }
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)
@@ -75,5 +81,6 @@ function startBroker() {
 }
 
 function node(args, stdio = 'inherit') {
-  return spawnSync(process.execPath, args, { cwd: root, stdio }).status ?? 1
+  const env = { ...process.env, ...gpu.env }
+  return spawnSync(process.execPath, args, { cwd: root, stdio, env }).status ?? 1
 }

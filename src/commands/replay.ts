@@ -212,6 +212,7 @@ function serviceOptions(
     commitIntervalMs: config.watcher.commitIntervalMs,
     changeGapMs: nodeClass.predictionIntervalMs,
     nodesMax: config.watcher.nodesMax,
+    provider: config.inference.provider,
     policyFor: () => policy,
     policies: [policy],
     sign,

@@ -145,6 +145,7 @@ function serviceOptionsOf(
     commitIntervalMs: config.watcher.commitIntervalMs,
     changeGapMs: config.watcher.changeGapMs,
     nodesMax: config.watcher.nodesMax,
+    provider: config.inference.provider,
     policyFor: (pool) => policyFor(config, pool),
     policies: [config.policy, ...config.pools.values()],
     sign: (bytes) => signer.sign(bytes),

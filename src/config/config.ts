@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
+import type { ProviderChoice } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { withEnvironment } from './environment.ts'
@@ -52,6 +53,10 @@ export interface Config {
     readonly nodesMax: number
     /** `null`: one a core, less one for Kafka and HTTP. */
     readonly threads: number | null
+  }
+  readonly inference: {
+    /** `auto`: CUDA, then WebGPU, where they are there and faster; else the CPU. */
+    readonly provider: ProviderChoice
   }
   /** `null`: the node classes that come with the package. */
   readonly nodeClasses: { readonly directory: string | null }
@@ -143,6 +148,7 @@ function toConfig(settings: Settings): Config {
       nodesMax: watcher.nodes_max,
       threads: watcher.threads ?? null,
     },
+    inference: settings.inference,
     nodeClasses: { directory: settings.node_classes.directory ?? null },
     models: settings.models,
     modelStore: {

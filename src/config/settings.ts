@@ -1,6 +1,7 @@
 /** The schema of `foreshock.toml`. Its keys are what the environment may override. */
 import { z } from 'zod'
 import { DriftTable, HistoryTable, ModelStoreTable, PromotionTable } from './model-life.ts'
+import { PROVIDER_CHOICES } from '../core/model.ts'
 import { PolicyTable, PoolTable } from './policy.ts'
 import { duration } from './toml.ts'
 
@@ -78,6 +79,7 @@ export const Settings = z.strictObject({
       threads: z.int().min(1).max(256).optional(),
     })
     .prefault({}),
+  inference: z.strictObject({ provider: z.enum(PROVIDER_CHOICES).default('auto') }).prefault({}),
   node_classes: z.strictObject({ directory: z.string().min(1).optional() }).prefault({}),
   models: z.record(z.string(), z.string().min(1)).default({}),
   model_store: ModelStoreTable.prefault({}),

@@ -340,12 +340,15 @@ export function poolLog(
 /** What is said of a model wherever it is named. */
 export function modelRef(predictor: Predictor | null): ModelRef | null {
   if (predictor === null) return null
-  const { card, provider } = predictor
+  const { card } = predictor
   return {
     version: card.version,
     featureHash: card.featureHash,
     horizonMs: card.horizonMs,
-    provider,
+    // Another one from when a GPU is lost.
+    get provider() {
+      return predictor.provider
+    },
     actingPoint: card.actingPoint,
     alertBudgets: card.alertBudgets,
   }

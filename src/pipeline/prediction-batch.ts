@@ -27,7 +27,11 @@ const NO_BYTES = new Uint8Array(0)
 const TWO_32 = 4_294_967_296
 
 export class PredictionBatch {
-  readonly #template: StreamTemplate
+  readonly #nodeClass: string
+  readonly #model: ModelRef
+  readonly #role: ModelRole
+  #provider: string
+  #template: StreamTemplate
   readonly #ends = new Int32Array(PREDICTIONS_PER_BATCH_MAX + 1)
   readonly #atWords = new Uint32Array(2 * PREDICTIONS_PER_BATCH_MAX)
   readonly #trigger = new Uint8Array(PREDICTIONS_PER_BATCH_MAX)
@@ -37,6 +41,10 @@ export class PredictionBatch {
   #count = 0
 
   constructor(nodeClass: string, model: ModelRef, role: ModelRole = 'champion') {
+    this.#nodeClass = nodeClass
+    this.#model = model
+    this.#role = role
+    this.#provider = model.provider
     this.#template = new StreamTemplate(firstStream(nodeClass, model, role))
   }
 
@@ -76,10 +84,20 @@ export class PredictionBatch {
       [bytes(this.#probability, count)],
       [bytes(this.#hashWords, 2 * count)],
     ]
-    return this.#template.write(
+    return this.#templateNow().write(
       count,
       columns.map((buffers) => ({ nullCount: 0, buffers: [NO_BYTES, ...buffers] })),
     )
+  }
+
+  /** The provider is the schema's, and changes when a GPU is lost. */
+  #templateNow(): StreamTemplate {
+    const { provider } = this.#model
+    if (provider !== this.#provider) {
+      this.#provider = provider
+      this.#template = new StreamTemplate(firstStream(this.#nodeClass, this.#model, this.#role))
+    }
+    return this.#template
   }
 
   #addName(table: NodeTable, index: number, to: number): void {

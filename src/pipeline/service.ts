@@ -6,6 +6,7 @@ import type { Bus } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
+import type { ProviderChoice } from '../core/model.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ShardFigures } from '../core/shard.ts'
@@ -60,6 +61,8 @@ export interface ServiceOptions {
   readonly modelStore?: WatcherSetup['modelStore']
   readonly promotion?: PromotionRules
   readonly drift?: DriftRules
+  /** What serves the models; absent: the CPU. */
+  readonly provider?: ProviderChoice
   readonly events?: RoleEvents
 }
 
@@ -189,11 +192,12 @@ function threadSetup(
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
   const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
-  const { modelStore, drift } = setup
+  const { modelStore, drift, provider } = setup
   return {
     ...own,
     ...(modelStore === undefined ? {} : { modelStore }),
     ...(drift === undefined ? {} : { drift }),
+    ...(provider === undefined ? {} : { provider }),
   }
 }
 

@@ -2,19 +2,26 @@
  * Where watcher folds run: in this thread (tests, simulation), or in a worker thread that owns
  * the WASM memory and ONNX Runtime, whose `run` would otherwise block Kafka and HTTP.
  */
-import { Worker } from 'node:worker_threads'
+import { Worker, type MessagePort } from 'node:worker_threads'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { type ErrorCode, ServiceError } from '../core/errors.ts'
 import type { ModelId } from '../core/ids.ts'
 import type { DriftRules } from '../core/model-life.ts'
-import type { ModelCard } from '../core/model.ts'
+import type { ModelCard, ProviderChoice } from '../core/model.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
+import { InferenceClient } from '../predict/inference-client.ts'
+import { startInference } from '../predict/inference-host.ts'
 import { ModelLibrary } from '../predict/model-library.ts'
 import { modelIdOf } from '../predict/model-store.ts'
 import { readReference } from '../predict/reference.ts'
-import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
+import {
+  checkFeatures,
+  loadPredictor,
+  type Predictor,
+  type PredictorOptions,
+} from '../predict/session.ts'
 import { NodeTable } from '../state/node-table.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 import type { Fold } from './fold.ts'
@@ -39,6 +46,10 @@ export interface WatcherSetup {
     readonly waitMs: number
   }
   readonly drift?: DriftRules
+  /** What serves the models; absent: the CPU. */
+  readonly provider?: ProviderChoice
+  /** To the thread that owns the GPU; absent: a GPU is used from the thread of the watchers. */
+  readonly inferencePort?: MessagePort
 }
 
 export interface ServedModel {
@@ -57,6 +68,7 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
   const nodeClasses = new Map(setup.nodeClasses.map((nodeClass) => [nodeClass.name, nodeClass]))
   const predictors = new Map<string, Predictor>()
   const first = new Map<string, FirstModel>()
+  const runtime = predictorOptions(setup)
   for (const [name, directory] of Object.entries(setup.models)) {
     const nodeClass = nodeClasses.get(name)
     if (nodeClass === undefined) {
@@ -65,13 +77,13 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
         `models.${name}: there is no node class \`${name}\`; known: ${[...nodeClasses.keys()].join(', ')}`,
       )
     }
-    const predictor = await loadPredictor(directory, { kernel: setup.kernel })
+    const predictor = await loadPredictor(directory, runtime)
     checkFeatures(predictor.card, new NodeTable(setup.kernel, nodeClass, { nodesMax: 16 }))
     predictors.set(name, predictor)
     const reference = await readReference(directory)
     first.set(name, { id: await modelIdOf(directory), reference })
   }
-  const library = libraryOf(setup)
+  const library = libraryOf(setup, runtime)
   const modelSource = library && { load: (id: ModelId) => library.load(id), first }
   return {
     models: [...predictors.values()].map(({ card, provider }) => ({ card, provider })),
@@ -86,16 +98,31 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
     close: async () => {
       for (const predictor of predictors.values()) await predictor.dispose()
       await library?.close()
+      runtime.inference?.close()
     },
   }
 }
 
 type FirstModel = ModelSource['first'] extends ReadonlyMap<string, infer First> ? First : never
 
-function libraryOf({ modelStore, kernel }: WatcherSetup): ModelLibrary | null {
+function libraryOf({ modelStore }: WatcherSetup, predictor: PredictorOptions): ModelLibrary | null {
   if (modelStore === undefined) return null
   const { directory: storeDirectory, peers, waitMs } = modelStore
-  return new ModelLibrary({ storeDirectory, peers, waitMs, kernel })
+  return new ModelLibrary({ storeDirectory, peers, waitMs, predictor })
+}
+
+/**
+ * How models are loaded in a thread of watchers. A GPU that does not serve, or no longer, is told of on stderr
+ * and by the provider of what is said.
+ */
+function predictorOptions({ kernel, provider, inferencePort }: WatcherSetup): PredictorOptions {
+  return {
+    kernel,
+    provider,
+    inference: inferencePort && new InferenceClient(inferencePort),
+    onRefused: (refused, reason) => process.emitWarning(`${refused} does not serve: ${reason}`),
+    onLost: (reason) => process.emitWarning(reason),
+  }
 }
 
 /** Asked of the thread; every message is answered by one `ThreadAnswer` with the same id. */
@@ -137,9 +164,13 @@ export type ThreadGreeting =
 
 /** Starts worker threads, which the watcher partitions are dealt out to. Fails as the local host does. */
 export async function startThreadHost(setup: WatcherSetup, threads = 1): Promise<WatcherHost> {
-  const workers = Array.from({ length: threads }, () => startWorker(setup))
+  const inference = startInference(setup.provider ?? 'cpu', setup.kernel)
+  const workers = Array.from({ length: threads }, () =>
+    inference === null ? startWorker(setup) : startWorker(setup, inference.connect()),
+  )
   const close = async () => {
     await Promise.all(workers.map((worker) => worker.terminate()))
+    await inference?.close()
   }
   try {
     const greetings = await Promise.all(workers.map((worker) => greetingOf(worker)))
@@ -171,14 +202,16 @@ async function greetingOf(worker: Worker): Promise<Extract<ThreadGreeting, { ok:
 }
 
 /** From the build it is one file; from the sources it needs the loader that the main thread has. */
-function startWorker(workerData: WatcherSetup): Worker {
+function startWorker(setup: WatcherSetup, inferencePort?: MessagePort): Worker {
+  const workerData = inferencePort === undefined ? setup : { ...setup, inferencePort }
+  const options = { workerData, transferList: inferencePort === undefined ? [] : [inferencePort] }
   if (!import.meta.url.endsWith('.ts')) {
-    return new Worker(new URL('./watcher-thread.js', import.meta.url), { workerData })
+    return new Worker(new URL('./watcher-thread.js', import.meta.url), options)
   }
   const loader = import.meta.resolve('tsx/esm/api')
   const entry = new URL('./watcher-thread.ts', import.meta.url).href
   const start = `import('${loader}').then((tsx) => (tsx.register(), import('${entry}')))`
-  return new Worker(start, { eval: true, workerData })
+  return new Worker(start, { eval: true, ...options })
 }
 
 function failure(answer: { readonly message: string; readonly code: ErrorCode | null }): Error {

@@ -4,6 +4,7 @@
  */
 import { never, ServiceError } from '../core/errors.ts'
 import type { ProviderChoice } from '../core/model.ts'
+import { hasGpuDevice } from './gpu-device.ts'
 import type { GpuProvider } from './gpu-model.ts'
 import { openGpuPredictor, type GpuPredictor } from './gpu-predictor.ts'
 import type { ModelIo } from './onnx-io.ts'
@@ -55,7 +56,7 @@ export async function chooseGpu(options: GpuChoice): Promise<GpuPredictor | null
 function candidates(choice: ProviderChoice): readonly GpuProvider[] {
   switch (choice) {
     case 'auto':
-      return ['cuda', 'webgpu']
+      return hasGpuDevice() ? ['cuda', 'webgpu'] : []
     case 'cuda':
     case 'webgpu':
       return [choice]

@@ -9,7 +9,7 @@ import type { ModelReference } from '../core/model.ts'
 import { fetchModel } from './model-fetch.ts'
 import { ModelStore } from './model-store.ts'
 import { readReference } from './reference.ts'
-import { loadPredictor, type Predictor } from './session.ts'
+import { loadPredictor, type Predictor, type PredictorOptions } from './session.ts'
 
 export interface LoadedModel {
   /** Null for one that is in no store. */
@@ -25,7 +25,8 @@ export interface ModelLibraryOptions {
   readonly peers: readonly string[]
   /** A model is waited for this long. */
   readonly waitMs: number
-  readonly kernel: WebAssembly.Module
+  /** What serves them. */
+  readonly predictor: PredictorOptions
 }
 
 const POLL_MS = 250
@@ -61,7 +62,7 @@ export class ModelLibrary {
 
   async #load(id: ModelId): Promise<LoadedModel> {
     const directory = await this.#find(id)
-    const predictor = await loadPredictor(directory, { kernel: this.#options.kernel })
+    const predictor = await loadPredictor(directory, this.#options.predictor)
     return { id, predictor, reference: await readReference(directory) }
   }
 

@@ -7,6 +7,7 @@ import type { ModelCard, ProviderChoice } from '../core/model.ts'
 import { FallbackPredictor } from './fallback-predictor.ts'
 import { chooseGpu } from './gpu-choice.ts'
 import type { GpuPredictor } from './gpu-predictor.ts'
+import type { InferenceClient } from './inference-client.ts'
 import { readModelDirectory, type ModelBytes } from './model-directory.ts'
 import { OnnxPredictor } from './onnx-predictor.ts'
 import { createTreePredictor } from './tree-predictor.ts'
@@ -38,9 +39,11 @@ export interface FeatureSpace {
 
 export interface PredictorOptions {
   /** foreshock.wasm. Without it, or for a model that it does not take, ONNX Runtime serves. */
-  readonly kernel?: WebAssembly.Module
+  readonly kernel?: WebAssembly.Module | undefined
   /** Absent: the CPU, by whatever is faster there. */
-  readonly provider?: ProviderChoice
+  readonly provider?: ProviderChoice | undefined
+  /** To a thread that owns the GPU. Without it a GPU is used from this thread, which it blocks. */
+  readonly inference?: InferenceClient | undefined
   /** Why a GPU that `auto` thought of does not serve. */
   readonly onRefused?: (provider: string, reason: string) => void
   /** A GPU that served is lost, and the CPU goes on. */
@@ -56,9 +59,30 @@ export async function loadPredictor(
   directory: string,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
+  const { provider, inference, onRefused = () => {}, onLost = () => {} } = options
   const model = await readModelDirectory(directory)
-  const { local, gpu } = await openModel(model, options)
-  return gpu === null ? local : new FallbackPredictor(gpu, local, options.onLost ?? (() => {}))
+  if (inference === undefined || provider === undefined) {
+    const { local, gpu } = await openModel(model, options)
+    return gpu === null ? local : new FallbackPredictor(gpu, local, onLost)
+  }
+  // Here only what serves when the GPU is lost.
+  const { local } = await openModel(model, { ...options, provider: localChoice(provider) })
+  const gpu = await inference.open(directory, model.card, provider, onRefused)
+  return gpu === null ? local : new FallbackPredictor(gpu, local, onLost)
+}
+
+function localChoice(provider: ProviderChoice): 'wasm' | 'cpu' | undefined {
+  return provider === 'wasm' || provider === 'cpu' ? provider : undefined
+}
+
+/** The GPU alone, for a thread that serves others; null where the CPU is as good. */
+export async function loadGpuPredictor(
+  directory: string,
+  options: Omit<PredictorOptions, 'inference' | 'onLost'>,
+): Promise<GpuPredictor | null> {
+  const { local, gpu } = await openModel(await readModelDirectory(directory), options)
+  await local.dispose()
+  return gpu
 }
 
 interface OpenedModel {

@@ -25,6 +25,7 @@ test('an empty file has every default filled in', () => {
     },
     state: { directory: '.foreshock' },
     http: { host: '127.0.0.1', port: 8080 },
+    inference: { provider: 'auto' },
     ingest: { telemetryFormat: 'json', defaultClass: 'server', recordBytesMax: 4_194_304 },
     watcher: {
       prediction: true,

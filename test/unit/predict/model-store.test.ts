@@ -99,7 +99,12 @@ test('a listing is read only as it is written, so that no two texts are one mode
 
 describe('a model that is not here', () => {
   const library = (directory: string, peers: readonly string[] = [], waitMs = 400) =>
-    new ModelLibrary({ storeDirectory: directory, peers, waitMs, kernel: foreshockWasm() })
+    new ModelLibrary({
+      storeDirectory: directory,
+      peers,
+      waitMs,
+      predictor: { kernel: foreshockWasm() },
+    })
 
   /** A console's `/v1/models`, of another store. */
   async function peerOf(of: ModelStore): Promise<string> {
