@@ -5,6 +5,7 @@ import { DEFAULT_POLICY } from '../core/policy.ts'
 import type { ActingPoint, Policy } from '../core/policy.ts'
 import { BOUND_DEFAULT, REPLICAS_MAX } from '../core/ring.ts'
 import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
+import { DetectorsTable, mergeDetectors } from './detectors.ts'
 import { duration } from './toml.ts'
 
 const ratio = z.number().min(0).max(1)
@@ -34,6 +35,7 @@ export const PolicyTable = z.strictObject({
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   dry_run: z.boolean().optional(),
+  detectors: DetectorsTable.optional(),
 })
 
 /** Of one pool: a policy, and how its shards are placed. Pools without `shards` have none. */
@@ -64,6 +66,7 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
+    detectors: mergeDetectors(base.detectors, own.detectors),
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
 }

@@ -24,11 +24,21 @@ export interface Evidence {
 export interface Fault {
   readonly detector: string
   readonly kind: FaultKind
-  readonly node: NodeId
+  /** What it is about, within its detector and pool: the same as long as the fault lasts. */
+  readonly subject: string
+  /** Null where no single node is at fault. */
+  readonly node: NodeId | null
   readonly pool: PoolId
   readonly atMs: number
   readonly severity: Severity
   /** 0..1. */
   readonly confidenceRatio: number
   readonly evidence: readonly Evidence[]
+  /** Further nodes that it concerns. */
+  readonly others?: readonly NodeId[]
 }
+
+/** What a detector says of one subject: there is a fault, or there is none any longer. */
+export type Finding =
+  | { readonly ok: false; readonly fault: Fault }
+  | { readonly ok: true; readonly subject: string; readonly why: string }

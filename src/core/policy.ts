@@ -13,6 +13,10 @@ export type ActingPoint =
   /** Of one action, and of one failure that it would have averted, in any one unit. */
   | { readonly kind: 'cost'; readonly action: number; readonly failure: number }
 
+export type DetectorSettings = Readonly<
+  Record<string, Readonly<Record<string, number | boolean>> | undefined>
+>
+
 export interface Policy {
   readonly version: string
   readonly mode: Mode
@@ -33,6 +37,8 @@ export interface Policy {
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
   readonly dryRun: boolean
+  /** By detector, where a setting differs from the detector's own default. */
+  readonly detectors: DetectorSettings
   /** `null`: the pool has no shards. Not part of the version, because no command depends on it. */
   readonly shards: ShardRules | null
 }
@@ -51,6 +57,7 @@ export const DEFAULT_POLICY: Policy = {
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,
+  detectors: {},
   shards: null,
 }
 

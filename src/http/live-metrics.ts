@@ -7,7 +7,10 @@ import { counterOf, gaugeOf, setTotal } from './instruments.ts'
 export interface RoleFigures {
   readonly role: string
   readonly partition: number
-  /** Counters and sizes of the fold; watchers count samples in `sampleCount`. */
+  /**
+   * Counters and sizes of the fold; watchers count samples in `sampleCount`, and `DETECTOR/FIGURE` is
+   * of a detector.
+   */
   readonly stats: Readonly<Record<string, number>>
   /** Committed records not yet taken; null where it is not known. */
   readonly lagRecords: number | null
@@ -40,6 +43,7 @@ export class LiveMetrics {
   readonly #bytes: Counter<'topic'>
   readonly #partitions: Readonly<Record<keyof ReturnType<typeof partitionFigures>, PartitionGauge>>
   readonly #fold: Gauge<'role' | 'partition' | 'figure'>
+  readonly #detectors: Gauge<'detector' | 'figure' | 'partition'>
   readonly #pools: Readonly<Record<keyof ReturnType<typeof poolFigures>, PoolGauge>>
   readonly #perNode: Gauge<'pool' | 'stat'>
   readonly #moves: Counter<'pool' | 'reason'>
@@ -67,6 +71,13 @@ export class LiveMetrics {
       pending: partition('pending_outputs', 'Outputs that wait for the next transaction'),
     }
     this.#fold = gauge('fold', 'Counters and sizes of a fold', 'role', 'partition', 'figure')
+    this.#detectors = gauge(
+      'detector',
+      'Counters and sizes of a detector, of the pools of a partition',
+      'detector',
+      'figure',
+      'partition',
+    )
     this.#pools = {
       shards: pool('shards', 'Shards of the pool'),
       loadRatio: pool('shard_load_ratio', 'Largest load of a node over its fair share'),
@@ -101,6 +112,7 @@ export class LiveMetrics {
   #readRoles(roles: readonly RoleFigures[]): void {
     for (const gauge of Object.values(this.#partitions)) gauge.reset()
     this.#fold.reset()
+    this.#detectors.reset()
     let sampleCount = 0
     for (const figures of roles) {
       const { role, partition, stats } = figures
@@ -108,7 +120,9 @@ export class LiveMetrics {
         if (value !== null) this.#partitions[name].set({ role, partition }, value)
       }
       for (const [figure, value] of Object.entries(stats)) {
-        this.#fold.set({ role, partition, figure }, value)
+        const [detector, own] = figure.split('/')
+        if (own === undefined) this.#fold.set({ role, partition, figure }, value)
+        else this.#detectors.set({ detector, figure: own, partition }, value)
       }
       if (role === 'watcher') sampleCount += stats['sampleCount'] ?? 0
     }

@@ -122,6 +122,7 @@ export class NodeFactDesk {
       {
         detector: 'failure-event',
         kind: 'node-hardware',
+        subject: node.id,
         node: node.id,
         pool: pool.id,
         atMs: this.#outbox.nowMs,

@@ -21,15 +21,14 @@ import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
 import { nextAlarm } from '../decide/alarm.ts'
-import { detectSilence } from '../detect/heartbeat.ts'
-import { detectPredictedFailure } from '../detect/predicted-failure.ts'
 import { nextStepState } from '../recover/plan.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
+import { EvidenceDesk } from './coordinator-evidence.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
-import { IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { IncidentDesk } from './coordinator-incidents.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
@@ -68,6 +67,7 @@ export class CoordinatorFold implements Fold {
   readonly #commands: CommandDesk
   readonly #incidents: IncidentDesk
   readonly #decisions: DecisionDesk
+  readonly #evidence: EvidenceDesk
   readonly #controls: ControlDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
@@ -94,6 +94,7 @@ export class CoordinatorFold implements Fold {
       policyFor,
       rails,
     )
+    this.#evidence = new EvidenceDesk(this.#state, this.#outbox, this.#incidents, options.policyFor)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
@@ -136,6 +137,7 @@ export class CoordinatorFold implements Fold {
       unknownResultCount: this.#commands.unknownResultCount,
       mergedCohortCount: this.#cohorts.mergedCount,
       skippedCount: this.#skippedCount,
+      ...this.#evidence.stats(),
     }
   }
 
@@ -222,7 +224,7 @@ export class CoordinatorFold implements Fold {
     if (before !== node.liveness) this.#state.touch(node)
     this.#facts.noteSign(node, row)
     this.#assessProbability(node, row, model)
-    this.#raise(node, row)
+    this.#evidence.assess(node, row)
     this.#state.touched.add(node)
   }
 
@@ -242,19 +244,6 @@ export class CoordinatorFold implements Fold {
     }
     const firstOver = before.overCount === 0 && node.alarm.overCount > 0
     if (firstOver && !node.alarm.raised) this.#decisions.refuseEarly(node)
-  }
-
-  #raise(node: NodeState, row: Assessment): void {
-    if (node.failedAtMs !== null) return
-    const { nowMs } = this.#outbox
-    const silence = this.#state.livenessOf(node) === 'silent' ? detectSilence(row, nowMs) : null
-    if (silence !== null) this.#incidents.raise(node, 'silent', silence, whyOf(node, 'silent'))
-    else if (node.alarm.raised && node.incident === null && node.probability !== null) {
-      const point = Math.min(node.actingPoint ?? 1, node.probability)
-      const seen = { ...row, probability: node.probability, top: node.top }
-      const fault = detectPredictedFailure(seen, point, node.model, nowMs)
-      if (fault !== null) this.#incidents.raise(node, 'predicted', fault, whyOf(node, 'predicted'))
-    }
   }
 
   #takePlacement(placement: Placement): void {

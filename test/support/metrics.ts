@@ -25,6 +25,14 @@ export const ROLES: readonly RoleFigures[] = [
     buffer: { recordCount: 9, bytes: 1_024, bytesMax: 1_000, paused: true },
     pendingOutputs: 7,
   },
+  {
+    role: 'coordinator',
+    partition: 1,
+    stats: { poolCount: 3, 'threshold/raised': 2 },
+    lagRecords: null,
+    buffer: EMPTY,
+    pendingOutputs: 0,
+  },
 ]
 
 export const SHARDS: ShardFigures = {

@@ -13,7 +13,7 @@ export const LAYERS: Readonly<Record<string, readonly string[] | 'everything'>> 
   detect: ['core'],
   decide: ['core'],
   recover: ['core'],
-  config: ['core'],
+  config: ['core', 'detect'],
   bus: ['core'],
   store: ['core'],
   agent: ['core'],

@@ -133,3 +133,10 @@ test('the load of shards is shown by pool, and moves by their reason', async () 
     expect(text).toContain(line)
   }
 })
+
+test('figures of a detector have a name of their own, beside those of the fold', async () => {
+  const text = await lines(createMetrics())
+  expect(text).toContain('foreshock_detector{detector="threshold",figure="raised",partition="1"} 2')
+  expect(text).toContain('foreshock_fold{role="coordinator",partition="1",figure="poolCount"} 3')
+  expect(text.join('\n')).not.toContain('figure="threshold/raised"')
+})

@@ -1,0 +1,116 @@
+/** The detectors of one pool: hands each what it asks for, and tells what is new from what stands. */
+import type { Fault, Finding } from '../core/fault.ts'
+import type { PoolId } from '../core/ids.ts'
+import type { DetectorSettings } from '../core/policy.ts'
+import type { Detector, DetectorFold, DetectorInput, InputKind } from './detector.ts'
+import { DETECTORS } from './registry.ts'
+import { isEnabled, valuesOf } from './settings.ts'
+
+/** Faults of one detector that stand at once; further ones are counted and not told. */
+export const STANDING_FAULTS_MAX = 10_000
+
+/** `raised`: new, or graver or milder than before. `stands`: told before. */
+export type Told =
+  | { readonly state: 'raised' | 'stands'; readonly fault: Fault }
+  | { readonly state: 'cleared'; readonly fault: Fault; readonly why: string }
+
+export class DetectorSet {
+  readonly #byInput = new Map<InputKind, Running[]>()
+  readonly #running: readonly Running[]
+
+  constructor(
+    pool: PoolId,
+    settings: DetectorSettings,
+    detectors: readonly Detector[] = DETECTORS,
+  ) {
+    this.#running = detectors
+      .filter((detector) => isEnabled(detector, settings))
+      .map((detector) => new Running(detector, detector.create(valuesOf(detector, settings), pool)))
+    for (const running of this.#running) {
+      for (const kind of running.detector.inputs) {
+        const list = this.#byInput.get(kind)
+        if (list === undefined) this.#byInput.set(kind, [running])
+        else list.push(running)
+      }
+    }
+  }
+
+  /** Whether any detector asks for inputs of this kind. */
+  asksFor(kind: InputKind): boolean {
+    return this.#byInput.has(kind)
+  }
+
+  take(input: DetectorInput, nowMs: number): readonly Told[] {
+    const told: Told[] = []
+    for (const running of this.#byInput.get(input.kind) ?? []) running.take(input, nowMs, told)
+    return told
+  }
+
+  /** Faults that stand, of every detector. */
+  standing(): readonly Fault[] {
+    return this.#running.flatMap(({ standing }) => [...standing.values()])
+  }
+
+  /** `DETECTOR/FIGURE` → number. */
+  stats(): Readonly<Record<string, number>> {
+    return Object.assign({}, ...this.#running.map((running) => running.stats())) as Record<
+      string,
+      number
+    >
+  }
+}
+
+class Running {
+  readonly detector: Detector
+  readonly standing = new Map<string, Fault>()
+  readonly #fold: DetectorFold
+  #inputCount = 0
+  #raisedCount = 0
+  #clearedCount = 0
+  #droppedCount = 0
+
+  constructor(detector: Detector, fold: DetectorFold) {
+    this.detector = detector
+    this.#fold = fold
+  }
+
+  take(input: DetectorInput, nowMs: number, told: Told[]): void {
+    this.#inputCount++
+    for (const finding of this.#fold.take(input, nowMs)) this.#note(finding, told)
+  }
+
+  #note(finding: Finding, told: Told[]): void {
+    if (finding.ok) {
+      const fault = this.standing.get(finding.subject)
+      if (fault === undefined) return
+      this.standing.delete(finding.subject)
+      this.#clearedCount++
+      told.push({ state: 'cleared', fault, why: finding.why })
+      return
+    }
+    const { fault } = finding
+    const before = this.standing.get(fault.subject)
+    if (before === undefined && this.standing.size === STANDING_FAULTS_MAX) {
+      this.#droppedCount++
+      return
+    }
+    this.standing.set(fault.subject, fault)
+    const isNew = before?.severity !== fault.severity
+    if (isNew) this.#raisedCount++
+    told.push({ state: isNew ? 'raised' : 'stands', fault })
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    const figures: Readonly<Record<string, number>> = {
+      inputs: this.#inputCount,
+      raised: this.#raisedCount,
+      cleared: this.#clearedCount,
+      dropped: this.#droppedCount,
+      standing: this.standing.size,
+      ...this.#fold.stats?.(),
+    }
+    return Object.fromEntries(
+      Object.entries(figures).map(([figure, value]) => [`${this.detector.name}/${figure}`, value]),
+    )
+  }
+}
