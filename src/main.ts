@@ -16,6 +16,7 @@ const registry: Registry = {
   bench: async () => (await import('./commands/bench.ts')).command,
   backtest: async () => (await import('./commands/backtest.ts')).command,
   fleet: async () => (await import('./commands/fleet.ts')).command,
+  simulate: async () => (await import('./commands/simulate.ts')).command,
 }
 
 const interrupted = new AbortController()

@@ -18,6 +18,8 @@ export interface SimulatedFaults {
   readonly ackDelayMsMax?: number
   /** Between a write and the moment when readers see it, at most. */
   readonly deliveryDelayMsMax?: number
+  /** Owners that were replaced may still write: a broker without fencing, to show what it holds. */
+  readonly unfenced?: boolean
 }
 
 export interface ForcedFault {
@@ -93,7 +95,7 @@ export class FaultyStore implements LogStore {
     next: Offsets,
   ): Promise<CommitOutcome> {
     this.#memory.check(outputs)
-    const fenced = this.#memory.isFenced(fence, token)
+    const fenced = this.#faults.unfenced !== true && this.#memory.isFenced(fence, token)
     const { outcome, written } = fenced ? FENCED : this.#draw()
     if (written) {
       this.#write(outputs)

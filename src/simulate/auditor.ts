@@ -1,0 +1,137 @@
+/**
+ * Reads everything that is said in a simulated world and holds it against the promises. It is a consumer
+ * like any other: it knows the public topics and the pool-log, and nothing of the service's inside.
+ */
+import { createHash } from 'node:crypto'
+import type { Bus, LogRecord, Reader } from '../core/bus.ts'
+import { toText } from '../core/bytes.ts'
+import type { Command, JournalEntry } from '../core/command.ts'
+import type { IncidentId, NodeId } from '../core/ids.ts'
+import { partitionOf } from '../core/partition.ts'
+import type { Policy } from '../core/policy.ts'
+import { type TopicName, topicName, type Topology } from '../core/topics.ts'
+import { groupName } from '../pipeline/role.ts'
+import { Books } from './books.ts'
+import { Promises } from './promises.ts'
+
+export interface AuditorOptions {
+  readonly bus: Bus
+  readonly topology: Topology
+  readonly policy: Policy
+  readonly broken: (what: string) => void
+}
+
+export interface IncidentStory {
+  readonly node: NodeId
+  readonly openedAtMs: number
+  /** The first reason that was given. */
+  readonly why: string
+  closedAtMs: number | null
+}
+
+/** Incidents remembered after they were closed; the oldest are forgotten. */
+const INCIDENTS_MAX = 200_000
+
+export class Auditor {
+  readonly incidents = new Map<IncidentId, IncidentStory>()
+  readonly counts = new Map<string, number>()
+  readonly #options: AuditorOptions
+  readonly #books: readonly Books[]
+  readonly #promises: readonly Promises[]
+  readonly #hash = createHash('sha256')
+  readonly #readers = new Map<TopicName, Reader>()
+  /** Topic, partition and pool → the newest epoch of a command. */
+  readonly #epochs = new Map<string, number>()
+  /** Committed offsets as they were when the auditor last looked, and before that. */
+  #due: readonly number[] = []
+
+  constructor(options: AuditorOptions) {
+    const { topology, policy, broken } = options
+    this.#options = options
+    const partitions = [...Array(topology.poolPartitions).keys()]
+    this.#promises = partitions.map(
+      () => new Promises({ policy, nodePartitions: topology.nodePartitions, broken }),
+    )
+    this.#books = this.#promises.map(
+      (promises) => new Books((record, said) => promises.read(record, said), broken),
+    )
+  }
+
+  async start(): Promise<void> {
+    const { bus, topology } = this.#options
+    const names = ['pool-log', 'journal', 'commands.migration', 'commands.recovery'] as const
+    for (const name of names) {
+      this.#readers.set(name, await bus.read({ topic: topicName(topology, name), from: 'start' }))
+    }
+  }
+
+  /**
+   * Takes all that can be read and judges what was committed when it was last called: what a reader
+   * may still not see of a transaction, it sees by the next call.
+   */
+  async look(): Promise<void> {
+    const { bus, topology } = this.#options
+    const group = groupName(topology, 'coordinator')
+    const committed = await bus.committed(group, topicName(topology, 'pool-log'))
+    await this.#each('pool-log', (record) => this.#books[record.partition].addRecord(record))
+    await this.#each('journal', (record) => this.#takeJournal(record))
+    await this.#each('commands.migration', (record) => this.#takeCommand(record))
+    await this.#each('commands.recovery', (record) => this.#takeCommand(record))
+    for (const [partition, offset] of this.#due.entries()) this.#books[partition].settle(offset)
+    this.#due = committed
+  }
+
+  /** Of the journal, as it was written: equal for equal runs. */
+  journalHash(): string {
+    return this.#hash.copy().digest('hex')
+  }
+
+  /** Commands that are not over. */
+  get openCount(): number {
+    return this.#promises.reduce((sum, { openCount }) => sum + openCount, 0)
+  }
+
+  async #each(name: TopicName, take: (record: LogRecord) => void): Promise<void> {
+    const reader = this.#readers.get(name)!
+    for (;;) {
+      const records = await reader.take(0)
+      if (records.length === 0) return
+      for (const record of records) take(record)
+    }
+  }
+
+  #takeJournal(record: LogRecord): void {
+    this.#hash.update(record.value!)
+    const entry = JSON.parse(toText(record.value!)) as JournalEntry
+    this.#count(entry.rail === null ? entry.kind : `refused by ${entry.rail}`)
+    this.#books[Number(entry.entryId.split('.')[0])].addJournal(entry)
+    const { incidentId, node, atMs } = entry
+    if (incidentId === null || node === null) return
+    const known = this.incidents.get(incidentId)
+    if (entry.kind === 'incident-closed' && known !== undefined) known.closedAtMs = atMs
+    if (entry.kind !== 'incident-opened' || known !== undefined) return
+    const why = entry.reasons[0] ?? ''
+    this.incidents.set(incidentId, { node, openedAtMs: atMs, why, closedAtMs: null })
+    if (this.incidents.size > INCIDENTS_MAX) {
+      const oldest = this.incidents.keys().next().value
+      if (oldest !== undefined) this.incidents.delete(oldest)
+    }
+  }
+
+  #takeCommand(record: LogRecord): void {
+    const { topology, broken } = this.#options
+    const pool = (JSON.parse(toText(record.value!)) as Command).pool
+    const command = this.#books[partitionOf(pool, topology.poolPartitions)].addCommand(record)
+    this.#count(`${command.action} commands`)
+    const key = `${record.topic}/${record.partition}/${pool}`
+    const newest = this.#epochs.get(key) ?? -1
+    if (command.epoch < newest) {
+      broken(`command ${command.commandId} of epoch ${command.epoch} came after epoch ${newest}`)
+    }
+    this.#epochs.set(key, Math.max(newest, command.epoch))
+  }
+
+  #count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * The hands of one executor: work that takes time, fails, lies (says that it is done and did nothing),
+ * or goes on by itself when its executor has died and can no longer report it.
+ */
+import type { Command, Precondition } from '../core/command.ts'
+import type { ActionStart, ActionState, ExecutorHooks, RunningAction } from '../core/executor.ts'
+
+import type { Placement } from '../core/workload.ts'
+import { Random } from '../fleet/random.ts'
+import type { Delay } from './fault-file.ts'
+import type { Machine, Machines } from './machines.ts'
+
+/** From "it is there" to "it answers". */
+const VERIFY_MS = 2_000
+/** Of the standard normal distribution, at 0.99. */
+const Z99 = 2.3263
+
+export interface Skill {
+  readonly lyingRatio: number
+  readonly failingRatio: number
+  readonly move: Delay
+  readonly fence: Delay
+}
+
+/** One piece of work that was begun, for the statistics. */
+export interface Work {
+  readonly command: Command
+  readonly beganAtMs: number
+  endedAtMs: number | null
+  /** It took effect. */
+  done: boolean
+  readonly lie: boolean
+}
+
+export interface HandsOptions {
+  readonly seed: number
+  readonly machines: Machines
+  readonly skill: Skill
+  readonly nowMs: () => number
+  readonly after: (ms: number, callback: () => void) => void
+  /** Something may have moved on: the executor should look. */
+  readonly poke: () => void
+  /** Cuts the power until it is repaired. */
+  readonly fence: (machine: Machine) => void
+  readonly began: (work: Work) => void
+  /** A workload has arrived, and its executor is not there to say so. */
+  readonly landed: (placement: Placement) => void
+  /** Without them two copies are possible: a test takes them away. */
+  readonly preconditions: boolean
+}
+
+/** Log-normal through the median and the 99th percentile. */
+export function drawDelay(random: Random, { p50, p99 }: Delay): number {
+  return Math.round(p50 * Math.exp((Math.log(p99 / p50) / Z99) * random.normal()))
+}
+
+export class Hands implements ExecutorHooks {
+  readonly #options: HandsOptions
+  readonly #running = new Set<Action>()
+
+  constructor(options: HandsOptions) {
+    this.#options = options
+  }
+
+  migrate(command: Command): ActionStart {
+    const from = this.#options.machines.get(command.node)
+    if (from?.node.up !== true) return refuse(`node ${command.node} is down`)
+    return this.#move(command, from)
+  }
+
+  recover(command: Command): ActionStart {
+    const from = this.#options.machines.get(command.node)
+    return from === undefined
+      ? refuse(`node ${command.node} is unknown`)
+      : this.#move(command, from)
+  }
+
+  fence(command: Command): ActionStart {
+    const machine = this.#options.machines.get(command.node)
+    if (machine === undefined) return refuse(`node ${command.node} is unknown`)
+    return this.#begin(command, this.#options.skill.fence, {
+      effect: () => {
+        this.#options.fence(machine)
+        return null
+      },
+    })
+  }
+
+  cordon(command: Command): ActionStart {
+    return this.#mark(command, true)
+  }
+
+  uncordon(command: Command): ActionStart {
+    return this.#mark(command, false)
+  }
+
+  unmet(precondition: Precondition): string | null {
+    const { machines, preconditions } = this.#options
+    if (!preconditions) return null
+    if (precondition.kind === 'fenced') return notFenced(machines.get(precondition.node))
+    const placement = machines.cluster.placement(precondition.workload)
+    return placement?.node === precondition.node
+      ? null
+      : `workload ${precondition.workload} is on ${placement?.node ?? 'no node'}`
+  }
+
+  /** The executor is gone: what is half done goes on without a report, or breaks off. */
+  die(): void {
+    for (const action of this.#running) action.orphan()
+    this.#running.clear()
+  }
+
+  #mark(command: Command, cordoned: boolean): ActionStart {
+    const machine = this.#options.machines.get(command.node)
+    if (machine === undefined) return refuse(`node ${command.node} is unknown`)
+    machine.node.cordoned = cordoned
+    const { nowMs } = this.#options
+    const work = { command, beganAtMs: nowMs(), endedAtMs: nowMs(), done: true, lie: false }
+    this.#options.began(work)
+    return { ok: true, action: new Instant() }
+  }
+
+  #move(command: Command, from: Machine): ActionStart {
+    const { machines, preconditions } = this.#options
+    const workload = command.workload!
+    const target = machines.get(command.target!)
+    if (target === undefined) return refuse(`target ${command.target} is unknown`)
+    if (machines.moving.has(workload)) return refuse(`workload ${workload} is moving already`)
+    if (machines.cluster.placement(workload)?.node !== from.node.spec.id) {
+      return refuse(`workload ${workload} is not on node ${from.node.spec.id}`)
+    }
+    const obstacle = machines.cluster.obstacle(workload, target.node)
+    if (obstacle !== null) return refuse(obstacle)
+    const live = command.action === 'migrate'
+    machines.moving.add(workload)
+    target.node.incoming.add(workload)
+    return this.#begin(command, this.#options.skill.move, {
+      broken: () => {
+        if (!target.node.up) return `target ${target.node.spec.id} went down`
+        if (live) return from.node.up ? null : `node ${from.node.spec.id} failed during the move`
+        return preconditions ? notFenced(from) : null
+      },
+      effect: () => {
+        machines.moving.delete(workload)
+        if (live) machines.stopCopy(workload, from)
+        return machines.land(workload, target)
+      },
+      undo: () => machines.abandonMove(workload, target),
+    })
+  }
+
+  #begin(command: Command, delay: Delay, deed: Deed): ActionStart {
+    const { seed, skill, nowMs, after, poke, landed } = this.#options
+    const random = new Random(seed, `command/${command.commandId}`)
+    const work: Work = {
+      command,
+      beganAtMs: nowMs(),
+      endedAtMs: null,
+      done: false,
+      lie: random.chance(skill.lyingRatio),
+    }
+    const fails = random.chance(skill.failingRatio)
+    const tookMs = drawDelay(random, delay)
+    const orphanGoesOn = random.chance(0.5)
+    const action = new Action({ work, deed, fails, tookMs, orphanGoesOn, nowMs, after, landed })
+    this.#options.began(work)
+    this.#running.add(action)
+    after(tookMs, poke)
+    after(tookMs + VERIFY_MS, poke)
+    return { ok: true, action }
+  }
+}
+
+/** What an action does to the world, when its time has come. */
+interface Deed {
+  readonly effect: () => Placement | null
+  /** Why it can no longer take effect. */
+  readonly broken?: () => string | null
+  readonly undo?: () => void
+}
+
+interface ActionOptions {
+  readonly work: Work
+  readonly deed: Deed
+  readonly fails: boolean
+  readonly tookMs: number
+  readonly orphanGoesOn: boolean
+  readonly nowMs: () => number
+  readonly after: (ms: number, callback: () => void) => void
+  readonly landed: (placement: Placement) => void
+}
+
+class Action implements RunningAction {
+  readonly #options: ActionOptions
+  #state: 'running' | 'succeeded' | 'over' = 'running'
+
+  constructor(options: ActionOptions) {
+    this.#options = options
+  }
+
+  poll(nowMs: number): ActionState {
+    const { work, deed, fails, tookMs } = this.#options
+    if (this.#state === 'succeeded') {
+      if (nowMs < work.beganAtMs + tookMs + VERIFY_MS) return { kind: 'running' }
+      this.#state = 'over'
+      work.endedAtMs = nowMs
+      return { kind: 'verified' }
+    }
+    const broken = deed.broken?.() ?? null
+    if (broken !== null) return this.#fail(broken)
+    if (nowMs < work.beganAtMs + tookMs) return { kind: 'running' }
+    if (fails) return this.#fail('the work broke off')
+    this.#state = 'succeeded'
+    if (work.lie) {
+      deed.undo?.()
+      return { kind: 'succeeded', placement: null }
+    }
+    work.done = true
+    return { kind: 'succeeded', placement: deed.effect() }
+  }
+
+  withdraw(): boolean {
+    if (this.#state !== 'running') return false
+    this.#end()
+    return true
+  }
+
+  /** Nobody asks any more. */
+  orphan(): void {
+    const { work, deed, orphanGoesOn, tookMs, nowMs, after, landed } = this.#options
+    if (this.#state !== 'running') return
+    if (!orphanGoesOn || work.lie) {
+      this.#end()
+      return
+    }
+    this.#state = 'over'
+    after(Math.max(0, work.beganAtMs + tookMs - nowMs()), () => {
+      if ((deed.broken?.() ?? null) !== null) deed.undo?.()
+      else {
+        work.done = true
+        const placement = deed.effect()
+        if (placement !== null) landed(placement)
+      }
+    })
+  }
+
+  #fail(detail: string): ActionState {
+    this.#end()
+    return { kind: 'failed', detail }
+  }
+
+  #end(): void {
+    this.#state = 'over'
+    this.#options.work.endedAtMs = this.#options.nowMs()
+    this.#options.deed.undo?.()
+  }
+}
+
+/** Over as soon as it is begun. */
+class Instant implements RunningAction {
+  #told = false
+
+  poll(): ActionState {
+    if (this.#told) return { kind: 'verified' }
+    this.#told = true
+    return { kind: 'succeeded', placement: null }
+  }
+
+  withdraw(): boolean {
+    return false
+  }
+}
+
+function notFenced(machine: Machine | undefined): string | null {
+  return machine?.node.fenced === true ? null : 'its node is not fenced'
+}
+
+function refuse(refused: string): ActionStart {
+  return { ok: false, refused }
+}

@@ -1,0 +1,260 @@
+/**
+ * What a run is judged by, as sums that add up over runs: detections against what was injected,
+ * recoveries, times to them, and downtime, each beside what an oracle would have reached.
+ */
+import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
+import type { Auditor, IncidentStory } from './auditor.ts'
+import type { Work } from './hands.ts'
+import type { Machines, Outage } from './machines.ts'
+import type { Injected } from './troubles.ts'
+
+/** An incident so long after the end of a fault still speaks of it. */
+const AFTERMATH_MS = 60_000
+/** A workload that runs elsewhere within this was recovered. */
+const RECOVERED_MS_MAX = 300_000
+/** A node that fails within this after its work was moved away was rightly emptied. */
+const HORIZON_MS = 1_800_000
+const MISSED_HEARTBEATS = 3
+
+export interface Measures {
+  /** Faults by kind: all, those that an incident was opened for, those that an oracle could have seen. */
+  readonly faults: Readonly<Record<string, FaultCounts>>
+  readonly incidentCount: number
+  /** Of those, the ones that had a fault behind them. */
+  readonly trueIncidentCount: number
+  readonly outageCount: number
+  readonly recoveredCount: number
+  /** Of the recoveries that a command brought about: sums, ms. */
+  readonly timedCount: number
+  readonly recoveryMs: number
+  readonly detectionMs: number
+  readonly executorMs: number
+  /** Workload-milliseconds: all, those without a running copy, and those that nobody could have kept. */
+  readonly workloadMs: number
+  readonly downMs: number
+  readonly oracleDownMs: number
+  readonly migrationCount: number
+  readonly falseMigrationCount: number
+}
+
+export interface FaultCounts {
+  readonly injected: number
+  readonly detected: number
+  readonly detectable: number
+}
+
+export interface Measured {
+  readonly machines: Machines
+  readonly auditor: Auditor
+  readonly works: readonly Work[]
+  readonly injected: readonly Injected[]
+  readonly heartbeatIntervalMs: number
+  /** Of the world's clock: the faults began and ended. */
+  readonly beganAtMs: number
+  readonly endedAtMs: number
+}
+
+export function measure(world: Measured): Measures {
+  const incidents = [...world.auditor.incidents.values()].filter(
+    ({ openedAtMs }) => openedAtMs >= world.beganAtMs && openedAtMs <= world.endedAtMs,
+  )
+  const faultsOf = grouped(world.injected, ({ node }) => node)
+  const incidentsOf = grouped([...world.auditor.incidents.values()], ({ node }) => node)
+  return {
+    faults: countFaults(world, incidentsOf),
+    incidentCount: incidents.length,
+    trueIncidentCount: incidents.filter((incident) => isTrue(incident, faultsOf)).length,
+    ...recoveries(world, incidentsOf),
+    ...availability(world),
+    ...migrations(world, faultsOf),
+  }
+}
+
+function countFaults(
+  { injected, heartbeatIntervalMs }: Measured,
+  incidentsOf: ReadonlyMap<NodeId, readonly IncidentStory[]>,
+): Record<string, FaultCounts> {
+  const counts: Record<string, FaultCounts> = {}
+  for (const fault of injected) {
+    const { injected: all, detected, detectable } = counts[fault.kind] ?? NONE
+    const seen = (incidentsOf.get(fault.node) ?? []).some((incident) => speaksOf(incident, fault))
+    counts[fault.kind] = {
+      injected: all + 1,
+      detected: detected + Number(seen),
+      detectable: detectable + Number(seen || isDetectable(fault, heartbeatIntervalMs)),
+    }
+  }
+  return counts
+}
+
+const NONE: FaultCounts = { injected: 0, detected: 0, detectable: 0 }
+
+/** Opened while it lasted or showed, or open already when it began. */
+function speaksOf({ openedAtMs, closedAtMs }: IncidentStory, fault: Injected): boolean {
+  const beganAtMs = fault.shownSinceMs ?? fault.atMs
+  if (openedAtMs > fault.untilMs + AFTERMATH_MS) return false
+  return openedAtMs >= beganAtMs || closedAtMs === null || closedAtMs > fault.atMs
+}
+
+/** Whether the telemetry shows it at all: an oracle reads the same telemetry. */
+function isDetectable({ kind, atMs, untilMs, silentMs }: Injected, intervalMs: number): boolean {
+  if (kind === 'slow') return untilMs - atMs >= intervalMs
+  return (silentMs ?? untilMs - atMs) >= (MISSED_HEARTBEATS + 1) * intervalMs
+}
+
+function isTrue(
+  { node, openedAtMs }: IncidentStory,
+  faultsOf: ReadonlyMap<NodeId, readonly Injected[]>,
+): boolean {
+  return (faultsOf.get(node) ?? []).some(({ atMs, untilMs, shownSinceMs }) => {
+    return openedAtMs >= (shownSinceMs ?? atMs) && openedAtMs <= untilMs + AFTERMATH_MS
+  })
+}
+
+function recoveries(
+  { machines, works, endedAtMs }: Measured,
+  incidentsOf: ReadonlyMap<NodeId, readonly IncidentStory[]>,
+) {
+  const sums = {
+    outageCount: 0,
+    recoveredCount: 0,
+    timedCount: 0,
+    recoveryMs: 0,
+    detectionMs: 0,
+    executorMs: 0,
+  }
+  const recoverOf = grouped(
+    works.filter(({ command, done }) => command.action === 'recover' && done),
+    ({ command }) => command.workload!,
+  )
+  const fenceOf = new Map<IncidentId, Work>()
+  for (const work of works) {
+    if (work.command.action === 'fence' && work.done) fenceOf.set(work.command.incidentId, work)
+  }
+  for (const outage of machines.outages) {
+    const work = recoverOf.get(outage.workload)?.find((each) => brought(each, outage))
+    const lastedMs = (outage.untilMs ?? endedAtMs) - outage.atMs
+    // A node that came back by itself in time left nothing to recover.
+    if (work === undefined && lastedMs <= RECOVERED_MS_MAX) continue
+    sums.outageCount++
+    if (work === undefined) continue
+    if (lastedMs <= RECOVERED_MS_MAX) sums.recoveredCount++
+    const incident = incidentsOf.get(outage.node)?.findLast((each) => isOf(each, outage))
+    if (incident === undefined || work.endedAtMs === null) continue
+    const fence = fenceOf.get(work.command.incidentId)
+    sums.timedCount++
+    sums.recoveryMs += work.endedAtMs - outage.atMs
+    // A node that was thought to be silent before it crashed was detected in no time.
+    sums.detectionMs += Math.max(0, incident.openedAtMs - outage.atMs)
+    sums.executorMs += work.endedAtMs - work.beganAtMs
+    sums.executorMs += fence?.endedAtMs == null ? 0 : timeAfter(fence, outage.atMs)
+  }
+  return sums
+}
+
+/** The part of it that the outage had to wait for. */
+function timeAfter({ beganAtMs, endedAtMs }: Work, atMs: number): number {
+  return Math.max(0, endedAtMs! - Math.max(beganAtMs, atMs))
+}
+
+function brought({ command, beganAtMs, endedAtMs }: Work, outage: Outage): boolean {
+  if (command.node !== outage.node || outage.untilMs === null) return false
+  return beganAtMs <= outage.untilMs && (endedAtMs ?? Infinity) >= outage.untilMs
+}
+
+function isOf({ openedAtMs }: IncidentStory, { untilMs }: Outage): boolean {
+  return openedAtMs <= (untilMs ?? Infinity)
+}
+
+function availability(world: Measured) {
+  const { machines, beganAtMs, endedAtMs } = world
+  let downMs = 0
+  for (const { atMs, untilMs } of machines.outages) {
+    downMs += Math.max(0, Math.min(untilMs ?? endedAtMs, endedAtMs) - Math.max(atMs, beganAtMs))
+  }
+  const workloadMs = machines.cluster.workloadCount * (endedAtMs - beganAtMs)
+  return { workloadMs, downMs, oracleDownMs: oracleDownMs(world) }
+}
+
+/**
+ * Perfect foresight moves every workload in time, at once and for nothing: it loses only what the pools'
+ * processors that are still up cannot hold. That is more than any real plan could reach.
+ */
+function oracleDownMs({ machines, injected, beganAtMs, endedAtMs }: Measured): number {
+  const pools = new Map<PoolId, { cpu: number; needs: number; workloads: number }>()
+  const poolOf = (id: PoolId) => {
+    const pool = pools.get(id) ?? { cpu: 0, needs: 0, workloads: 0 }
+    pools.set(id, pool)
+    return pool
+  }
+  for (const { node } of machines.all) poolOf(node.spec.pool).cpu += node.spec.capacity.cpu
+  for (const { pool, needs } of machines.cluster.allPlacements()) {
+    poolOf(pool).needs += needs.cpu
+    poolOf(pool).workloads++
+  }
+  const changes = injected
+    .filter(({ kind }) => kind === 'crash' || kind === 'zone-loss')
+    .flatMap(({ node, atMs, untilMs }) => {
+      const { pool, capacity } = machines.get(node)!.node.spec
+      return [
+        { atMs, pool, cpu: -capacity.cpu },
+        { atMs: Math.min(untilMs, endedAtMs), pool, cpu: capacity.cpu },
+      ]
+    })
+    .sort((a, b) => a.atMs - b.atMs)
+  let [sumMs, nowMs] = [0, beganAtMs]
+  for (const change of [...changes, { atMs: endedAtMs, pool: null, cpu: 0 }]) {
+    for (const { cpu, needs, workloads } of pools.values()) {
+      if (cpu < needs) sumMs += (change.atMs - nowMs) * workloads * (1 - cpu / needs)
+    }
+    nowMs = change.atMs
+    if (change.pool !== null) poolOf(change.pool).cpu += change.cpu
+  }
+  return sumMs
+}
+
+function migrations(
+  { works, beganAtMs, endedAtMs }: Measured,
+  faultsOf: ReadonlyMap<NodeId, readonly Injected[]>,
+) {
+  const done = works.filter(({ command, done: isDone, beganAtMs: atMs }) => {
+    return command.action === 'migrate' && isDone && atMs >= beganAtMs && atMs <= endedAtMs
+  })
+  const isFalse = ({ command, beganAtMs: atMs }: Work) =>
+    !(faultsOf.get(command.node) ?? []).some(({ atMs: faultAtMs, untilMs }) => {
+      return faultAtMs <= atMs + HORIZON_MS && untilMs >= atMs
+    })
+  return { migrationCount: done.length, falseMigrationCount: done.filter(isFalse).length }
+}
+
+/** Adds up what several runs gave. */
+export function sumOf(a: Measures, b: Measures): Measures {
+  const faults: Record<string, FaultCounts> = { ...a.faults }
+  for (const [kind, counts] of Object.entries(b.faults)) {
+    const known = faults[kind] ?? NONE
+    faults[kind] = {
+      injected: known.injected + counts.injected,
+      detected: known.detected + counts.detected,
+      detectable: known.detectable + counts.detectable,
+    }
+  }
+  const sums = Object.entries(a).map(([name, value]) => {
+    const other = b[name as keyof Measures]
+    return [name, typeof value === 'number' && typeof other === 'number' ? value + other : value]
+  })
+  return { ...(Object.fromEntries(sums) as Measures), faults }
+}
+
+function grouped<Key, Item>(
+  items: readonly Item[],
+  keyOf: (item: Item) => Key,
+): ReadonlyMap<Key, readonly Item[]> {
+  const groups = new Map<Key, Item[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [item])
+    else group.push(item)
+  }
+  return groups
+}

@@ -1,0 +1,297 @@
+/**
+ * The promises of a coordinator, held against the books of its partition. Nothing here asks the
+ * coordinator: what is known of nodes, operators and commands comes from the records alone, and where
+ * they leave a doubt the promise is taken as kept.
+ */
+import type { Assessment, AssessmentRecord } from '../core/assessment.ts'
+import type { LogRecord } from '../core/bus.ts'
+import type { Command, JournalEntry, Result } from '../core/command.ts'
+import type { CommandId, NodeId, PoolId } from '../core/ids.ts'
+import { kindOf, logBody } from '../core/log.ts'
+import type { NodeEvent } from '../core/node.ts'
+import { partitionOf } from '../core/partition.ts'
+import type { Control, Policy } from '../core/policy.ts'
+import { budgetNodesMax, isSharedCause, type Lane, laneOf } from '../decide/admission.ts'
+import type { Said } from './books.ts'
+
+interface Known {
+  readonly id: NodeId
+  pool: PoolId
+  zone: string | null
+  failed: boolean
+  /** Newest word of the model. */
+  probability: number | null
+  maintenanceUntilMs: number
+}
+
+interface Open {
+  readonly command: Command
+  readonly lane: Lane
+}
+
+interface PoolBooks {
+  mode: Policy['mode']
+  stopped: boolean
+  readonly open: Map<CommandId, Open>
+}
+
+export interface PromiseOptions {
+  readonly policy: Policy
+  readonly nodePartitions: number
+  readonly broken: (what: string) => void
+}
+
+/** Newest attempts remembered of each step; the oldest are forgotten. */
+const STEPS_MAX = 50_000
+
+export class Promises {
+  commandCount = 0
+  readonly #options: PromiseOptions
+  readonly #nodes = new Map<NodeId, Known>()
+  readonly #pools = new Map<PoolId, PoolBooks>()
+  readonly #vetoed = new Set<NodeId>()
+  readonly #late = new Set<number>()
+  /** Incident and step → commands that were sent and not taken back in time. */
+  readonly #attempts = new Map<string, number>()
+  readonly #withdrawn = new Set<CommandId>()
+  /** Node → its newest preemptive command that was begun. */
+  readonly #acted = new Map<NodeId, { readonly incident: string; readonly atMs: number }>()
+  #mode: Policy['mode']
+  #stopped = false
+  #epoch = -1
+  #nowMs = 0
+
+  constructor(options: PromiseOptions) {
+    this.#options = options
+    this.#mode = options.policy.mode
+  }
+
+  read(record: LogRecord, said: readonly Said[]): void {
+    this.#nowMs = Math.max(this.#nowMs, record.appendedAtMs)
+    this.#learn(record)
+    const explained = new Set<CommandId>()
+    for (const { kind, ...rest } of said) {
+      if (kind !== 'journal' || !('entry' in rest)) continue
+      const { entry } = rest
+      if (entry.kind === 'decision' && entry.commandId !== null && entry.reasons.length > 0) {
+        explained.add(entry.commandId)
+      }
+    }
+    for (const one of said) {
+      if (one.kind === 'journal') this.#takeJournal(one.entry)
+      else this.#judge(one.command, explained)
+    }
+  }
+
+  get openCount(): number {
+    return [...this.#pools.values()].reduce((sum, { open }) => sum + open.size, 0)
+  }
+
+  #learn(record: LogRecord): void {
+    switch (kindOf(record)) {
+      case 'claim':
+        this.#epoch = record.offset
+        return
+      case 'assessment':
+        return this.#takeAssessments(logBody<AssessmentRecord>(record))
+      case 'node-fact':
+        return this.#takeFact(logBody<NodeEvent>(record))
+      case 'control':
+        return this.#takeControl(logBody<Control>(record))
+      case 'result':
+        return this.#takeResult(logBody<Result>(record))
+      case undefined:
+      default:
+        return
+    }
+  }
+
+  #takeAssessments({ source, late, rows }: AssessmentRecord): void {
+    if (late) this.#late.add(source)
+    else this.#late.delete(source)
+    for (const row of rows) this.#assess(row)
+  }
+
+  #assess({ node: id, probability, trigger }: Assessment): void {
+    const node = this.#nodes.get(id)
+    if (node === undefined || probability === null || trigger === 'liveness') return
+    node.probability = probability
+  }
+
+  #takeFact(event: NodeEvent): void {
+    const known = this.#nodes.get(event.node)
+    if (event.kind === 'join') {
+      this.#nodes.set(event.node, {
+        id: event.node,
+        pool: event.pool,
+        zone: event.place.zone,
+        failed: false,
+        probability: null,
+        maintenanceUntilMs: known?.maintenanceUntilMs ?? 0,
+      })
+    } else if (known === undefined) return
+    else if (event.kind === 'failure') Object.assign(known, { failed: true, probability: null })
+    else if (event.kind === 'maintenance') known.maintenanceUntilMs = event.untilMs
+    else if (event.kind === 'leave') this.#nodes.delete(event.node)
+  }
+
+  #takeControl(control: Control): void {
+    const pools = control.pool === null ? [...this.#pools.values()] : [this.#pool(control.pool)]
+    switch (control.kind) {
+      case 'veto':
+        if (control.veto) this.#vetoed.add(control.node)
+        else this.#vetoed.delete(control.node)
+        return
+      case 'mode':
+        if (control.pool === null) this.#mode = control.mode
+        for (const pool of pools) pool.mode = control.mode
+        return
+      case 'stop':
+        if (control.pool === null) this.#stopped = control.stopped
+        for (const pool of pools) pool.stopped = control.stopped
+    }
+  }
+
+  #takeResult({ commandId, pool: id, state }: Result): void {
+    const pool = this.#pool(id)
+    const command = pool.open.get(commandId)?.command
+    if (command === undefined) return
+    const { action, incidentId: incident, node } = command
+    const begun = state !== 'accepted' && state !== 'rejected' && state !== 'failed'
+    if (begun && laneOf(action) === 'preemptive') {
+      const acted = this.#acted.get(node)
+      const atMs = acted?.incident === incident ? acted.atMs : this.#nowMs
+      this.#acted.set(node, { incident, atMs })
+    }
+    const failed = state === 'failed' || state === 'rejected'
+    if (failed && this.#withdrawn.delete(commandId)) this.#countAttempt(command, -1)
+    const done = state === 'succeeded' && ['fence', 'cordon', 'uncordon'].includes(action)
+    if (failed || done || state === 'verified') pool.open.delete(commandId)
+  }
+
+  /** A command whose time was up is over when its coordinator says so. */
+  #takeJournal({ kind, commandId, pool, reasons }: JournalEntry): void {
+    if (kind !== 'result' || commandId === null) return
+    if (reasons.some((reason) => reason.includes(' expired: '))) {
+      this.#pool(pool).open.delete(commandId)
+    }
+  }
+
+  #judge(command: Command, explained: ReadonlySet<CommandId>): void {
+    this.commandCount++
+    const { commandId, action, epoch, expiresAtMs } = command
+    const lane = laneOf(action)
+    const pool = this.#pool(command.pool)
+    if (!explained.has(commandId)) this.#object(command, 'is not explained in the journal')
+    if (epoch !== this.#epoch) {
+      this.#object(command, `is of epoch ${epoch}, and ${this.#epoch} has claimed: a minority acts`)
+    }
+    if (expiresAtMs <= this.#nowMs) this.#object(command, 'was stale when it was sent')
+    if (action === 'cancel') return this.#takeCancel(command, pool)
+    if (lane !== 'release') {
+      this.#judgeOperators(command, pool)
+      this.#judgeNode(command)
+      this.#judgeBudget(command, pool, lane)
+      this.#judgeMove(command, pool)
+      this.#countAttempt(command, 1)
+    }
+    pool.open.set(commandId, { command, lane })
+  }
+
+  #takeCancel({ incidentId, workload }: Command, { open }: PoolBooks): void {
+    for (const { command } of open.values()) {
+      if (command.incidentId === incidentId && command.workload === workload) {
+        this.#withdrawn.add(command.commandId)
+      }
+    }
+  }
+
+  #judgeOperators(command: Command, pool: PoolBooks): void {
+    if (pool.stopped) this.#object(command, 'was sent after a stop')
+    if (pool.mode !== 'enforce') this.#object(command, `was sent in mode ${pool.mode}`)
+    if (this.#vetoed.has(command.node)) this.#object(command, 'was sent after a veto')
+  }
+
+  #judgeNode(command: Command): void {
+    const node = this.#nodes.get(command.node)
+    if (node === undefined) return this.#object(command, 'is for a node that never joined')
+    const { policy, nodePartitions } = this.#options
+    if (this.#nowMs < node.maintenanceUntilMs) this.#object(command, 'is for a node in maintenance')
+    if (!node.failed && this.#late.has(partitionOf(node.id, nodePartitions))) {
+      this.#object(command, 'is for a node that its watcher has lost sight of')
+    }
+    if (laneOf(command.action) !== 'preemptive') return
+    const acted = this.#acted.get(node.id)
+    const other = acted !== undefined && acted.incident !== command.incidentId
+    if (other && this.#nowMs - acted.atMs < policy.cooldownMs) {
+      this.#object(command, 'is for a node in its cooldown')
+    }
+    if (node.zone !== null && isSharedCause(policy, this.#zone(node.pool, node.zone))) {
+      this.#object(command, `is preemptive work in zone ${node.zone}, which alarms as a whole`)
+    }
+  }
+
+  #zone(pool: PoolId, name: string) {
+    const { actingPoint } = this.#options.policy
+    const point = actingPoint.kind === 'threshold' ? actingPoint.probability : 1
+    let [nodeCount, failedCount, alarmingCount] = [0, 0, 0]
+    for (const node of this.#nodes.values()) {
+      if (node.pool !== pool || node.zone !== name) continue
+      nodeCount++
+      if (node.failed) failedCount++
+      else if ((node.probability ?? 0) >= point) alarmingCount++
+    }
+    // Nodes that have failed make a zone smaller, and may make it too small to have one cause.
+    const isSmall = nodeCount - failedCount < this.#options.policy.sharedCauseNodesMin
+    return { name, nodeCount, alarmingCount: isSmall ? 0 : alarmingCount }
+  }
+
+  #judgeBudget(command: Command, { open }: PoolBooks, lane: Lane): void {
+    const busy = new Set<NodeId>()
+    for (const other of open.values()) if (other.lane === lane) busy.add(other.command.node)
+    if (busy.has(command.node)) return
+    let nodeCount = 0
+    for (const { pool } of this.#nodes.values()) if (pool === command.pool) nodeCount++
+    const max = budgetNodesMax(this.#options.policy, nodeCount)
+    if (busy.size >= max) this.#object(command, `is beyond the ${lane} budget of ${max} nodes`)
+  }
+
+  #judgeMove(command: Command, { open }: PoolBooks): void {
+    const { workload, target, stepId, incidentId } = command
+    for (const other of open.values()) {
+      const same =
+        workload === null
+          ? other.command.stepId === stepId && other.command.incidentId === incidentId
+          : other.command.workload === workload
+      if (same) this.#object(command, `repeats ${other.command.commandId}, which is not over`)
+    }
+    if (workload === null) return
+    if (target === null) this.#object(command, 'has nowhere to go')
+    else if (this.#vetoed.has(target)) this.#object(command, `goes to node ${target}, vetoed`)
+  }
+
+  #countAttempt(command: Command, by: 1 | -1): void {
+    const key = `${command.incidentId}/${command.stepId}`
+    const count = (this.#attempts.get(key) ?? 0) + by
+    this.#attempts.set(key, count)
+    if (this.#attempts.size > STEPS_MAX) {
+      const oldest = this.#attempts.keys().next().value
+      if (oldest !== undefined) this.#attempts.delete(oldest)
+    }
+    const { attemptsMax } = this.#options.policy
+    if (count > attemptsMax) this.#object(command, `is attempt ${count} of ${attemptsMax}`)
+  }
+
+  #pool(id: PoolId): PoolBooks {
+    let pool = this.#pools.get(id)
+    if (pool === undefined) {
+      pool = { mode: this.#mode, stopped: this.#stopped, open: new Map() }
+      this.#pools.set(id, pool)
+    }
+    return pool
+  }
+
+  #object({ commandId, action, node }: Command, what: string): void {
+    this.#options.broken(`command ${commandId} (${action} ${node}) ${what}`)
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What the machines say of themselves, as the collectors deliver it: one Arrow record per partition and
+ * beat, out of which single samples get lost, come twice, or come late.
+ */
+import type { Output } from '../core/bus.ts'
+import { toBytes } from '../core/bytes.ts'
+import type { Metric, NodeClass } from '../core/node.ts'
+import { partitionOf } from '../core/partition.ts'
+import { topicName, type Topology } from '../core/topics.ts'
+import { Random } from '../fleet/random.ts'
+import { SampleBuilder } from '../ingest/samples.ts'
+import type { Faults } from './fault-file.ts'
+import { isMute, type Machine } from './machines.ts'
+
+/** The metric that the simulated model reads its probability from. */
+export const WEAR = 'wear'
+
+const LATENCY_MS = 2
+const RESPONSE_MS = 40
+
+export function simulatedClass(heartbeatIntervalMs: number): NodeClass {
+  return {
+    name: 'server',
+    metrics: [
+      gauge('cpu_utilization'),
+      gauge('network_latency', { max: null }),
+      gauge('response_time', {
+        max: null,
+        health: { part: 'network', good: 10 * RESPONSE_MS, bad: 40 * RESPONSE_MS },
+      }),
+      gauge(WEAR),
+    ],
+    attributes: [],
+    halfLivesMs: [60_000, 600_000, 3_600_000],
+    heartbeatIntervalMs,
+    detectionWindowMs: 6 * heartbeatIntervalMs,
+    predictionIntervalMs: Math.max(60_000, heartbeatIntervalMs),
+    gridOrigin: 'epoch',
+  }
+}
+
+function gauge(name: string, more: Partial<Metric> = {}): Metric {
+  const bounds = { min: 0, max: 1 }
+  return { name, unit: '1', kind: 'gauge', health: null, peers: false, ...bounds, ...more }
+}
+
+interface Late {
+  readonly dueAtMs: number
+  readonly partition: number
+  readonly append: (builder: SampleBuilder) => void
+}
+
+export interface TelemetryOptions {
+  readonly seed: number
+  readonly topology: Topology
+  readonly nodeClass: NodeClass
+  readonly machines: readonly Machine[]
+  readonly records: Faults['records']
+}
+
+/** Late samples kept; beyond them a late one is a lost one. */
+const LATE_MAX = 100_000
+
+export class Telemetry {
+  sampleCount = 0
+  readonly #options: TelemetryOptions
+  readonly #random: Random
+  readonly #names: readonly Uint8Array[]
+  readonly #partitions: readonly number[]
+  readonly #builders: readonly SampleBuilder[]
+  readonly #lost: number
+  readonly #repeated: number
+  readonly #late: number
+  #waiting: Late[] = []
+
+  constructor(options: TelemetryOptions) {
+    const { seed, topology, nodeClass, machines, records } = options
+    this.#options = options
+    this.#random = new Random(seed, 'telemetry')
+    this.#names = machines.map(({ node }) => toBytes(node.spec.id))
+    this.#partitions = this.#names.map((name) => partitionOf(name, topology.nodePartitions))
+    this.#builders = Array.from(
+      { length: topology.nodePartitions },
+      () => new SampleBuilder(nodeClass),
+    )
+    const drawn = new Random(seed, 'faults/records')
+    this.#lost = records === undefined ? 0 : drawn.between(records.lost)
+    this.#repeated = records === undefined ? 0 : drawn.between(records.repeated)
+    this.#late = records === undefined ? 0 : drawn.between(records.late)
+  }
+
+  /** Of the machines whose turn it is: every `phaseCount`th, from `phase` on. */
+  beat(phase: number, phaseCount: number, nowMs: number): readonly Output[] {
+    const outputs: Output[] = []
+    const { machines } = this.#options
+    const isPerfect = this.#lost + this.#repeated + this.#late === 0
+    for (let index = phase; index < machines.length; index += phaseCount) {
+      if (isMute(machines[index], nowMs)) continue
+      if (isPerfect) this.#append(this.#builder(index, outputs), index, nowMs)
+      else this.#send(index, nowMs, outputs)
+    }
+    this.#sendLate(nowMs, outputs)
+    for (const partition of this.#builders.keys()) this.#close(partition, outputs)
+    return outputs
+  }
+
+  #send(index: number, nowMs: number, outputs: Output[]): void {
+    const random = this.#random
+    if (random.chance(this.#lost)) return
+    if (random.chance(this.#late)) {
+      this.#delay(index, nowMs)
+      return
+    }
+    this.#append(this.#builder(index, outputs), index, nowMs)
+    if (random.chance(this.#repeated)) this.#append(this.#builder(index, outputs), index, nowMs)
+  }
+
+  /** What is late is what was measured, not what is so when it comes. */
+  #delay(index: number, nowMs: number): void {
+    if (this.#waiting.length >= LATE_MAX) return
+    const values = this.#values(index, nowMs)
+    const atMs = nowMs + this.#options.machines[index].skewMs
+    this.#waiting.push({
+      dueAtMs: nowMs + Math.round(this.#random.logBetween(this.#options.records!.late_by)),
+      partition: this.#partitions[index],
+      append: (builder) => {
+        const name = this.#names[index]
+        builder.append(name, 0, name.length, atMs, atMs)
+        for (const [metric, value] of values.entries()) builder.set(metric, value)
+      },
+    })
+  }
+
+  #sendLate(nowMs: number, outputs: Output[]): void {
+    if (this.#waiting.length === 0) return
+    const due = this.#waiting.filter(({ dueAtMs }) => dueAtMs <= nowMs)
+    this.#waiting = this.#waiting.filter(({ dueAtMs }) => dueAtMs > nowMs)
+    for (const { partition, append } of due) {
+      if (this.#builders[partition].full) this.#close(partition, outputs)
+      append(this.#builders[partition])
+    }
+  }
+
+  #builder(index: number, outputs: Output[]): SampleBuilder {
+    const partition = this.#partitions[index]
+    if (this.#builders[partition].full) this.#close(partition, outputs)
+    return this.#builders[partition]
+  }
+
+  #append(builder: SampleBuilder, index: number, nowMs: number): void {
+    const name = this.#names[index]
+    const atMs = nowMs + this.#options.machines[index].skewMs
+    builder.append(name, 0, name.length, atMs, atMs)
+    const values = this.#values(index, nowMs)
+    for (let metric = 0; metric < values.length; metric++) builder.set(metric, values[metric])
+  }
+
+  /** In the order of the class's metrics. */
+  #values(index: number, nowMs: number): readonly number[] {
+    this.sampleCount++
+    const machine = this.#options.machines[index]
+    const noise = 0.9 + 0.2 * this.#random.ratio()
+    return [
+      0.4 * noise,
+      LATENCY_MS * machine.slowness * noise,
+      RESPONSE_MS * machine.slowness * noise,
+      wearOf(machine, nowMs, noise),
+    ]
+  }
+
+  #close(partition: number, outputs: Output[]): void {
+    const builder = this.#builders[partition]
+    if (builder.count === 0) return
+    const { topology, nodeClass } = this.#options
+    outputs.push({
+      topic: topicName(topology, 'telemetry'),
+      partition,
+      key: null,
+      value: builder.build(),
+      headers: {
+        'content-type': 'application/vnd.apache.arrow.stream',
+        class: nodeClass.name,
+      },
+    })
+  }
+}
+
+/** 0..1: what the simulated model will say. */
+function wearOf({ wear, slandered }: Machine, nowMs: number, noise: number): number {
+  if (slandered > 0) return Math.min(1, 0.92 * noise + 0.05)
+  if (wear === null || nowMs > wear.untilMs) return 0.05 * noise
+  const progress = (nowMs - wear.sinceMs) / Math.max(1, wear.untilMs - wear.sinceMs)
+  return Math.min(1, (0.05 + 1.1 * progress) * noise)
+}

@@ -1,0 +1,137 @@
+// Goal: the simulated world keeps every promise, and would notice if one were broken.
+// Method: runs of the whole service with fresh seeds; then the same with one rail or mechanism taken
+// away, in a world that leans on it, where a run must fail.
+import { randomInt } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { readFaults } from '../../src/commands/simulate.ts'
+import type { Output } from '../../src/core/bus.ts'
+import type { Rail } from '../../src/core/command.ts'
+import { RAILS } from '../../src/decide/admission.ts'
+import type { Faults } from '../../src/simulate/fault-file.ts'
+import { type Outcome, simulate, type SimulateOptions } from '../../src/simulate/outcome.ts'
+import { foreshockWasm } from '../support/node-class.ts'
+
+const MINUTE_MS = 60_000
+const NODES = 30
+/** Runs of a world without something before it is said to be missed by nobody. */
+const TRIES_MAX = 8
+const DEFAULT = readFaults()
+const kernel = foreshockWasm()
+
+const crashes = {
+  ...DEFAULT.crashes!,
+  per_node_hour: [2, 2] as [number, number],
+  foreseeable: [0.7, 0.7] as [number, number],
+}
+const wave = {
+  per_hour: [30, 30] as [number, number],
+  lasts: [MINUTE_MS, 2 * MINUTE_MS] as [number, number],
+  nodes: [0.6, 0.6] as [number, number],
+}
+const often = {
+  per_hour: [400, 400] as [number, number],
+  lasts: [3 * MINUTE_MS, 6 * MINUTE_MS] as [number, number],
+}
+const seldom = { ...often, per_hour: [20, 20] as [number, number] }
+const executors = DEFAULT.executors!
+
+async function run(options: Partial<SimulateOptions> & { readonly seed: number }) {
+  const common = { nodeCount: NODES, lengthMs: 12 * MINUTE_MS, faults: DEFAULT, kernel }
+  return (await simulate({ ...common, ...options }))!
+}
+
+function told({ seed, violations }: Outcome): string {
+  return violations.map(({ atMs, what }) => `seed ${seed} at ${atMs} ms: ${what}`).join('\n')
+}
+
+test('a fresh seed keeps every promise', { timeout: 120_000 }, async () => {
+  for (let i = 0; i < 3; i++) {
+    const seed = randomInt(2 ** 31)
+    const replay = `foreshock simulate --seed ${seed} --nodes ${NODES} --hours 0.2`
+    expect(told(await run({ seed })), replay).toBe('')
+  }
+})
+
+test('one seed gives one journal, byte for byte', { timeout: 60_000 }, async () => {
+  const faults = { ...DEFAULT, crashes }
+  const [first, second] = [await run({ seed: 11, faults }), await run({ seed: 11, faults })]
+  expect(first.counts['fence commands']).toBeGreaterThan(0)
+  expect(second).toEqual(first)
+  expect((await run({ seed: 12, faults })).journalHash).not.toBe(first.journalHash)
+})
+
+const LEANS_ON: Readonly<Partial<Record<Rail, Faults>>> = {
+  stop: { crashes, operators: { stops: seldom } },
+  mode: { crashes, operators: { observes: seldom } },
+  veto: { crashes, operators: { vetoes: often } },
+  maintenance: { crashes, operators: { maintenances: often } },
+  'shared-cause': { false_wave: wave },
+  attempts: { crashes, executors: { ...executors, failing: [1, 1] } },
+  cooldown: { false_wave: { ...wave, nodes: [0.15, 0.15], per_hour: [60, 60] } },
+  budget: { zone_loss: { per_hour: [12, 12], lasts: [4 * MINUTE_MS, 5 * MINUTE_MS] } },
+  capacity: { crashes: { ...crashes, per_node_hour: [12, 12], acceleration: 5 } },
+  'in-flight': { crashes, executors: { ...executors, move: { p50: 50_000, p99: 90_000 } } },
+}
+
+test.each(Object.entries(LEANS_ON))(
+  'without the rail %s a promise is broken',
+  { timeout: 120_000 },
+  async (missing, faults) => {
+    const rails = RAILS.filter(({ rail }) => rail !== missing)
+    expect(await firstBroken({ faults, without: { rails } })).not.toBe('')
+    expect(told(await run({ seed: 1, faults })), 'with the rail it holds').toBe('')
+  },
+)
+
+test('without preconditions a fence that was a lie gives a workload two copies', async () => {
+  const cuts = { per_hour: seldom.per_hour, lasts: often.lasts, nodes: wave.nodes, one_way: 0 }
+  const faults: Faults = {
+    network_partitions: cuts,
+    executors: { ...executors, lying: [0.5, 0.5], dying_per_hour: [0, 0] },
+  }
+  const broken = await firstBroken({ faults, without: { preconditions: false } })
+  expect(broken).toContain('runs twice')
+}, 120_000)
+
+test('without fencing by the broker an owner that was replaced still acts', async () => {
+  const service = { ...DEFAULT.service!, expired_per_hour: [200, 200] as [number, number] }
+  const broken = await firstBroken({ faults: { crashes, service }, without: { fencing: false } })
+  expect(broken).toMatch(/said again|repeats|a minority acts|came after epoch/)
+}, 120_000)
+
+test.each([
+  {
+    what: 'decisions are not journaled',
+    says: 'is not explained',
+    keep: ({ headers }: Output) => headers?.['ce_type'] !== 'foreshock.journal.decision',
+  },
+  {
+    what: 'nodes are not released',
+    says: 'not let back',
+    keep: ({ headers }: Output) => headers?.['ce_type'] !== 'foreshock.command.uncordon',
+  },
+  {
+    what: 'the end of incidents is not told',
+    says: 'does not end',
+    keep: ({ headers }: Output) => headers?.['ce_type'] !== 'foreshock.journal.incident-closed',
+  },
+])('where $what, it is noticed', { timeout: 120_000 }, async ({ says, keep }) => {
+  const tamper = (outputs: readonly Output[]) => outputs.filter(keep)
+  expect(await firstBroken({ faults: { crashes }, without: { tamper } })).toContain(says)
+})
+
+test('a command that is sent twice is noticed', { timeout: 120_000 }, async () => {
+  const isCommand = ({ topic }: Output) => topic.includes('commands.')
+  const tamper = (outputs: readonly Output[]) =>
+    outputs.flatMap((output) => (isCommand(output) ? [output, output] : [output]))
+  expect(await firstBroken({ faults: { crashes }, without: { tamper } })).toContain('repeats')
+})
+
+/** What the first of a few seeds finds broken; empty when none does. */
+async function firstBroken(options: Partial<SimulateOptions>): Promise<string> {
+  for (let seed = 1; seed <= TRIES_MAX; seed++) {
+    const broken = told(await run({ ...options, seed }))
+    if (broken !== '') return broken
+  }
+  return ''
+}
