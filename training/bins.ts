@@ -9,8 +9,10 @@ import { assert } from '../src/core/errors.ts'
 export const MISSING_BIN = 255
 /** Values take bins 0..254. */
 const BINS_MAX = 255
+/** Between them. */
+export const BOUNDS_MAX = BINS_MAX - 1
 /** The largest finite f32. */
-const F32_MAX = 3.4028234663852886e38
+export const F32_MAX = 3.4028234663852886e38
 
 /** Per feature the rising upper bounds of all bins but the last, which takes everything above. */
 export type Bounds = readonly Float32Array[]
@@ -39,8 +41,16 @@ export function strideOf(featureCount: number): number {
   return Math.max(8, (featureCount + 7) & ~7)
 }
 
-/** Bounds from a sample of rows, float32 row-major. Frequent values get a bin of their own. */
-export function findBounds(matrix: Float32Array, featureCount: number, binsMax = BINS_MAX): Bounds {
+/**
+ * Bounds from a sample of rows, float32 row-major. Frequent values get a bin of their own. Those in
+ * `fixed`, where there are any, are among them: they are the thresholds of trees that are there already.
+ */
+export function findBounds(
+  matrix: Float32Array,
+  featureCount: number,
+  binsMax = BINS_MAX,
+  fixed: Bounds = [],
+): Bounds {
   assert(binsMax >= 2 && binsMax <= BINS_MAX && matrix.length % featureCount === 0)
   const rowCount = matrix.length / featureCount
   const bounds: Float32Array[] = []
@@ -51,7 +61,9 @@ export function findBounds(matrix: Float32Array, featureCount: number, binsMax =
       const value = matrix[r * featureCount + f]
       if (!Number.isNaN(value)) column[count++] = value
     }
-    bounds.push(boundsOf(column.slice(0, count).sort(), binsMax))
+    const free = binsMax - (fixed[f]?.length ?? 0)
+    const found = free < 2 ? [] : boundsOf(column.slice(0, count).sort(), free)
+    bounds.push(Float32Array.from(new Set([...found, ...(fixed[f] ?? [])])).sort())
   }
   return bounds
 }

@@ -25,6 +25,8 @@ export interface ModelMatter {
   readonly calibration: Calibration
   readonly validation: ScoredRows
   readonly test: ScoredRows
+  /** Version of the model that this one goes on from. */
+  readonly onto?: string
 }
 
 /** `extra`: what else the card says; its notes come last. */
@@ -33,7 +35,8 @@ export function describeModel(matter: ModelMatter, extra: Partial<ModelCard>): M
   const { featureNames, featureHash, lives, booster, calibration, validation, test } = matter
   const { alerts } = manifest
   const digest = dataDigest(manifest, dataDir)
-  const version = `${name}-${digest.slice(0, 8)}-${seed}`
+  const onto = matter.onto === undefined ? '' : `-on-${matter.onto}`
+  const version = `${name}-${digest.slice(0, 8)}-${seed}${onto}`
   const onnx = toOnnx({ booster, calibration, featureNames, featureHash, horizonMs, version })
   const actingPoint = thresholdFor(validation, alerts.acting)
   const card: ModelCard = {

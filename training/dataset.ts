@@ -9,6 +9,7 @@ import type { NodeClass, NodeEvent } from '../src/core/node.ts'
 import { randomFrom } from './boost.ts'
 import { Binner } from './binner.ts'
 import { findBounds, type Bounds } from './bins.ts'
+import { thresholdsOf, type FinishedModel } from './continued.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
 import type { History } from './history.ts'
 import type { Lives } from './labels.ts'
@@ -21,6 +22,8 @@ export interface DatasetOptions {
   readonly nodeClass: NodeClass
   readonly module: WebAssembly.Module
   readonly seed: number
+  /** A model whose trees the rows must go through. */
+  readonly before?: FinishedModel
   readonly onProgress: (step: 'placing bins' | 'reading rows', doneRatio: number) => void
   readonly signal?: AbortSignal
 }
@@ -118,7 +121,9 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   for (const [i, row] of sample.entries()) {
     for (const [f, column] of columns.entries()) matrix[i * columns.length + f] = row[column]
   }
-  return { bounds: findBounds(matrix, columns.length), columns, featureNames }
+  const fixed = options.before === undefined ? [] : thresholdsOf(options.before, columns)
+  const bounds = findBounds(matrix, columns.length, undefined, fixed)
+  return { bounds, columns, featureNames }
 }
 
 function columnsToLearn(

@@ -2,21 +2,22 @@
  * `foreshock train`: a history becomes a model directory: model.onnx, card.json and the hashes of the
  * nodes it learned from. The directory appears at once and whole, or not at all.
  */
-import { setImmediate as breathe } from 'node:timers/promises'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
-import { DEFAULT_BOOST, growBoost, type BoostParams } from './boost.ts'
+import { DEFAULT_BOOST, type BoostParams } from './boost.ts'
 import type { Booster } from './booster.ts'
 import { calibrationSpread } from './calibration-spread.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
 import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
-import { meanOf, widen } from './ensemble.ts'
+import { boosterOf, type FinishedModel } from './continued.ts'
+import { widen } from './ensemble.ts'
 import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { CHECKED_ROWS, checkFiles, rowsOnBounds } from './export-check.ts'
 import { trainFolded } from './folded-model.ts'
+import { dropGrown, growMembers } from './growing.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
 import { openHistory } from './history.ts'
 import type { Manifest, Slice } from './manifest.ts'
@@ -40,13 +41,22 @@ export interface TrainOptions {
   /** dist/foreshock.wasm, compiled. */
   readonly module: WebAssembly.Module
   readonly seed: number
+  /** Go on from what an interrupted training has kept. */
+  readonly resume?: boolean
+  /** A model to add trees to. */
+  readonly from?: FinishedModel
   readonly onProgress?: (progress: TrainProgress) => void
   readonly signal?: AbortSignal
 }
 
-/** ServiceError HISTORY_EMPTY, HISTORY_INVALID or INTERRUPTED; then nothing was written. */
+/**
+ * ServiceError HISTORY_EMPTY, HISTORY_INVALID, MODEL_MISMATCH or INTERRUPTED; then no model was written.
+ * What an interrupted training has grown is kept beside `outDir`.
+ */
 export async function train(options: TrainOptions): Promise<ModelCard> {
-  const { manifest, nodeClass, dataDir, module, seed, signal } = options
+  const { manifest, nodeClass, dataDir, module, seed, signal, from } = options
+  const { members } = manifest.training
+  if (options.resume !== true) await dropGrown(options.outDir, members)
   const tell = options.onProgress ?? (() => {})
   const history = await openHistory(manifest, nodeClass, dataDir)
   try {
@@ -57,13 +67,16 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
       seed,
       onProgress: (step, doneRatio) => tell({ step, doneRatio, detail: '' }),
       ...(signal === undefined ? {} : { signal }),
+      ...(from === undefined ? {} : { before: from }),
     })
+    requireSameFeatures(from, data)
     const grown = await growModel(options, data)
     const rows = rowsOnBounds(data.slices.fit.rows(), data, CHECKED_ROWS)
     const model = await checkFiles(grown, rows)
     tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
     stopIfAborted(signal)
     await writeModel(options.outDir, model)
+    await dropGrown(options.outDir, members)
     return model.card
   } finally {
     history.close()
@@ -74,6 +87,12 @@ async function growModel(options: TrainOptions, data: Dataset): Promise<ModelFil
   const { folds } = options.manifest.training
   const tell = options.onProgress ?? (() => {})
   if (folds !== null) {
+    if (options.from !== undefined) {
+      throw new ServiceError(
+        'USAGE',
+        `--from: history \`${options.manifest.name}\` is trained by folds, whose trees share no model to go on from`,
+      )
+    }
     const onProgress = (doneRatio: number, detail: string): void =>
       tell({ step: 'growing trees', doneRatio, detail })
     return trainFolded({ ...options, data, foldCount: folds, onProgress })
@@ -89,22 +108,17 @@ function stopIfAborted(signal: AbortSignal | undefined): void {
   }
 }
 
-/** Members differ by their seeds alone: in the features that each tree draws, and in rounding. */
-async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster> {
-  const { members } = options.manifest.training
-  const grown: Booster[] = []
-  while (grown.length < members) grown.push(await growMember(options, data, grown.length))
-  return meanOf(grown)
+/** What a model that is gone on from must be like. */
+function requireSameFeatures(from: FinishedModel | undefined, data: Dataset): void {
+  if (from === undefined || from.featureHash === data.featureHash) return
+  throw new ServiceError(
+    'MODEL_MISMATCH',
+    `model ${from.version} reads other features than the history's node class gives: train a new model`,
+  )
 }
 
-/** Seeds of members lie so far apart that those of a next training are others. */
-const SEED_STEP = 1_000_003
-
-async function growMember(
-  { manifest, module, seed, signal, onProgress }: TrainOptions,
-  data: Dataset,
-  member: number,
-): Promise<Booster> {
+async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster> {
+  const { manifest, module, outDir, onProgress, signal, from } = options
   const { trees, leaves, learningRate, featureRatio, rowsMin, patience, members } =
     manifest.training
   const params: BoostParams = {
@@ -115,27 +129,22 @@ async function growMember(
     featureRatio,
     rowsMin,
     patience,
-    seed: seed + member * SEED_STEP,
+    seed: options.seed,
   }
   const rows = data.slices.fit.rows()
   const validation = patience === 0 ? null : data.slices.validation.rows()
-  const growing = growBoost(module, { rows, bounds: data.bounds, validation }, params)
-  for (;;) {
-    const step = growing.next()
-    if (step.done === true) return step.value
-    // A signal reaches a process only between turns of its event loop.
-    await breathe()
-    stopIfAborted(signal)
-    onProgress?.({
-      step: 'growing trees',
-      doneRatio: (member + step.value.trees / step.value.treesMax) / members,
-      detail: `${members === 1 ? '' : `model ${member + 1} of ${members}: `}${step.value.trees} trees${qualityText(step.value.validation)}`,
-    })
-  }
-}
-
-function qualityText(validation: number | null): string {
-  return validation === null ? '' : `, PR-AUC on validation ${validation.toFixed(4)}`
+  return growMembers({
+    module,
+    data: { rows, bounds: data.bounds, validation },
+    params,
+    // The mean of members that all go on from the same model would hold that model several times.
+    members: from === undefined ? members : 1,
+    outDir,
+    resume: options.resume ?? false,
+    before: from === undefined ? null : boosterOf(from, data.columns, data.bounds),
+    onProgress: (doneRatio, detail) => onProgress?.({ step: 'growing trees', doneRatio, detail }),
+    ...(signal === undefined ? {} : { signal }),
+  })
 }
 
 function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset): Calibration {
@@ -144,7 +153,7 @@ function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset
 }
 
 function describe(
-  { manifest, nodeClass, dataDir, module, seed }: TrainOptions,
+  { manifest, nodeClass, dataDir, module, seed, from }: TrainOptions,
   data: Dataset,
   booster: Booster,
   calibration: Calibration,
@@ -182,13 +191,19 @@ function describe(
       calibration,
       validation,
       test,
+      ...(from === undefined ? {} : { onto: from.version }),
     },
     {
       calibrationSpread: spread,
       baselines: judgeBaselines(manifest, data.slices.test.facts(), intervalMs),
       notes: [
         `Split by node hash: fit below ${split.fit}, calibration below ${split.calibration}, validation below ${split.validation}, test the rest. Test nodes were never seen.`,
-        ...(training.members === 1 ? [] : [`The mean of ${training.members} models.`]),
+        ...(training.members === 1 || from !== undefined
+          ? []
+          : [`The mean of ${training.members} models.`]),
+        ...(from === undefined
+          ? []
+          : [`Goes on from model ${from.version} with its ${from.trees.length} trees.`]),
       ],
     },
   )

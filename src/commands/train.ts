@@ -1,5 +1,6 @@
 /** `foreshock train`: a labelled history becomes a model directory. */
 import { train } from '../../training/train.ts'
+import { finishedModel } from './finished-model.ts'
 import type { Command } from './command.ts'
 import { HISTORY_OPTIONS } from './history-source.ts'
 import { printJson } from './output.ts'
@@ -20,10 +21,13 @@ export const command: Command = {
       summary: 'the same seed gives the same model',
       fallback: '1',
     },
+    resume: { kind: 'flag', summary: 'go on from what an interrupted training has kept' },
+    from: { kind: 'text', value: 'MODEL', summary: 'directory of a model to add trees to' },
   },
   async run(args, io) {
     const outDir = args.required('out')
     const seed = args.number('seed') ?? 1
+    const from = args.text('from')
     const { release, ...source } = await trainingSource(args, io)
     let progress = new Progress(io, '')
     let step = ''
@@ -31,6 +35,8 @@ export const command: Command = {
       ...source,
       outDir,
       seed,
+      resume: args.flag('resume'),
+      ...(from === undefined ? {} : { from: await finishedModel(from) }),
       signal: io.signal,
       onProgress: (update) => {
         if (update.step !== step) {

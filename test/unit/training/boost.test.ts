@@ -1,9 +1,8 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { findBounds, toBinnedRows } from '../../../training/bins.ts'
 import { DEFAULT_BOOST, trainBoost, type BoostParams } from '../../../training/boost.ts'
-import { predictMargin, sigmoid, type Booster, type Tree } from '../../../training/booster.ts'
+import { predictMargin, sigmoid, type Booster } from '../../../training/booster.ts'
 import { scoreRows } from '../../../training/score.ts'
-import { trainReference, type ReferenceNode } from '../../support/boost-reference.ts'
 import { loadModule, makeData, type MadeData } from '../../support/training-data.ts'
 
 let module: WebAssembly.Module
@@ -36,38 +35,6 @@ function logLoss(booster: Booster, made: MadeData): number {
   }
   return sum / made.rowCount
 }
-
-/** Walks both trees at once; where one splits, the other must split the same rows the same way. */
-function expectSameTree(tree: Tree, node: number, reference: ReferenceNode, made: MadeData): void {
-  if (reference.split === null) {
-    expect(tree.feature[node]).toBe(-1)
-    expect(tree.value[node]).toBeCloseTo(reference.value, 5)
-    return
-  }
-  const { feature, missingLeft, left, right } = reference.split
-  expect(tree.feature[node]).toBe(feature)
-  const threshold = tree.threshold[node]
-  for (const row of reference.rows) {
-    const value = made.matrix[row * made.featureCount + feature]
-    const toLeft = Number.isNaN(value) ? tree.missingLeft[node] === 1 : value <= threshold
-    expect(toLeft).toBe(left.rows.includes(row))
-    if (Number.isNaN(value)) expect(tree.missingLeft[node] === 1).toBe(missingLeft)
-  }
-  expectSameTree(tree, tree.left[node], left, made)
-  expectSameTree(tree, tree.right[node], right, made)
-}
-
-describe('against the exact reference', () => {
-  test.each([1, 2, 3])('the kernels choose the same splits (data %i)', (seed) => {
-    const made = makeData(200, 4, seed)
-    const weights = Float32Array.from(made.labels, (label) => (label === 1 ? 1 : 3))
-    const booster = fit(made, PARAMS, weights)
-    const scores = new Float64Array(made.rowCount).fill(booster.base)
-    const roots = trainReference({ ...made, weights }, PARAMS, scores)
-    expect(booster.trees).toHaveLength(roots.length)
-    for (const [i, root] of roots.entries()) expectSameTree(booster.trees[i], 0, root, made)
-  })
-})
 
 test('large weights do not overflow the packed sums', () => {
   const made = makeData(400, 4, 4)
