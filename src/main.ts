@@ -9,6 +9,7 @@ const registry: Registry = {
   topics: async () => (await import('./commands/topics.ts')).command,
   explain: async () => (await import('./commands/explain.ts')).command,
   ring: async () => (await import('./commands/ring.ts')).command,
+  tune: async () => (await import('./commands/tune.ts')).command,
   train: async () => (await import('./commands/train.ts')).command,
   models: async () => (await import('./commands/models.ts')).command,
   record: async () => (await import('./commands/record.ts')).command,

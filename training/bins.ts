@@ -26,6 +26,7 @@ export interface BinnedRows {
   readonly bins: Uint8Array
   /** 1: fails within the horizon. Where classes are told apart, the number of the class. */
   readonly labels: Uint8Array
+  /** 0: the row is not learned from, and has a margin all the same. */
   readonly weights: Float32Array
   /** What a regression learns, in the place of labels. */
   readonly targets?: Float32Array

@@ -113,6 +113,11 @@ export class BoostRounds {
     return true
   }
 
+  /** Of all rows after the last round; a view until the next training on them. */
+  margins(output: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, this.#scoresOf(output), this.#data.rows.rowCount)
+  }
+
   state(): BoostState {
     return {
       rounds: this.#rounds,

@@ -72,11 +72,13 @@ export function growTree(growth: Growth, units: Units): Tree | null {
   return tree
 }
 
-/** Fills the row list with the rows this tree learns from, and says how many. */
+/** Fills the row list with the rows this tree learns from, none of weight 0, and says how many. */
 function listRows({ memory, data, params, random }: Growth): number {
   const rows = new Uint32Array(memory.buffer, memory.layout.rows, data.rows.rowCount)
+  const { weights } = data.rows
   let count = 0
   for (let i = 0; i < rows.length; i++) {
+    if (weights[i] === 0) continue
     if (params.rowRatio >= 1 || random.next() < params.rowRatio) rows[count++] = i
   }
   return count

@@ -6,7 +6,8 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { ServiceError } from '../src/core/errors.ts'
 import { strideOf, type BinnedRows, type Bounds } from './bins.ts'
-import { DEFAULT_BOOST, growBoost, type BoostParams } from './boost.ts'
+import { growBoost } from './boost.ts'
+import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { meanOf } from './ensemble.ts'
 import type { Manifest } from './manifest.ts'
@@ -45,7 +46,7 @@ export async function growFolded(
   for (let held = 0; held < foldCount; held++) {
     options.onFold?.(held)
     const learned = selectTarget(target, (row) => fold[row] !== held)
-    const params = { ...paramsOf(options), seed: options.seed * foldCount + held }
+    const params = boostParams(options.manifest, options.seed * foldCount + held)
     const growing = growBoost(
       module,
       { rows: selectRows(blind, learned), bounds, validation: null },
@@ -58,19 +59,6 @@ export async function growFolded(
     for (const [i, row] of left.entries()) margins[row] = scored[i]
   }
   return { booster: meanOf(boosters), margins }
-}
-
-function paramsOf({ manifest }: FoldedOptions): BoostParams {
-  const { trees, leaves, learningRate, rowsMin, featureRatio, rowRatio } = manifest.training
-  return {
-    ...DEFAULT_BOOST,
-    treesMax: trees,
-    leavesMax: leaves,
-    learningRate,
-    rowsMin,
-    featureRatio,
-    rowRatio,
-  }
 }
 
 async function finish(

@@ -60,6 +60,10 @@ export interface Manifest {
     readonly rowsMin: number
     /** Stop when this many trees brought nothing on the validation slice; 0: grow them all. */
     readonly patience: number
+    /** Splits from the root to a leaf; 0: as many as it takes. */
+    readonly depthMax: number
+    readonly l1: number
+    readonly l2: number
     /** Models of different seeds whose margins are averaged. */
     readonly members: number
     /** Endings of the names of features that do not earn their place, such as `max`. */
@@ -121,6 +125,9 @@ export function parseManifest(toml: string, file: string): Manifest {
       featureRatio: training.feature_ratio,
       rowsMin: training.rows_min,
       patience: training.patience,
+      depthMax: training.depth,
+      l1: training.l1,
+      l2: training.l2,
       members: training.members,
       leaveOut: training.leave_out,
       rowRatio: training.row_ratio,
@@ -167,6 +174,9 @@ const Training = z.strictObject({
   feature_ratio: z.number().positive().max(1).default(0.7),
   rows_min: z.number().int().min(1).default(40),
   patience: z.number().int().min(0).default(100),
+  depth: z.number().int().min(0).max(64).default(0),
+  l1: z.number().min(0).default(0),
+  l2: z.number().min(0).default(1),
   members: z.number().int().min(1).max(32).default(1),
   leave_out: z.array(z.string().min(1)).default([]),
   row_ratio: z.number().positive().max(1).default(1),

@@ -6,7 +6,7 @@ import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
-import { DEFAULT_BOOST, type BoostParams } from './boost.ts'
+import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { calibrationSpread } from './calibration-spread.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
@@ -119,24 +119,13 @@ function requireSameFeatures(from: FinishedModel | undefined, data: Dataset): vo
 
 async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster> {
   const { manifest, module, outDir, onProgress, signal, from } = options
-  const { trees, leaves, learningRate, featureRatio, rowsMin, patience, members } =
-    manifest.training
-  const params: BoostParams = {
-    ...DEFAULT_BOOST,
-    treesMax: trees,
-    leavesMax: leaves,
-    learningRate,
-    featureRatio,
-    rowsMin,
-    patience,
-    seed: options.seed,
-  }
   const rows = data.slices.fit.rows()
+  const { patience, members } = manifest.training
   const validation = patience === 0 ? null : data.slices.validation.rows()
   return growMembers({
     module,
     data: { rows, bounds: data.bounds, validation },
-    params,
+    params: boostParams(manifest, options.seed),
     // The mean of members that all go on from the same model would hold that model several times.
     members: from === undefined ? members : 1,
     outDir,

@@ -3,7 +3,7 @@ import { findBounds, toBinnedRows, type BinnedRows, type Bounds } from '../../tr
 import { randomFrom } from '../../training/boost.ts'
 
 /** Missing values have a bin of their own, which LightGBM counts to its 255. */
-const BINS_MAX = 254
+export const BINS_MAX = 254
 const BOUNDS_FROM_ROWS = 100_000
 /** Log odds of a row that nothing speaks for. */
 const BASE_MARGIN = -5

@@ -1,51 +1,26 @@
 // Goal: a training that is interrupted, or killed at any moment, and run again with --resume writes the
 // model of one that never stopped, byte for byte; and a finished model can be gone on from.
 // Method: src/main.ts as a child process on a small history.
-import { copyFileSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { foreshock, startForeshock, until } from '../support/foreshock-process.ts'
+import { writeSmallClass } from '../support/small-class.ts'
 import { SMALL_MANIFEST, writeSmallHistory } from '../support/small-history.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'foreshock-resume-'))
-const classes = join(directory, 'classes')
 const manifest = join(directory, 'small.toml')
 const TREES = 600
 /** The time to live of a killed process comes from this, so that a failure can be run again. */
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e6))
 let dataDir: string
-
-const CLASS = `
-name = "small-drive"
-half_lives = ["7d", "30d", "90d"]
-heartbeat_interval = "off"
-detection_window = "30s"
-prediction_interval = "7d"
-grid_origin = "first-sample"
-[[metrics]]
-name = "pending"
-unit = "1"
-kind = "gauge"
-min = 0
-[[metrics]]
-name = "noise"
-unit = "1"
-kind = "gauge"
-min = 0
-[[attributes]]
-name = "maker"
-label = "maker"
-kind = "category"
-values = ["a", "b"]
-`
+let classes: string
 
 beforeAll(() => {
   dataDir = writeSmallHistory()
-  mkdirSync(classes)
-  writeFileSync(join(classes, 'small-drive.toml'), CLASS)
+  classes = writeSmallClass(directory)
   // Trees worth a few seconds, of which none is left out at the end.
   const toml = SMALL_MANIFEST.replace('trees = 30', `trees = ${TREES}\nlearning_rate = 0.005`)
   writeFileSync(manifest, toml)
@@ -95,7 +70,6 @@ test('what was kept of another training, or is damaged, is refused', async () =>
   running.signal('SIGTERM')
   expect((await running.ended).code).toBe(1)
   const kept = join(directory, '.other.growing-0')
-  copyFileSync(kept, `${kept}.copy`)
   const seeded = await foreshock(argv('other', '--resume', '--seed', '2'), { cwd: directory })
   expect(seeded.stderr).toContain('comes from a training with other data, parameters or seed')
   const bytes = readFileSync(kept)
