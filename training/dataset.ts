@@ -126,7 +126,7 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   return { bounds, columns, featureNames }
 }
 
-function columnsToLearn(
+export function columnsToLearn(
   manifest: History['manifest'],
   featureNames: readonly string[],
 ): Uint32Array {

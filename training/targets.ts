@@ -40,7 +40,7 @@ export function targetOf(goal: Goal, facts: RowFacts, lives: Lives): Target {
 }
 
 /** 0..1; NaN where it is not known. */
-function usedShare(goal: Goal, lives: Lives, node: number, atMs: number): number {
+export function usedShare(goal: Goal, lives: Lives, node: number, atMs: number): number {
   const { horizonMs, failureKind } = goal
   const label = lives.labelOf(node, atMs, horizonMs, failureKind ?? undefined)
   if (label.kind === 'unknown') return Number.NaN

@@ -51,7 +51,7 @@ test('a class is read, and what is left out is null', () => {
 
 test('the classes that come with the package are sound', () => {
   const classes = loadNodeClasses('node-classes')
-  expect([...classes.keys()]).toEqual(['drive', 'server'])
+  expect([...classes.keys()]).toEqual(['drive', 'machine', 'server', 'turbofan'])
   const server = loadNodeClass('node-classes', 'server')
   expect(server).toMatchObject({ heartbeatIntervalMs: 5_000, detectionWindowMs: 30_000 })
   expect(server.metrics).toHaveLength(16)
@@ -72,7 +72,8 @@ test('an unknown class is refused with those there are', () => {
   expect(() => nodeClassNamed(classes, 'drives')).toThrow(
     expect.objectContaining({
       code: 'NODE_CLASS_UNKNOWN',
-      message: 'unknown node class "drives"; did you mean "drive"? (known: drive, server)',
+      message:
+        'unknown node class "drives"; did you mean "drive"? (known: drive, machine, server, turbofan)',
     }),
   )
 })
