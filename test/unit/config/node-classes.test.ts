@@ -39,7 +39,13 @@ test('a class is read, and what is left out is null', () => {
       },
     ],
     attributes: [
-      { name: 'model', label: 'model', kind: 'category', values: ['two-slot', 'four-slot'] },
+      {
+        name: 'model',
+        label: 'model',
+        kind: 'category',
+        values: ['two-slot', 'four-slot'],
+        error: null,
+      },
     ],
     halfLivesMs: [60_000, 600_000, 3_600_000],
     heartbeatIntervalMs: null,

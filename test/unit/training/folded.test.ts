@@ -27,9 +27,9 @@ target = "remaining"
 horizon = "60d"
 [parts.blind]
 failure_kind = "unknown"
-leave_out = ["pending.value", "pending.residual.7d", "pending.residual.30d", "pending.residual.90d",
-  "pending.trend", "pending.deviation.7d", "pending.deviation.30d", "pending.deviation.90d",
-  "pending.changes.7d", "pending.changes.30d", "pending.changes.90d", "pending.since-change.hours",
+leave_out = ["pending.value", "pending.residual.1w", "pending.residual.30d", "pending.residual.90d",
+  "pending.trend", "pending.deviation.1w", "pending.deviation.30d", "pending.deviation.90d",
+  "pending.changes.1w", "pending.changes.30d", "pending.changes.90d", "pending.since-change.hours",
   "pending.max"]
 [sql]`,
 )
