@@ -145,11 +145,13 @@ async function runPeers(manifest: Manifest, dataDir: string): Promise<Others> {
   const module = await loadKernel()
   const folder = join(ROOT, '.cache', 'quality', manifest.name)
   const data = await writeRows({ manifest, nodeClass, dataDir, module, folder })
+  // They stop where ours does: on the validation rows, or at the same count of trees.
+  const fixedTrees = manifest.training.patience === 0 ? manifest.training.trees : undefined
   const peers: Record<string, Quality> = {}
   const runs: Record<string, PeerRun> = {}
   for (const peer of PEERS) {
     log(`${manifest.name}: ${peer}`)
-    const run = runPeer(peer, folder)
+    const run = runPeer(peer, folder, fixedTrees)
     if (typeof run === 'string') {
       log(`*** ${peer} FAILED: ${run} ***`)
       continue

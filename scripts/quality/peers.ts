@@ -10,12 +10,12 @@ import { judge, scoredRows } from '../../training/evaluate.ts'
 import type { Manifest, Slice } from '../../training/manifest.ts'
 
 const PACKAGES = [
-  'numpy==2.2.6',
-  'scipy==1.15.3',
-  'scikit-learn==1.7.2',
+  'numpy==2.4.6',
+  'scipy==1.17.1',
+  'scikit-learn==1.9.1',
   'lightgbm==4.6.0',
   'xgboost-cpu==3.2.0',
-  'catboost==1.2.8',
+  'catboost==1.2.10',
 ]
 const CACHE = join(import.meta.dirname, '../../.cache/quality')
 const PYTHON = join(CACHE, 'venv', 'bin', 'python')
