@@ -149,6 +149,10 @@ export class Promises {
       case 'stop':
         if (control.pool === null) this.#stopped = control.stopped
         for (const pool of pools) pool.stopped = control.stopped
+        return
+      case 'approval':
+      case 'model':
+      // Neither forbids anything.
     }
   }
 
