@@ -12,24 +12,39 @@
 const MISSING: i32 = 255
 /** 256 bins × 8 bytes. */
 const HISTOGRAM_BYTES: usize = 2048
-/** Byte offset of a bin within its histogram. */
-const BIN_MASK: u32 = 2040
+/** Byte offsets of two bins within their histograms, from bytes 0 and 4 of a word. */
+const BIN_MASKS: u64 = 0x000007f8_000007f8
 /**
  * Rows whose bins are fetched together, so that their cache misses overlap, and then counted eight
  * features at a time: eight histograms stay in the first-level cache, and the rows in the second.
  */
 const BLOCK: i32 = 1024
 
-/** Adds a row to the histograms of four features; their bins are the bytes of `four`. */
-function addFour(h: usize, four: u32, packed: i64): void {
-  let at = h + ((four << 3) & BIN_MASK)
+/**
+ * Adds a row to the histograms of eight features; their bins are the bytes of `eight`. Two addresses
+ * are made at once, in the halves of a word, to both of which `origins` adds that of the histograms.
+ */
+function addEight(origins: u64, eight: u64, packed: i64): void {
+  let two = ((eight << 3) & BIN_MASKS) + origins
+  let at = <usize>two
   store<i64>(at, load<i64>(at) + packed)
-  at = h + ((four >> 5) & BIN_MASK)
+  at = <usize>(two >> 32)
+  store<i64>(at, load<i64>(at, 8192) + packed, 8192)
+  two = ((eight >> 5) & BIN_MASKS) + origins
+  at = <usize>two
   store<i64>(at, load<i64>(at, 2048) + packed, 2048)
-  at = h + ((four >> 13) & BIN_MASK)
+  at = <usize>(two >> 32)
+  store<i64>(at, load<i64>(at, 10240) + packed, 10240)
+  two = ((eight >> 13) & BIN_MASKS) + origins
+  at = <usize>two
   store<i64>(at, load<i64>(at, 4096) + packed, 4096)
-  at = h + ((four >> 21) & BIN_MASK)
+  at = <usize>(two >> 32)
+  store<i64>(at, load<i64>(at, 12288) + packed, 12288)
+  two = ((eight >> 21) & BIN_MASKS) + origins
+  at = <usize>two
   store<i64>(at, load<i64>(at, 6144) + packed, 6144)
+  at = <usize>(two >> 32)
+  store<i64>(at, load<i64>(at, 14336) + packed, 14336)
 }
 
 /**
@@ -60,11 +75,9 @@ export function gbdtHistogram(
     }
     let h = histogram
     for (let f: usize = 0; f < width; f += 8) {
+      const origins = <u64>h | ((<u64>h) << 32)
       for (let at = block; at < end; at += 16) {
-        const bytes = load<usize>(at, 8) + f
-        const packed = load<i64>(at)
-        addFour(h, load<u32>(bytes), packed)
-        addFour(h + 4 * HISTOGRAM_BYTES, load<u32>(bytes, 4), packed)
+        addEight(origins, load<u64>(load<usize>(at, 8) + f), load<i64>(at))
       }
       h += 8 * HISTOGRAM_BYTES
     }
