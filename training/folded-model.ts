@@ -9,6 +9,7 @@ import { widen } from './ensemble.ts'
 import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { figuresOf } from './figures.ts'
 import { growFolded, type Folded, type FoldedOptions } from './folded.ts'
+import { knownFeatures } from './known-features.ts'
 import type { Label, Lives } from './labels.ts'
 import { foldOf, type Manifest, type Part } from './manifest.ts'
 import { partDirectory, type ModelFiles } from './model-files.ts'
@@ -79,6 +80,7 @@ async function growPiece(
   const fit: FoldedOptions = {
     ...options,
     bounds: data.bounds,
+    known: knownFeatures(manifest, options.nodeClass, data),
     rows: data.slices.fit.rows(),
     fold: Uint8Array.from(facts.node, (node) => foldOf(data.lives.hashOf(node), foldCount)),
     onFold: (fold) =>

@@ -10,6 +10,7 @@ import { growBoost } from './boost.ts'
 import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { meanOf } from './ensemble.ts'
+import type { KnownFeatures } from './known-features.ts'
 import type { Manifest } from './manifest.ts'
 import { scoreRows } from './score.ts'
 import type { Target } from './targets.ts'
@@ -20,6 +21,7 @@ export interface FoldedOptions {
   readonly seed: number
   readonly bounds: Bounds
   readonly rows: BinnedRows
+  readonly known: KnownFeatures
   /** Fold of each row. */
   readonly fold: Uint8Array
   readonly foldCount: number
@@ -49,7 +51,7 @@ export async function growFolded(
     const params = boostParams(options.manifest, options.seed * foldCount + held)
     const growing = growBoost(
       module,
-      { rows: selectRows(blind, learned), bounds, validation: null },
+      { rows: selectRows(blind, learned), bounds, validation: null, ...options.known },
       params,
     )
     const booster = await finish(growing, options.signal)

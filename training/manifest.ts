@@ -64,6 +64,10 @@ export interface Manifest {
     readonly depthMax: number
     readonly l1: number
     readonly l2: number
+    /** By ending of a feature's name: how the risk may move with it. */
+    readonly monotone: Readonly<Record<string, 'rises' | 'falls'>>
+    /** Whether a split singles out a value of a category, or cuts the order of its values. */
+    readonly categories: 'single' | 'ordered'
     /** Models of different seeds whose margins are averaged. */
     readonly members: number
     /** Endings of the names of features that do not earn their place, such as `max`. */
@@ -128,6 +132,8 @@ export function parseManifest(toml: string, file: string): Manifest {
       depthMax: training.depth,
       l1: training.l1,
       l2: training.l2,
+      monotone: training.monotone,
+      categories: training.categories,
       members: training.members,
       leaveOut: training.leave_out,
       rowRatio: training.row_ratio,
@@ -177,6 +183,8 @@ const Training = z.strictObject({
   depth: z.number().int().min(0).max(64).default(0),
   l1: z.number().min(0).default(0),
   l2: z.number().min(0).default(1),
+  monotone: z.record(z.string().min(1), z.enum(['rises', 'falls'])).default({}),
+  categories: z.enum(['single', 'ordered']).default('ordered'),
   members: z.number().int().min(1).max(32).default(1),
   leave_out: z.array(z.string().min(1)).default([]),
   row_ratio: z.number().positive().max(1).default(1),

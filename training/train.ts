@@ -19,6 +19,7 @@ import { CHECKED_ROWS, checkFiles, rowsOnBounds } from './export-check.ts'
 import { trainFolded } from './folded-model.ts'
 import { dropGrown, growMembers } from './growing.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
+import { knownFeatures } from './known-features.ts'
 import { openHistory } from './history.ts'
 import type { Manifest, Slice } from './manifest.ts'
 import { writeModel, type ModelFiles } from './model-files.ts'
@@ -121,10 +122,11 @@ async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster>
   const { manifest, module, outDir, onProgress, signal, from } = options
   const rows = data.slices.fit.rows()
   const { patience, members } = manifest.training
+  const known = knownFeatures(manifest, options.nodeClass, data)
   const validation = patience === 0 ? null : data.slices.validation.rows()
   return growMembers({
     module,
-    data: { rows, bounds: data.bounds, validation },
+    data: { rows, bounds: data.bounds, validation, ...known },
     params: boostParams(manifest, options.seed),
     // The mean of members that all go on from the same model would hold that model several times.
     members: from === undefined ? members : 1,

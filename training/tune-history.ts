@@ -3,6 +3,7 @@ import type { NodeClass } from '../src/core/node.ts'
 import { boostParams } from './boost-settings.ts'
 import { readDataset } from './dataset.ts'
 import { openHistory } from './history.ts'
+import { knownFeatures } from './known-features.ts'
 import type { Manifest } from './manifest.ts'
 import { tune, type TriedTrial } from './tune.ts'
 
@@ -32,7 +33,7 @@ export async function tuneHistory(options: TuneHistoryOptions): Promise<readonly
   const { manifest, nodeClass, dataDir, module, seed, folds, trials, signal, onProgress } = options
   const history = await openHistory(manifest, nodeClass, dataDir)
   try {
-    const { slices, bounds, lives } = await readDataset({
+    const data = await readDataset({
       history,
       nodeClass,
       module,
@@ -40,6 +41,7 @@ export async function tuneHistory(options: TuneHistoryOptions): Promise<readonly
       signal,
       onProgress: (step, doneRatio) => onProgress({ step, doneRatio, detail: '' }),
     })
+    const { slices, bounds, lives } = data
     const { node, atMs } = slices.fit.facts()
     // The last two digits of the hash say in which slice a node is; those before are free. Chosen
     // samples are in no fold: they are learned from and judge nothing.
@@ -48,7 +50,7 @@ export async function tuneHistory(options: TuneHistoryOptions): Promise<readonly
     )
     return await tune({
       module,
-      data: { rows: slices.fit.rows(), bounds },
+      data: { rows: slices.fit.rows(), bounds, ...knownFeatures(manifest, nodeClass, data) },
       foldOf,
       folds,
       first: boostParams(manifest, seed),

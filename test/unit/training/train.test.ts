@@ -10,6 +10,7 @@ import { readTrainedHashes } from '../../../training/model-files.ts'
 import { nodeHash, nodeShare } from '../../../training/manifest.ts'
 import { train } from '../../../training/train.ts'
 import {
+  SMALL_MANIFEST,
   smallManifest,
   SMALL_CLASS,
   SMALL_NODES,
@@ -49,6 +50,27 @@ test('a model is trained, and judged again from its files', async () => {
   expect(model.recall).toBeCloseTo(card.test.recall, 3)
   expect(Object.keys(baselines)).toEqual(['base-rate', 'pending'])
   await scorer.dispose()
+})
+
+test('risk moves with a feature only as the manifest allows, and a wrong name is refused', async () => {
+  const toml = SMALL_MANIFEST.replace(
+    '[sql]',
+    'categories = "single"\n[training.monotone]\n"pending.value" = "falls"\n[sql]',
+  )
+  const manifest = smallManifest(toml)
+  const target = join(mkdtempSync(join(tmpdir(), 'foreshock-models-')), 'small')
+  await train({ ...options(), manifest, outDir: target })
+  const scorer = await loadPredictor(target)
+  const names = scorer.card.features
+  const row = new Float32Array(names.length * 2)
+  row[names.length + names.indexOf('pending.value')] = 40
+  const { probability } = await scorer.predict(row, 2)
+  expect(probability[1]).toBeLessThanOrEqual(probability[0])
+  await scorer.dispose()
+  const wrong = smallManifest(toml.replace('pending.value', 'pending.worth'))
+  await expect(train({ ...options(), manifest: wrong })).rejects.toMatchObject({
+    code: 'HISTORY_INVALID',
+  })
 })
 
 test('nodes of fit, calibration and validation are remembered, and no others', async () => {
