@@ -45,3 +45,16 @@ function leafValue(tree: Tree, matrix: Float32Array, from: number): number {
 export function sigmoid(margin: number): number {
   return 1 / (1 + Math.exp(-margin))
 }
+
+/** Probabilities of the classes of one row, from a booster per class: softmax over their margins. */
+export function classProbabilities(
+  boosters: readonly Booster[],
+  matrix: Float32Array,
+  row: number,
+): readonly number[] {
+  const margins = boosters.map((booster) => predictMargin(booster, matrix, row))
+  const highest = Math.max(...margins)
+  const powers = margins.map((margin) => Math.exp(margin - highest))
+  const total = powers.reduce((sum, power) => sum + power, 0)
+  return powers.map((power) => power / total)
+}
