@@ -1,6 +1,6 @@
 // Goal: growth that stops anywhere and goes on, on disk or in memory, gives the bytes of growth that
 // never stopped; and trees of a finished model go through new bins as they went through the old.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -11,6 +11,7 @@ import { BoostRounds } from '../../../training/boost-rounds.ts'
 import { loadState, rowsDigest, saveState, trainingDigest } from '../../../training/boost-state.ts'
 import { predictMargin } from '../../../training/booster.ts'
 import { boosterOf, thresholdsOf, type FinishedModel } from '../../../training/continued.ts'
+import { dropGrown, growMembers, type GrowOptions } from '../../../training/growing.ts'
 import { scoreRows } from '../../../training/score.ts'
 import { loadModule, makeData } from '../../support/training-data.ts'
 
@@ -51,6 +52,33 @@ test.each([1, 9, 10, 23, 39])('stopped after round %i and gone on through a file
   const state = await loadState(file, training)
   const resumed = finish(growBoost(module, data, PARAMS, { kind: 'resumed', state: state! }))
   expect(resumed).toEqual(whole)
+})
+
+test('members that were interrupted twice give the mean of members that were not', async () => {
+  const data = dataOf(7)
+  const options = (outDir: string): GrowOptions => ({
+    module,
+    data,
+    params: PARAMS,
+    members: 2,
+    outDir: join(directory, outDir),
+    resume: true,
+    before: null,
+    onProgress: () => {},
+  })
+  const whole = await growMembers(options('whole'))
+  for (const share of [0.3, 0.8]) {
+    const stop = new AbortController()
+    const onProgress = (doneRatio: number) => {
+      if (doneRatio > share) stop.abort()
+    }
+    const attempt = growMembers({ ...options('broken'), signal: stop.signal, onProgress })
+    await expect(attempt).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  }
+  expect(readdirSync(directory).filter((name) => name.startsWith('.broken.'))).toHaveLength(2)
+  expect(await growMembers(options('broken'))).toEqual(whole)
+  await dropGrown(join(directory, 'broken'), 2)
+  expect(readdirSync(directory).filter((name) => name.startsWith('.broken.'))).toEqual([])
 })
 
 test('classes go on as well', () => {
