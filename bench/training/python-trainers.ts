@@ -57,6 +57,7 @@ export class PythonTrainers {
       rows_min: params.rowsMin,
       hessian_min: params.hessianMin,
       l2: params.l2,
+      feature_ratio: params.featureRatio,
       seed: params.seed,
     }
     this.#child.stdin?.write(`${JSON.stringify(request)}\n`)

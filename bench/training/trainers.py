@@ -1,7 +1,8 @@
 """Trains LightGBM or XGBoost on one thread whenever it is told to, and says what CPU time that took.
 
 Each line of input is a request and is answered by a line, both JSON:
-  {"rival", "folder", "width", "trees", "leaves", "rate", "rows_min", "hessian_min", "l2", "seed"}
+  {"rival", "folder", "width", "trees", "leaves", "rate", "rows_min", "hessian_min", "l2",
+   "feature_ratio", "seed"}
   {"binMs", "trainMs"}
 The folder holds train.f32, train.u8, train.w (rows, labels, weights) and test.f32. The rows are bin
 numbers, a missing value NaN, so that every trainer splits at the same places. The margins of the test
@@ -41,6 +42,7 @@ def train_lightgbm(request, rows, labels, weights, quantised):
         "min_data_in_leaf": request["rows_min"],
         "min_sum_hessian_in_leaf": request["hessian_min"],
         "lambda_l2": request["l2"],
+        "feature_fraction": request["feature_ratio"],
         "seed": request["seed"],
         "use_quantized_grad": quantised,
         # Row-wise was the faster of its two ways here.
@@ -67,6 +69,7 @@ def train_xgboost(request, rows, labels, weights):
         "eta": request["rate"],
         "min_child_weight": request["hessian_min"],
         "lambda": request["l2"],
+        "colsample_bytree": request["feature_ratio"],
         "seed": request["seed"],
     }
     began = time.process_time()

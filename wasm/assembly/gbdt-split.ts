@@ -78,7 +78,10 @@ function weigh(left: i64, f: i32, first: i32, span: i32, missingLeft: i32, sign:
   bestHessian = hl
 }
 
-/** Values up to a bin go left; missing values try both sides. */
+/**
+ * Values up to a bin go left; missing values try both sides. Where the leaf has none, those that come
+ * later go with the larger side.
+ */
 function weighOrdered(h: usize, f: i32, sign: i32): void {
   const missing = load<i64>(h + (MISSING << 3))
   let below: i64 = 0
@@ -86,7 +89,8 @@ function weighOrdered(h: usize, f: i32, sign: i32): void {
     const here = load<i64>(h + (b << 3))
     if (here == 0) continue
     below += here
-    weigh(below, f, 0, <i32>b + 1, 0, sign)
+    const later = <i32>(missing == 0 && hessianOf(below) * 2 > hessianOfLeaf)
+    weigh(below, f, 0, <i32>b + 1, later, sign)
     if (missing != 0) weigh(below + missing, f, 0, <i32>b + 1, 1, sign)
   }
 }
@@ -139,9 +143,9 @@ function weighPlain(h: usize, f: i32): void {
   bestFeature = f
   bestFirst = 0
   bestSpan = bestBin + 1
-  bestMissingLeft = bestSide
   bestGradient = gradientOf(bestLeft)
   bestHessian = hessianOf(bestLeft)
+  bestMissingLeft = missing == 0 ? <i32>(bestHessian * 2 > hessianAll) : bestSide
 }
 
 /** One category, or the missing values, go left and all others right. */

@@ -55,6 +55,26 @@ test('missing values learn their side', () => {
   expect(predictMargin(booster, Float32Array.of(0.5), 0)).toBeLessThan(-1)
 })
 
+test.each([0.2, 0.8])(
+  'missing values never seen go with the larger side (%f of rows are low)',
+  (share) => {
+    const rowCount = 400
+    const isLow = (row: number) => row < rowCount * share
+    const matrix = Float32Array.from({ length: rowCount }, (_, row) => (isLow(row) ? 1 : 2))
+    // Both sides equally unsure, so that rows count alike.
+    const labels = Uint8Array.from({ length: rowCount }, (_, row) => {
+      const isOdd = row % 5 === 0
+      return isLow(row) === isOdd ? 1 : 0
+    })
+    const params = { ...PARAMS, treesMax: 1 }
+    const booster = fit({ matrix, labels, featureCount: 1, rowCount }, params)
+    const larger = share < 0.5 ? 2 : 1
+    const margin = (value: number) => predictMargin(booster, Float32Array.of(value), 0)
+    expect(margin(NaN)).toBe(margin(larger))
+    expect(margin(1)).not.toBe(margin(2))
+  },
+)
+
 test('every tree lowers the loss on what it learned from', () => {
   const made = makeData(1_000, 4, 5)
   const booster = fit(made, { ...PARAMS, treesMax: 30, learningRate: 0.1 })
