@@ -6,7 +6,7 @@
  */
 
 /** Excesses are counted over this quantile of the statistic. */
-const LEVEL_QUANTILE = 0.9
+const LEVEL_QUANTILE = 0.95
 /** With fewer peaks nothing is extrapolated. */
 const PEAKS_MIN = 5
 const SHAPE_MAX = 0.5
@@ -17,16 +17,23 @@ export interface RunRule {
   readonly samplesPerDay: number
 }
 
+export interface Height {
+  /** Excesses are counted over it. */
+  readonly level: number
+  readonly height: number
+}
+
 /** The height that runs of the statistic reach `runsPerDay` times a day. Values in time order. */
-export function heightFor(statistic: Float64Array, runsPerDay: number, rule: RunRule): number {
+export function heightFor(statistic: Float64Array, runsPerDay: number, rule: RunRule): Height {
   const level = quantile(statistic, LEVEL_QUANTILE)
   const peaks = peaksOver(statistic, level, rule.gapMax)
   const peaksPerDay = (peaks.length * rule.samplesPerDay) / statistic.length
-  if (peaks.length < PEAKS_MIN || peaksPerDay <= runsPerDay) return level
+  if (peaks.length < PEAKS_MIN || peaksPerDay <= runsPerDay) return { level, height: level }
   const { shape, scale } = paretoOf(peaks.map((peak) => peak - level))
   const rarity = peaksPerDay / runsPerDay
   const isExponential = Math.abs(shape) < 1e-3
-  return level + scale * (isExponential ? Math.log(rarity) : (rarity ** shape - 1) / shape)
+  const excess = scale * (isExponential ? Math.log(rarity) : (rarity ** shape - 1) / shape)
+  return { level, height: level + excess }
 }
 
 /** The highest value of each run at or over the level. */

@@ -1,13 +1,16 @@
 /**
  * The height at which an alarm is raised, so that a node raises as many as were asked for. It is worked
- * out anew each day from the last days of the statistic, so it follows drift both ways. What was over
- * the threshold is kept as if it had just reached it: a long anomaly does not raise the threshold for the
- * next one, yet a node that alarms too often does.
+ * out anew four times a day from the last days of the statistic, so it follows drift both ways. What is
+ * far over the threshold is remembered as half an excess over it: one long anomaly hardly raises the
+ * threshold for the next, yet a node that alarms too often raises it step by step.
  */
-import { heightFor, type RunRule } from './peaks.ts'
+import { heightFor, type Height, type RunRule } from './peaks.ts'
 
 /** Of the statistic that is remembered. */
-const MEMORY_DAYS = 15
+const MEMORY_DAYS = 7
+const WORKED_OUT_PER_DAY = 4
+/** Of the excess that raises an alarm: what is remembered of one that is higher. */
+const REMEMBERED_OVER_RATIO = 0.5
 
 export class AlarmThreshold {
   readonly #runsPerDay: number
@@ -17,31 +20,31 @@ export class AlarmThreshold {
   #remembered = 0
   #next = 0
   #untilDue: number
-  #height: number
+  #current: Height
 
-  /** `statistic` in time order, of samples that the detector was not fitted on. */
+  /** `statistic` in time order, not empty, of samples that the detector was not fitted on. */
   constructor(statistic: Float64Array, runsPerDay: number, rule: RunRule) {
     this.#runsPerDay = runsPerDay
     this.#rule = rule
     this.#memory = new Float64Array(Math.max(1, Math.round(MEMORY_DAYS * rule.samplesPerDay)))
     for (const value of statistic.subarray(-this.#memory.length)) this.#remember(value)
-    this.#untilDue = Math.round(rule.samplesPerDay)
-    this.#height = this.#remembered === 0 ? Infinity : this.#work()
+    this.#untilDue = this.#interval
+    this.#current = this.#work()
   }
 
   get height(): number {
-    return this.#height
+    return this.#current.height
   }
 
   /** Whether the value is at or over the threshold, which then takes it into account. */
   push(value: number): boolean {
-    const over = value >= this.#height
-    this.#remember(over ? this.#height : value)
+    const { level, height } = this.#current
+    this.#remember(Math.min(value, height + REMEMBERED_OVER_RATIO * (height - level)))
     if (--this.#untilDue === 0) {
-      this.#untilDue = Math.round(this.#rule.samplesPerDay)
-      this.#height = this.#work()
+      this.#untilDue = this.#interval
+      this.#current = this.#work()
     }
-    return over
+    return value >= height
   }
 
   #remember(value: number): void {
@@ -50,7 +53,11 @@ export class AlarmThreshold {
     this.#remembered = Math.min(this.#remembered + 1, this.#memory.length)
   }
 
-  #work(): number {
+  get #interval(): number {
+    return Math.max(1, Math.round(this.#rule.samplesPerDay / WORKED_OUT_PER_DAY))
+  }
+
+  #work(): Height {
     const inOrder =
       this.#remembered < this.#memory.length
         ? this.#memory.subarray(0, this.#remembered)
