@@ -30,6 +30,16 @@ export interface AlertBudgetPoint {
   readonly probability: number
 }
 
+/** A node that does what it never did, by the metric that shows it most. */
+export interface NodeAnomaly {
+  readonly metric: string
+  readonly value: number
+  readonly expected: number
+  /** Largest residual of a metric over its own deviation, and where the node's own past puts the alarm. */
+  readonly deviation: number
+  readonly threshold: number
+}
+
 export interface Assessment {
   readonly node: NodeId
   readonly pool: PoolId
@@ -46,6 +56,8 @@ export interface Assessment {
   /** `grid`: at a grid time, as in training. `change`: at once, for acting early. */
   readonly trigger: 'grid' | 'change' | 'liveness'
   readonly top: readonly Contribution[]
+  /** At the grid time at which an anomaly begins; `warming-up`: too little is known of the node yet. */
+  readonly anomaly?: NodeAnomaly | 'warming-up'
 }
 
 /** Pool-log record `assessment`: rows of one pool-log partition, from one folded record. */

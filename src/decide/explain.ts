@@ -1,5 +1,6 @@
 /** Sentences for people: why something is done, and what a model saw. Percent lives only here. */
 import type { Contribution } from '../core/assessment.ts'
+import type { Evidence } from '../core/fault.ts'
 import { formatDuration } from '../core/time.ts'
 
 /** Features named in a sentence; the evidence holds more. */
@@ -40,6 +41,17 @@ export function featureReasons(top: readonly Contribution[]): readonly string[] 
     const direction = contribution >= 0 ? 'raises' : 'lowers'
     return `${feature} is ${value === null ? 'missing' : rounded(value)}${usual} and ${direction} it.`
   })
+}
+
+/** The evidence of an anomaly: its deviation, then the metric that shows it. */
+export function anomalyReason(node: string, [deviation, metric]: readonly Evidence[]): string {
+  const said = `Node ${node} does what it never did: ${metric.what} is ${roundedText(metric.value)}`
+  const usual = `where ${roundedText(metric.limit)} was expected`
+  return `${said} ${usual}, ${roundedText(deviation.value)} deviations off.`
+}
+
+function roundedText(value: Evidence['limit']): string {
+  return typeof value === 'number' ? rounded(value) : String(value)
 }
 
 function rounded(value: number): string {

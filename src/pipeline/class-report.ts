@@ -4,7 +4,13 @@
  * It turns the feature rows and the liveness of one node table into outputs. What was last said of
  * a node is part of the state, so a rebuilt watcher repeats nothing.
  */
-import type { Assessment, AssessmentRecord, Liveness, ModelRef } from '../core/assessment.ts'
+import type {
+  Assessment,
+  AssessmentRecord,
+  Liveness,
+  ModelRef,
+  NodeAnomaly,
+} from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
 import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
 import type { PoolId } from '../core/ids.ts'
@@ -20,6 +26,7 @@ import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { hashText } from '../state/row-hash.ts'
+import { AnomalyWatch } from './anomaly-watch.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { ReportRule } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
@@ -58,6 +65,9 @@ export class ClassReport {
   #model: ModelRef | null = null
   #rule: ReportRule | null = null
   #batch: PredictionBatch | null = null
+  readonly #anomalies: AnomalyWatch
+  /** Node index → an anomaly that began in the buffer that is being told of. */
+  readonly #begun = new Map<number, NodeAnomaly>()
   /** Node index → its last row in the buffer that is being scored. */
   #lastRow = new Uint32Array(0)
   /** The newest cohort window that was reported. */
@@ -78,6 +88,7 @@ export class ClassReport {
     this.#model = model
     this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
     this.#batch = model && new PredictionBatch(nodeClass.name, model)
+    this.#anomalies = new AnomalyWatch(nodeClass)
   }
 
   get predicts(): boolean {
@@ -88,9 +99,14 @@ export class ClassReport {
     return this.#predictionCount
   }
 
+  get anomalyCount(): number {
+    return this.#anomalies.toldCount
+  }
+
   /** The index of a node that has ended may serve another one from now on. */
   forget(index: number): void {
     this.#rule?.forget(index)
+    this.#anomalies.forget(index)
   }
 
   /** Scores the feature rows that wait in the table's buffer, and empties it. */
@@ -164,8 +180,10 @@ export class ClassReport {
     this.#noteLastRows(rows)
     const told: Assessment[] = []
     for (let row = 0; row < rows.count; row++) {
-      if (rows.trigger[row] !== 0 || !this.#isNewest(rows, row)) continue
-      told.push(this.#assess(telling, rows.node[row], 'grid'))
+      if (rows.trigger[row] !== 0) continue
+      const anomaly = this.#anomalyOf(rows, row)
+      if (!this.#isNewest(rows, row)) continue
+      told.push(withAnomaly(this.#assess(telling, rows.node[row], 'grid'), anomaly))
     }
     this.#sendAssessments(telling, told)
   }
@@ -183,14 +201,15 @@ export class ClassReport {
         { index, probability: p, atMs: rows.atMs[row], grid },
         nodeCount,
       )
-      if (worth === 'nothing') continue
+      const anomaly = this.#anomalyOf(rows, row)
+      if (worth === 'nothing' && !isBeginning(anomaly)) continue
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, rows, row, p) : []
       if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
-      assessments.push({ ...assessed, probability: p, top })
+      assessments.push(withAnomaly({ ...assessed, probability: p, top }, anomaly))
     }
     this.#sendAssessments(telling, assessments)
   }
@@ -201,6 +220,19 @@ export class ClassReport {
       row = batch.add(this.#options.table, rows, probability, row)
       if (batch.count === PREDICTIONS_PER_BATCH_MAX) this.sendBatch(telling)
     }
+  }
+
+  /** What began in an earlier row of the buffer is told with the node's newest. */
+  #anomalyOf(rows: FeatureRows, row: number): Assessment['anomaly'] | null {
+    const index = rows.node[row]
+    const own = rows.trigger[row] === 0 ? this.#anomalies.take(rows, row) : null
+    if (!this.#isNewest(rows, row)) {
+      if (isBeginning(own)) this.#begun.set(index, own)
+      return null
+    }
+    const begun = this.#begun.get(index) ?? null
+    this.#begun.delete(index)
+    return isBeginning(own) ? own : (begun ?? own)
   }
 
   #noteLastRows({ count, node }: FeatureRows): void {
@@ -324,6 +356,15 @@ export class ClassReport {
     if (trigger === 'liveness') return true
     return this.#rule !== null && probability !== null && this.#rule.mayAct(probability)
   }
+}
+
+/** An anomaly that begins is told of whatever else is. */
+function isBeginning(anomaly: Assessment['anomaly'] | null): anomaly is NodeAnomaly {
+  return anomaly !== null && anomaly !== undefined && anomaly !== 'warming-up'
+}
+
+function withAnomaly(assessment: Assessment, anomaly: Assessment['anomaly'] | null): Assessment {
+  return anomaly === null || anomaly === undefined ? assessment : { ...assessment, anomaly }
 }
 
 /** Where records of a pool go. */

@@ -7,7 +7,7 @@ import { toBytes } from '../core/bytes.ts'
 import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
-import type { Severity } from '../core/fault.ts'
+import type { Evidence, Severity } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
@@ -31,11 +31,14 @@ export interface AlertRecord {
     | 'missed'
     | 'approval'
     | 'drift'
+    | 'anomaly'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity
   readonly message: string
   readonly incidentId: IncidentId | null
+  /** Where no incident holds it. */
+  readonly evidence?: readonly Evidence[]
 }
 
 /** Body of a record in the compacted topic `nodes`. */

@@ -21,6 +21,8 @@ import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
 import { nextAlarm } from '../decide/alarm.ts'
+import { anomalyReason } from '../decide/explain.ts'
+import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
 import { nextStepState } from '../recover/plan.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
@@ -225,6 +227,7 @@ export class CoordinatorFold implements Fold {
     this.#facts.noteSign(node, row)
     this.#assessProbability(node, row, model)
     this.#evidence.assess(node, row)
+    if (node.failedAtMs === null) this.#tellAnomaly(row)
     this.#state.touched.add(node)
   }
 
@@ -244,6 +247,21 @@ export class CoordinatorFold implements Fold {
     }
     const firstOver = before.overCount === 0 && node.alarm.overCount > 0
     if (firstOver && !node.alarm.raised) this.#decisions.refuseEarly(node)
+  }
+
+  /** People are told; nothing moves for an anomaly alone. */
+  #tellAnomaly(row: Assessment): void {
+    const fault = detectAnomaly(row, this.#outbox.nowMs)
+    if (fault === null) return
+    this.#outbox.alert({
+      kind: 'anomaly',
+      pool: row.pool,
+      node: row.node,
+      severity: fault.severity,
+      message: anomalyReason(row.node, fault.evidence),
+      incidentId: null,
+      evidence: fault.evidence,
+    })
   }
 
   #takePlacement(placement: Placement): void {

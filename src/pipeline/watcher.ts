@@ -104,6 +104,7 @@ export class WatcherFold implements Fold {
       lateCount: sum(({ table }) => table.counts().late),
       outOfBoundsCount: sum(({ table }) => table.counts().outOfBounds),
       predictionCount: sum(({ report }) => report.predictionCount),
+      anomalyCount: sum(({ report }) => report.anomalyCount),
     }
   }
 

@@ -5,6 +5,7 @@
 import { assert } from '../core/errors.ts'
 import { healthPartIndex } from './health.ts'
 import { attributeIsSince, peerMetrics } from './features.ts'
+import { leastDeviation } from './row-deviation.ts'
 import type { NodeClass } from '../core/node.ts'
 
 export const NO_NODE = 0xffff_ffff
@@ -15,6 +16,7 @@ type Call = (...args: readonly number[]) => number
 const CALLS = [
   'configureMetric',
   'configureAttribute',
+  'configureDeviation',
   'configureTime',
   'configureTable',
   'limitNodes',
@@ -25,6 +27,7 @@ const CALLS = [
   'rowTimesPointer',
   'rowTriggersPointer',
   'rowHashesPointer',
+  'rowDeviationsPointer',
   'matrixPointer',
   'idScratchPointer',
   'lookUp',
@@ -54,6 +57,7 @@ const CALLS = [
   'countOf',
   'rowsReady',
   'rowHashes',
+  'rowDeviations',
   'clearRows',
   'emitNodeDue',
   'advance',
@@ -117,6 +121,7 @@ export function configure(
       metric.health?.good ?? 0,
       metric.health?.bad ?? 0,
     )
+    kernel.configureDeviation(index, leastDeviation(metric))
   })
   attributes.forEach((attribute, index) => {
     kernel.configureAttribute(index, attributeIsSince(attribute) ? 1 : 0)

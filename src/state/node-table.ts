@@ -34,6 +34,8 @@ export interface FeatureRows {
   readonly matrix: Float32Array
   /** Two words a row, the high one first: see row-hash.ts. Worked out when it is asked for. */
   readonly hash: Uint32Array
+  /** Two words a row, f32 and u32: see row-deviation.ts. Worked out when it is asked for. */
+  readonly deviation: DataView
 }
 
 /** Since construction. rows = folded + late + rejected (no usable id or time). */
@@ -223,10 +225,12 @@ export class NodeTable {
   rows(): FeatureRows {
     const { memory, rowsReady, rowNodesPointer, rowTimesPointer } = this.#kernel
     const { rowTriggersPointer, matrixPointer, rowHashes, rowHashesPointer } = this.#kernel
+    const { rowDeviations, rowDeviationsPointer } = this.#kernel
     const count = rowsReady()
     const width = this.featureNames.length
     const matrix = new Float32Array(memory.buffer, matrixPointer() >>> 0, count * width)
     let hash: Uint32Array | undefined
+    let deviation: DataView | undefined
     return {
       count,
       node: new Uint32Array(memory.buffer, rowNodesPointer() >>> 0, count),
@@ -238,6 +242,12 @@ export class NodeTable {
         rowHashes()
         hash = new Uint32Array(memory.buffer, rowHashesPointer() >>> 0, count * 2)
         return hash
+      },
+      get deviation(): DataView {
+        if (deviation !== undefined) return deviation
+        rowDeviations()
+        deviation = new DataView(memory.buffer, rowDeviationsPointer() >>> 0, count * 8)
+        return deviation
       },
     }
   }

@@ -100,6 +100,7 @@ export let rowNodes: usize = 0
 export let rowTimes: usize = 0
 export let rowTriggers: usize = 0
 export let rowHashesAt: usize = 0
+export let rowDeviationsAt: usize = 0
 export let matrix: usize = 0
 
 let top: usize = 0
@@ -182,6 +183,7 @@ export function configureTable(
   rowTimes = allocate(rows * 8)
   rowTriggers = allocate(rows)
   rowHashesAt = allocate(((rows + 7) & ~7) * 8)
+  rowDeviationsAt = allocate(rows * 8)
   matrix = allocate(rows * features * 4)
 }
 
@@ -265,6 +267,9 @@ export function rowTriggersPointer(): u32 {
 }
 export function rowHashesPointer(): u32 {
   return <u32>rowHashesAt
+}
+export function rowDeviationsPointer(): u32 {
+  return <u32>rowDeviationsAt
 }
 export function matrixPointer(): u32 {
   return <u32>matrix
