@@ -1,16 +1,15 @@
 /**
  * The height at which an alarm is raised, so that a node raises as many as were asked for. It is worked
  * out anew four times a day from the last days of the statistic, so it follows drift both ways. What is
- * far over the threshold is remembered as half an excess over it: one long anomaly hardly raises the
- * threshold for the next, yet a node that alarms too often raises it step by step.
+ * far over the threshold is remembered as one excess over it, and never as less than the excess of the
+ * node's past: one long anomaly hardly raises the threshold for the next, yet a node that alarms too
+ * often, or never stops, raises it step by step.
  */
 import { heightFor, type Height, type RunRule } from './peaks.ts'
 
 /** Of the statistic that is remembered. */
 const MEMORY_DAYS = 7
 const WORKED_OUT_PER_DAY = 4
-/** Of the excess that raises an alarm: what is remembered of one that is higher. */
-const REMEMBERED_OVER_RATIO = 0.5
 
 export class AlarmThreshold {
   readonly #runsPerDay: number
@@ -21,6 +20,8 @@ export class AlarmThreshold {
   #next = 0
   #untilDue: number
   #current: Height
+  /** Of the threshold over the level, at first. */
+  readonly #excessMin: number
 
   /** `statistic` in time order, not empty, of samples that the detector was not fitted on. */
   constructor(statistic: Float64Array, runsPerDay: number, rule: RunRule) {
@@ -30,6 +31,7 @@ export class AlarmThreshold {
     for (const value of statistic.subarray(-this.#memory.length)) this.#remember(value)
     this.#untilDue = this.#interval
     this.#current = this.#work()
+    this.#excessMin = this.#current.height - this.#current.level
   }
 
   get height(): number {
@@ -39,7 +41,7 @@ export class AlarmThreshold {
   /** Whether the value is at or over the threshold, which then takes it into account. */
   push(value: number): boolean {
     const { level, height } = this.#current
-    this.#remember(Math.min(value, height + REMEMBERED_OVER_RATIO * (height - level)))
+    this.#remember(Math.min(value, height + Math.max(height - level, this.#excessMin)))
     if (--this.#untilDue === 0) {
       this.#untilDue = this.#interval
       this.#current = this.#work()

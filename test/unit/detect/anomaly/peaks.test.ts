@@ -76,6 +76,16 @@ describe('a threshold', () => {
     }
   })
 
+  test('is reached again by a statistic that never falls under it any more', () => {
+    const threshold = new AlarmThreshold(exponentials(3_000, 8), 1, RULE)
+    const start = threshold.height
+    const shifted = exponentials(3_000, 12).map((value) => value + 4 * start)
+    const over = Array.from(shifted, (value) => threshold.push(value))
+    expect(over.slice(0, 100).every(Boolean)).toBe(true)
+    const last = over.slice(-500).filter(Boolean).length
+    expect(last).toBeLessThan(20)
+  })
+
   test('a long anomaly does not hide the next one', () => {
     const threshold = new AlarmThreshold(exponentials(3_000, 11), 1, RULE)
     const before = threshold.height
