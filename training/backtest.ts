@@ -22,7 +22,10 @@ const ROWS_AT_FIRST = 4_096
 /** A loaded model: src/predict gives one, and the caller has checked that it fits the node class. */
 export interface Scorer {
   readonly card: ModelCard
-  predict(matrix: Float32Array, rowCount: number): Promise<{ readonly probability: Float32Array }>
+  predict(
+    matrix: Float32Array,
+    rowCount: number,
+  ): Promise<{ readonly probability: Float32Array; readonly margin: Float32Array }>
 }
 
 export interface BacktestOptions {
@@ -96,7 +99,7 @@ interface ScoredHistory {
   readonly facts: RowFacts
   readonly lives: Lives
   readonly probabilities: Float32Array
-  readonly parts: readonly { readonly part: CardPart; readonly probabilities: Float32Array }[]
+  readonly parts: readonly { readonly part: CardPart; readonly scores: Float32Array }[]
 }
 
 async function scoreHistory(
@@ -107,10 +110,13 @@ async function scoreHistory(
   const { manifest, nodeClass, scorer, onProgress } = options
   const rules = baselineRules(manifest, featureNames(nodeClass))
   const rows = new FactStore(rules.length)
-  const queue = new ScoreQueue(scorer)
+  const queue = new ScoreQueue(scorer, 'probability')
   const parts = (options.parts ?? []).map((loaded) => ({
     part: loaded.part,
-    queue: new ScoreQueue(loaded.scorer),
+    queue: new ScoreQueue(
+      loaded.scorer,
+      loaded.part.target === 'remaining' ? 'margin' : 'probability',
+    ),
   }))
   const queues = [queue, ...parts.map((part) => part.queue)]
   const scoreQueued = async (): Promise<void> => {
@@ -136,22 +142,24 @@ async function scoreHistory(
   return {
     facts: rows.facts(),
     lives,
-    probabilities: queue.probabilities(),
-    parts: parts.map((part) => ({ part: part.part, probabilities: part.queue.probabilities() })),
+    probabilities: queue.scores(),
+    parts: parts.map((part) => ({ part: part.part, scores: part.queue.scores() })),
   }
 }
 
 /** Rows wait here between the synchronous fold and the asynchronous model. */
 class ScoreQueue {
   readonly #scorer: Scorer
+  readonly #kept: 'probability' | 'margin'
   readonly #width: number
   #matrix = new Float32Array(0)
   #queued = 0
-  #probabilities = new Float32Array(ROWS_AT_FIRST)
+  #scores = new Float32Array(ROWS_AT_FIRST)
   #scored = 0
 
-  constructor(scorer: Scorer) {
+  constructor(scorer: Scorer, kept: 'probability' | 'margin') {
     this.#scorer = scorer
+    this.#kept = kept
     this.#width = scorer.card.features.length
     this.#matrix = new Float32Array(ROWS_AT_FIRST * this.#width)
   }
@@ -164,16 +172,16 @@ class ScoreQueue {
 
   async scoreQueued(): Promise<void> {
     if (this.#queued === 0) return
-    const { probability } = await this.#scorer.predict(this.#matrix, this.#queued)
-    while (this.#scored + this.#queued > this.#probabilities.length) {
-      this.#probabilities = doubled(this.#probabilities)
+    const scores = await this.#scorer.predict(this.#matrix, this.#queued)
+    while (this.#scored + this.#queued > this.#scores.length) {
+      this.#scores = doubled(this.#scores)
     }
-    this.#probabilities.set(probability.subarray(0, this.#queued), this.#scored)
+    this.#scores.set(scores[this.#kept].subarray(0, this.#queued), this.#scored)
     this.#scored += this.#queued
     this.#queued = 0
   }
 
-  probabilities(): Float32Array {
-    return this.#probabilities.subarray(0, this.#scored)
+  scores(): Float32Array {
+    return this.#scores.subarray(0, this.#scored)
   }
 }

@@ -12,7 +12,8 @@ export interface FiguredRows {
   readonly facts: Omit<RowFacts, 'rules'>
   readonly lives: Lives
   readonly probabilities: ArrayLike<number>
-  readonly parts: readonly { readonly part: CardPart; readonly probabilities: ArrayLike<number> }[]
+  /** Probabilities, or shares used up. */
+  readonly parts: readonly { readonly part: CardPart; readonly scores: ArrayLike<number> }[]
   /** The unit of time in which the error of a remaining life is told. */
   readonly intervalMs: number
 }
@@ -24,7 +25,7 @@ export function figuresOf(rows: FiguredRows): Figures {
   const { facts, lives, probabilities } = rows
   const parts: Record<string, Ranking> = {}
   const byKind: number[] = []
-  for (const { part, probabilities: scores } of rows.parts) {
+  for (const { part, scores } of rows.parts) {
     if (part.target !== 'failure') continue
     const ranking = rankPart(facts, lives, part, scores)
     parts[part.name] = ranking
@@ -142,7 +143,8 @@ function remainingError(rows: FiguredRows, wanted: (node: number) => boolean): R
   for (const [node, i] of last) {
     const truth = (lives.nextFailureAtMs(node, facts.atMs[i]) - facts.atMs[i]) / intervalMs
     if (!Number.isFinite(truth)) continue
-    const said = cap * (1 - remaining.probabilities[i])
+    const used = Math.min(Math.max(remaining.scores[i], 0), 1)
+    const said = cap * (1 - used)
     squares.push((said - truth) ** 2)
     cappedSquares.push((said - Math.min(truth, cap)) ** 2)
   }

@@ -36,9 +36,14 @@ interface Piece {
   readonly goal: Goal
   readonly folded: Folded
   readonly calibration: Calibration
-  /** Probabilities of the judged rows outside the test slice, out of fold. */
-  readonly validation: Float64Array
-  readonly test: Float64Array
+  /** Of the judged rows outside the test slice, out of fold. */
+  readonly validation: Scored
+  readonly test: Scored
+}
+
+interface Scored {
+  readonly margins: Float64Array
+  readonly probabilities: Float64Array
 }
 
 /** Rows by which validation judges: those of chosen samples are learned from only. */
@@ -91,29 +96,31 @@ async function growPiece(
   const folded = await growFolded(fit, targetOf(goal, facts, data.lives), leftOut)
   const margins = Float64Array.from(rows, (row) => folded.margins[row])
   const calibration = calibrationOf(goal, margins, validation, data.lives)
-  const probability = (margin: number): number => calibrate(calibration, margin)
+  const scored = (of: Float64Array): Scored => ({
+    margins: of,
+    probabilities: of.map((margin) => calibrate(calibration, margin)),
+  })
   return {
     part,
     goal,
     folded,
     calibration,
-    validation: margins.map(probability),
-    test: scoreRows(module, folded.booster, data.slices.test.rows()).map(probability),
+    validation: scored(margins),
+    test: scored(scoreRows(module, folded.booster, data.slices.test.rows())),
   }
 }
 
-/** A share is said by the trees as it is; a probability is held to the base rate of the judged rows. */
+/** Held to the base rate of the judged rows; also that of a share, which so tells of the horizon too. */
 function calibrationOf(
   goal: Goal,
   margins: Float64Array,
   facts: RowFacts,
   lives: Lives,
 ): Calibration {
-  if (goal.target === 'remaining') return { slope: 1, intercept: 0 }
-  const target = targetOf(goal, facts, lives)
+  const { rows, labels } = targetOf(goal, facts, lives)
   return fitCalibration(
-    Float64Array.from(target.rows, (row) => margins[row]),
-    target.labels,
+    Float64Array.from(rows, (row) => margins[row]),
+    labels,
   )
 }
 
@@ -124,7 +131,13 @@ function describe(
   extra: Partial<ModelCard>,
 ): ModelFiles {
   const rowsOf = (slice: 'validation' | 'test') =>
-    goalRows(goal, judged[slice], data.lives, scores[slice], nodeClass.predictionIntervalMs)
+    goalRows(
+      goal,
+      judged[slice],
+      data.lives,
+      scores[slice].probabilities,
+      nodeClass.predictionIntervalMs,
+    )
   const { featureNames, featureHash, lives } = data
   return describeModel(
     {
@@ -183,9 +196,9 @@ function cardExtra(
     figuresOf({
       facts: judged[slice],
       lives: data.lives,
-      probabilities: pieces[0][slice],
-      parts: pieces.flatMap((piece) =>
-        piece.part === null ? [] : [{ part: cardPart(piece.part), probabilities: piece[slice] }],
+      probabilities: pieces[0][slice].probabilities,
+      parts: pieces.flatMap(({ part, ...scored }) =>
+        part === null ? [] : [{ part: cardPart(part), scores: partScores(part, scored[slice]) }],
       ),
       intervalMs,
     })
@@ -200,6 +213,10 @@ function cardExtra(
       `Split by node hash: below ${manifest.split.validation} in ${foldCount} folds, each judged by trees of the others (validation); the rest is the test slice, never seen.`,
     ],
   }
+}
+
+function partScores({ target }: Part, { margins, probabilities }: Scored): Float64Array {
+  return target === 'remaining' ? margins : probabilities
 }
 
 function cardPart({ name, target, horizonMs, failureKind }: Part): CardPart {

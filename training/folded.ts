@@ -6,7 +6,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { ServiceError } from '../src/core/errors.ts'
 import { strideOf, type BinnedRows, type Bounds } from './bins.ts'
-import { growBoost } from './boost.ts'
+import { growBoost, type BoostParams } from './boost.ts'
 import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { meanOf } from './ensemble.ts'
@@ -31,7 +31,7 @@ export interface FoldedOptions {
 
 export interface Folded {
   readonly booster: Booster
-  /** Log odds of each row by trees that never saw its node. */
+  /** Of each row, by trees that never saw its node: log odds, or the share where that was learned. */
   readonly margins: Float64Array
 }
 
@@ -41,26 +41,48 @@ export async function growFolded(
   target: Target,
   leftOut: readonly number[],
 ): Promise<Folded> {
-  const { module, rows, fold, foldCount, bounds } = options
+  const { module, manifest, rows, fold, foldCount, bounds } = options
   const margins = new Float64Array(rows.rowCount)
   const boosters: Booster[] = []
   const blind = withoutFeatures(rows, leftOut)
   for (let held = 0; held < foldCount; held++) {
     options.onFold?.(held)
-    const learned = selectTarget(target, (row) => fold[row] !== held)
-    const params = boostParams(options.manifest, options.seed * foldCount + held)
-    const growing = growBoost(
-      module,
-      { rows: selectRows(blind, learned), bounds, validation: null, ...options.known },
-      params,
+    const learned = selectRows(
+      blind,
+      selectTarget(target, (row) => fold[row] !== held),
     )
-    const booster = await finish(growing, options.signal)
+    const members: Booster[] = []
+    for (let member = 0; member < manifest.training.members; member++) {
+      const params = paramsOf(options, target, held, member)
+      const growing = growBoost(
+        module,
+        { rows: learned, bounds, validation: null, ...options.known },
+        params,
+      )
+      members.push(await finish(growing, options.signal))
+    }
+    const booster = meanOf(members)
     boosters.push(booster)
     const left = indexesOf(fold, (of) => of === held)
-    const scored = scoreRows(module, booster, selectRows(blind, unlabelled(left)))
+    const labels = new Uint8Array(left.length)
+    const unlabelled = selectRows(blind, { rows: left, labels, shares: null })
+    const scored = scoreRows(module, booster, unlabelled)
     for (const [i, row] of left.entries()) margins[row] = scored[i]
   }
   return { booster: meanOf(boosters), margins }
+}
+
+/** Seeds of folds and members lie so far apart that those of a next training are others. */
+const SEED_STEP = 1_000_003
+
+function paramsOf(
+  { manifest, seed, foldCount }: FoldedOptions,
+  target: Target,
+  held: number,
+  member: number,
+): BoostParams {
+  const objective = target.shares === null ? 'logistic' : 'squared'
+  return { ...boostParams(manifest, seed + (member * foldCount + held) * SEED_STEP), objective }
 }
 
 async function finish(
@@ -78,17 +100,13 @@ async function finish(
   }
 }
 
-function selectTarget(target: Target, wanted: (row: number) => boolean): Target {
-  const kept = indexesOf(target.rows, wanted)
+function selectTarget({ rows, labels, shares }: Target, wanted: (row: number) => boolean): Target {
+  const kept = indexesOf(rows, wanted)
   return {
-    rows: Uint32Array.from(kept, (i) => target.rows[i]),
-    labels: Uint8Array.from(kept, (i) => target.labels[i]),
-    weights: Float32Array.from(kept, (i) => target.weights[i]),
+    rows: kept.map((i) => rows[i]),
+    labels: Uint8Array.from(kept, (i) => labels[i]),
+    shares: shares === null ? null : Float32Array.from(kept, (i) => shares[i]),
   }
-}
-
-function unlabelled(rows: Uint32Array): Target {
-  return { rows, labels: new Uint8Array(rows.length), weights: new Float32Array(rows.length) }
 }
 
 function indexesOf(
@@ -100,22 +118,15 @@ function indexesOf(
   return Uint32Array.from(indexes)
 }
 
-/** The weight that sampling gave a row counts beside that of its target. */
-function selectRows(from: BinnedRows, target: Target): BinnedRows {
+function selectRows(from: BinnedRows, { rows, labels, shares }: Target): BinnedRows {
   const { stride, featureCount, bins: all } = from
-  const bins = new Uint8Array(target.rows.length * stride)
-  for (const [i, row] of target.rows.entries()) {
+  const bins = new Uint8Array(rows.length * stride)
+  for (const [i, row] of rows.entries()) {
     bins.set(all.subarray(row * stride, (row + 1) * stride), i * stride)
   }
-  const weights = target.weights.map((weight, i) => weight * from.weights[target.rows[i]])
-  return {
-    rowCount: target.rows.length,
-    featureCount,
-    stride,
-    bins,
-    labels: target.labels,
-    weights,
-  }
+  const weights = Float32Array.from(rows, (row) => from.weights[row])
+  const targets = shares === null ? {} : { targets: shares }
+  return { rowCount: rows.length, featureCount, stride, bins, labels, weights, ...targets }
 }
 
 /** A feature that is the same in every row is never asked for. */

@@ -22,8 +22,8 @@ export interface Baseline {
 export interface Part {
   readonly name: string
   /**
-   * `failure`: fails within the horizon, of one kind or of any. `remaining`: the share of `horizonMs`
-   * that is used up, 1 less the remaining life; a longer life counts as the horizon.
+   * `failure`: fails within the horizon, of one kind or of any. `remaining`: the margin is the share
+   * of the horizon that is used up, 1 less the remaining life; a longer life counts as the horizon.
    */
   readonly target: 'failure' | 'remaining'
   readonly horizonMs: number

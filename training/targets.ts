@@ -1,41 +1,31 @@
 /**
- * What a model learns of each row. A failure within a horizon is a label; remaining life is two: the row
- * counts once as failed and once as well, weighted by the shares of the horizon that are used up and
- * left. The logistic loss of both together is least where the probability is the expected share.
+ * What a model learns of each row: a failure within the horizon is a label, a remaining life is the share
+ * of the horizon that is used up.
  */
 import type { Lives } from './labels.ts'
 import type { Part } from './manifest.ts'
 import type { RowFacts } from './row-store.ts'
 
-/** Rows may be listed twice, or not at all where their label is unknown. */
+/** Of the rows of which it is known. */
 export interface Target {
   readonly rows: Uint32Array
+  /** 1: fails within the horizon. */
   readonly labels: Uint8Array
-  readonly weights: Float32Array
+  /** Shares of the horizon, where these are learned instead of the labels. */
+  readonly shares: Float32Array | null
 }
 
 export type Goal = Pick<Part, 'target' | 'horizonMs' | 'failureKind'>
 
 export function targetOf(goal: Goal, facts: RowFacts, lives: Lives): Target {
-  const rows: number[] = []
-  const labels: number[] = []
-  const weights: number[] = []
-  const add = (row: number, label: number, weight: number): void => {
-    if (weight <= 0) return
-    rows.push(row)
-    labels.push(label)
-    weights.push(weight)
-  }
-  for (let row = 0; row < facts.node.length; row++) {
-    const used = usedShare(goal, lives, facts.node[row], facts.atMs[row])
-    if (Number.isNaN(used)) continue
-    add(row, 1, used)
-    add(row, 0, 1 - used)
-  }
+  const used = Float32Array.from(facts.node, (node, row) =>
+    usedShare(goal, lives, node, facts.atMs[row]),
+  )
+  const rows = Uint32Array.from(used.keys()).filter((row) => !Number.isNaN(used[row]))
   return {
-    rows: Uint32Array.from(rows),
-    labels: Uint8Array.from(labels),
-    weights: Float32Array.from(weights),
+    rows,
+    labels: Uint8Array.from(rows, (row) => (used[row] > 0 ? 1 : 0)),
+    shares: goal.target === 'failure' ? null : Float32Array.from(rows, (row) => used[row]),
   }
 }
 

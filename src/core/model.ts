@@ -97,7 +97,7 @@ export interface CardPart {
   readonly name: string
   /** Within the model's. */
   readonly directory: string
-  /** `remaining`: the probability is the share of the horizon that is used up. */
+  /** `remaining`: the margin is the share of the horizon that is used up. */
   readonly target: 'failure' | 'remaining'
   readonly horizonMs: number
   /** Null: failures of any kind. */

@@ -77,6 +77,7 @@ export class ClassReport {
 
   constructor(options: ClassReportOptions) {
     this.#options = options
+    this.#anomalies = new AnomalyWatch(options.nodeClass)
     this.serve(options.predictor)
   }
 
@@ -88,7 +89,6 @@ export class ClassReport {
     this.#model = model
     this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
     this.#batch = model && new PredictionBatch(nodeClass.name, model)
-    this.#anomalies = new AnomalyWatch(nodeClass)
   }
 
   get predicts(): boolean {

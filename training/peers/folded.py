@@ -134,7 +134,7 @@ def remaining_error(header, columns, goal, scores, chosen):
     interval = header["intervalMs"]
     cap = goal["horizonMs"] / interval
     truth = (columns["nextFailureAtMs"][at] - columns["atMs"][at]) / interval
-    said = cap * (1 - scores[at])
+    said = cap * (1 - numpy.clip(scores[at], 0, 1))
     root = lambda far: float(numpy.sqrt(numpy.mean(far**2)))
     return {
         "rulRmse": root(said - truth),

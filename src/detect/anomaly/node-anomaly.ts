@@ -8,6 +8,7 @@ export function detectAnomaly(assessment: Assessment, atMs: number): Fault | nul
   const { metric, value, expected, deviation, threshold } = anomaly
   return {
     detector: 'anomaly',
+    subject: node,
     kind: 'performance-degradation',
     node,
     pool,

@@ -95,8 +95,8 @@ test('a part is ranked by the failures of its kind, and the kinds count alike', 
   const figures = figuresOf({
     ...rows(right),
     parts: [
-      { part: part('of-disk', { failureKind: 'disk' }), probabilities: right },
-      { part: part('of-fan', { failureKind: 'fan', horizonMs: 26 }), probabilities: right },
+      { part: part('of-disk', { failureKind: 'disk' }), scores: right },
+      { part: part('of-fan', { failureKind: 'fan', horizonMs: 26 }), scores: right },
     ],
   })
   expect(figures.parts['of-disk']).toMatchObject({ positiveCount: 2, prAuc: 1 })
@@ -111,7 +111,7 @@ test('the remaining life is judged at the last row of nodes cut off alive, by po
   const remaining = part('rest', { target: 'remaining', horizonMs: 20 })
   const figures = figuresOf({
     ...rows(used),
-    parts: [{ part: remaining, probabilities: used }],
+    parts: [{ part: remaining, scores: used }],
   })
   // b has 26 left at its last row, which the cap makes 20; ten are said.
   expect(figures).toMatchObject({ rulRmse: 16, rulCappedRmse: 10, rulNodeCount: 1, parts: {} })
