@@ -9,6 +9,7 @@ import { FallbackPredictor } from '../../src/predict/fallback-predictor.ts'
 import { RowEncoder } from '../../src/predict/row-keys.ts'
 import { loadGpuPredictor, loadPredictor } from '../../src/predict/session.ts'
 import { makeBooster, makeRows, onnxOf } from '../parity/trees/tree-cases.ts'
+import { foreignRows, largestGap, writeForeignModel } from '../support/foreign-models.ts'
 import { HAS_GPU, placement } from '../support/gpu.ts'
 import { DRIVE } from '../support/history/parity-classes.ts'
 import { writeTinyModel } from '../support/history/tiny-model.ts'
@@ -91,5 +92,20 @@ test.skipIf(!HAS_GPU)('a model that no GPU may take is refused with the reason',
   ).rejects.toMatchObject({
     code: 'PROVIDER_UNAVAILABLE',
     message: expect.stringMatching(/`cuda` cannot serve model fleet: .+setup:cuda/) as string,
+  })
+})
+
+describe.skipIf(!HAS_GPU).each([
+  { name: 'lightgbm', missing: NaN },
+  { name: 'xgboost', missing: NaN },
+  { name: 'random-forest', missing: 0 },
+])('$name, of another trainer', ({ name, missing }) => {
+  test('says on the device what its trainer says, to 1e-5', async () => {
+    const predictor = await loadPredictor(writeForeignModel(name), { provider: 'webgpu' })
+    expect(predictor.provider).toBe('webgpu')
+    const { matrix, rowCount, probability } = foreignRows(name, missing)
+    const scores = await predictor.predict(matrix, rowCount)
+    await predictor.dispose()
+    expect(largestGap(scores.probability, probability)).toBeLessThanOrEqual(1e-5)
   })
 })
