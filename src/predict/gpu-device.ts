@@ -11,7 +11,7 @@ export function hasGpuDevice(): boolean {
   return hasNvidiaDevice() || renderNodes().length > 0
 }
 
-function hasNvidiaDevice(): boolean {
+export function hasNvidiaDevice(): boolean {
   return NVIDIA.some((path) => existsSync(path))
 }
 

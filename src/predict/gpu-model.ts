@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
 import { KEYS } from './dense-trees.ts'
+import { hasNvidiaDevice } from './gpu-device.ts'
 import { toDenseModel } from './dense-model.ts'
 import type { ModelIo } from './onnx-io.ts'
 import { OnnxRuns } from './onnx-run.ts'
@@ -86,11 +87,13 @@ function rowsPerRunOf(floatsPerRow: number): number {
   return Math.min(Math.max(rows, 1), ROWS_PER_RUN_MAX)
 }
 
-/** Without its library ONNX Runtime would say so on stderr, in words that help nobody. */
+/** Without them ONNX Runtime would say so on stderr, in words that help nobody. */
 function cudaRefusal(): string | null {
   const library = join(runtimeDirectory(), 'libonnxruntime_providers_cuda.so')
-  if (existsSync(library)) return null
-  return 'ONNX Runtime has no CUDA library here: run `npm run setup:cuda`, or use Dockerfile.cuda'
+  if (!existsSync(library)) {
+    return 'ONNX Runtime has no CUDA library here: run `npm run setup:cuda`, or use Dockerfile.cuda'
+  }
+  return hasNvidiaDevice() ? null : 'there is no NVIDIA device, or its driver is not loaded'
 }
 
 /** Where onnxruntime-node keeps its native libraries, and looks for those of providers. */
@@ -108,6 +111,6 @@ function reasonOf(provider: GpuProvider, error: unknown): string {
     return 'there is no GPU that WebGPU can use (on Linux: no Vulkan driver is found)'
   }
   if (provider === 'cuda')
-    return `CUDA does not start: ${message.trim()}; \`npm run setup:cuda -- --check\` says what is missing`
+    return `CUDA does not start (${message.trim()}): it needs NVIDIA's driver 580 or newer, CUDA 13 and cuDNN 9; \`npm run setup:cuda -- --check\` says what is missing`
   return `WebGPU does not start: ${message.trim()}`
 }
