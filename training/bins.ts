@@ -6,7 +6,7 @@
  */
 import { assert } from '../src/core/errors.ts'
 
-export const MISSING_BIN = 255
+const MISSING_BIN = 255
 /** Values take bins 0..254. */
 const BINS_MAX = 255
 /** Between them. */

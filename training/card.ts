@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { thresholdFor, type ScoredRows } from './alerts.ts'
-import { predictMargin, type Booster } from './booster.ts'
-import { calibrate, type Calibration } from './calibration.ts'
+import type { Booster } from './booster.ts'
+import type { Calibration } from './calibration.ts'
 import { judge } from './evaluate.ts'
 import type { Lives } from './labels.ts'
 import { dataDigest, sliceOf, type Manifest } from './manifest.ts'
@@ -67,9 +67,7 @@ export function describeModel(matter: ModelMatter, extra: Partial<ModelCard>): M
       ...(extra.notes ?? []),
     ],
   }
-  const said = (matrix: Float32Array, row: number): number =>
-    calibrate(calibration, predictMargin(booster, matrix, row))
-  return { card, onnx, trainedHashes: trainedHashes(manifest, lives), said }
+  return { card, onnx, trainedHashes: trainedHashes(manifest, lives), booster, calibration }
 }
 
 /**

@@ -9,45 +9,43 @@ import { toDenseModel } from '../src/predict/dense-model.ts'
 import { KEYS } from '../src/predict/dense-trees.ts'
 import { modelIo, type ModelIo } from '../src/predict/onnx-io.ts'
 import { OnnxRuns } from '../src/predict/onnx-run.ts'
+import { probeRows } from '../src/predict/probe-rows.ts'
 import { RowEncoder } from '../src/predict/row-keys.ts'
+import { predictMargin, type Booster } from './booster.ts'
+import { calibrate, type Calibration } from './calibration.ts'
 import type { ModelFiles } from './model-files.ts'
-import { binLimit, MISSING_BIN, type BinnedRows, type Bounds } from './bins.ts'
 
-export const CHECKED_ROWS = 10_000
+const CHECKED_ROWS = 10_000
 /** On probability, as between any two providers. */
 const GAP_MAX = 1e-5
 /** The dense form makes a float of every leaf of every tree for each row. */
 const ROWS_PER_RUN = 500
 
-export interface CheckedRows {
-  /** float32 [rows, features], row-major. */
-  readonly matrix: Float32Array
-  readonly rowCount: number
-}
-
 /** The model and its parts, each with what was found on its card. Fails as `checkExport` does. */
-export async function checkFiles(model: ModelFiles, rows: CheckedRows): Promise<ModelFiles> {
-  const { card, onnx, said } = model
-  const expected = (row: number): number => said(rows.matrix, row)
-  const exported = await checkExport(onnx, card.features.length, rows, expected)
-  const checked = { ...model, card: { ...card, exported } }
+export async function checkFiles(model: ModelFiles): Promise<ModelFiles> {
+  const exported = await checkExport(model.onnx, model.booster, model.calibration)
+  const checked = { ...model, card: { ...model.card, exported } }
   if (model.parts === undefined) return checked
   const parts: ModelFiles[] = []
-  for (const part of model.parts) parts.push(await checkFiles(part, rows))
+  for (const part of model.parts) parts.push(await checkFiles(part))
   return { ...checked, parts }
 }
 
 /**
- * Gaps between the trainer's probabilities and those of the file.
+ * Gaps between the trainer's probabilities and those of the file, on rows that lie on thresholds of the trees,
+ * beside them and between them, or have missing values.
  * ServiceError MODEL_INVALID where one is over 1e-5: nothing may be written then.
  */
 export async function checkExport(
   onnx: Uint8Array,
-  featureCount: number,
-  { matrix, rowCount }: CheckedRows,
-  expected: (row: number) => number,
+  booster: Booster,
+  calibration: Calibration,
 ): Promise<ExportCheck> {
-  const wanted = Float64Array.from({ length: rowCount }, (_, row) => expected(row))
+  const { featureCount, trees } = booster
+  const matrix = probeRows(trees, featureCount, CHECKED_ROWS)
+  const wanted = Float64Array.from({ length: CHECKED_ROWS }, (_, row) =>
+    calibrate(calibration, predictMargin(booster, matrix, row)),
+  )
   const session = await openSession(onnx)
   const io = modelIo('model.onnx', session, featureCount)
   const input = { name: io.input, values: matrix, width: featureCount }
@@ -60,7 +58,7 @@ export async function checkExport(
       `the exported model differs from the trainer by ${worst.toExponential(1)} in a probability, ${GAP_MAX} at most; nothing was written: report it with the data`,
     )
   }
-  return { rows: rowCount, treeEnsemble, denseForm }
+  return { rows: CHECKED_ROWS, treeEnsemble, denseForm }
 }
 
 /** Null where the model has no dense form. */
@@ -96,37 +94,4 @@ async function gapOf(
 function openSession(bytes: Uint8Array): Promise<InferenceSession> {
   const threads = { intraOpNumThreads: 1, interOpNumThreads: 1 }
   return InferenceSession.create(bytes, { ...threads, logSeverityLevel: 3 })
-}
-
-/** What was learned from, of all the features that there are. */
-export interface LearnedColumns {
-  readonly bounds: Bounds
-  readonly columns: Uint32Array
-  readonly featureNames: readonly string[]
-}
-
-/**
- * Rows that have been binned, as floats again: each value is the highest of its bin, where it lies on the
- * threshold of a split. At most `rowsMax`, spread over all; columns that no model reads are missing.
- */
-export function rowsOnBounds(
-  rows: BinnedRows,
-  { bounds, columns, featureNames }: LearnedColumns,
-  rowsMax: number,
-): CheckedRows {
-  const { featureCount, stride, bins } = rows
-  const width = featureNames.length
-  const rowCount = Math.min(rowsMax, rows.rowCount)
-  const matrix = new Float32Array(rowCount * width).fill(Number.NaN)
-  for (let i = 0; i < rowCount; i++) {
-    const from = Math.floor((i * rows.rowCount) / rowCount) * stride
-    for (let f = 0; f < featureCount; f++) {
-      matrix[i * width + columns[f]] = valueOf(bounds[f], bins[from + f])
-    }
-  }
-  return { matrix, rowCount }
-}
-
-function valueOf(bounds: Float32Array, bin: number): number {
-  return bin === MISSING_BIN ? NaN : binLimit(bounds, bin)
 }

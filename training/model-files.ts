@@ -3,6 +3,8 @@ import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/
 import { basename, dirname, join, resolve } from 'node:path'
 import { ServiceError } from '../src/core/errors.ts'
 import { type ModelCard, type ModelReference, REFERENCE_FILE } from '../src/core/model.ts'
+import type { Booster } from './booster.ts'
+import type { Calibration } from './calibration.ts'
 
 const MODEL_FILE = 'model.onnx'
 const CARD_FILE = 'card.json'
@@ -13,8 +15,9 @@ export interface ModelFiles {
   readonly onnx: Uint8Array
   /** Sorted. */
   readonly trainedHashes: Uint32Array
-  /** The trainer's own probability of a row of all features; the file must say the same. */
-  readonly said: (matrix: Float32Array, row: number) => number
+  /** What the file was made of, and must say the same as. */
+  readonly booster: Booster
+  readonly calibration: Calibration
   /** How its training rows lay, for drift to be measured against. */
   readonly reference?: ModelReference
   /** By the names that the card gives them. */

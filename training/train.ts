@@ -15,7 +15,7 @@ import { readDataset, type Dataset } from './dataset.ts'
 import { boosterOf, type FinishedModel } from './continued.ts'
 import { widen } from './ensemble.ts'
 import { judgeBaselines, scoredRows } from './evaluate.ts'
-import { CHECKED_ROWS, checkFiles, rowsOnBounds } from './export-check.ts'
+import { checkFiles } from './export-check.ts'
 import { trainFolded } from './folded-model.ts'
 import { dropGrown, growMembers } from './growing.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
@@ -72,8 +72,7 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
     })
     requireSameFeatures(from, data)
     const grown = await growModel(options, data)
-    const rows = rowsOnBounds(data.slices.fit.rows(), data, CHECKED_ROWS)
-    const model = await checkFiles(grown, rows)
+    const model = await checkFiles(grown)
     tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
     stopIfAborted(signal)
     await writeModel(options.outDir, model)

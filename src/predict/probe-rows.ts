@@ -1,23 +1,31 @@
 /** Rows on which two runtimes of one model are compared when it is loaded. */
-import type { EnsembleTree } from './onnx-trees.ts'
-
 export const PROBE_ROWS = 512
+
+/** Of each node, with -1 for the feature of a leaf. */
+export interface SplitTree {
+  readonly feature: ArrayLike<number>
+  readonly threshold: ArrayLike<number>
+}
 
 /**
  * The same rows for the same model: values on a threshold of their feature, a step beside it or
  * between two, missing, infinite or zero.
- * @returns [PROBE_ROWS, width], row-major.
+ * @returns [rows, width], row-major.
  */
-export function probeRows(trees: readonly EnsembleTree[], width: number): Float32Array {
+export function probeRows(
+  trees: readonly SplitTree[],
+  width: number,
+  rowCount = PROBE_ROWS,
+): Float32Array {
   const thresholds: number[][] = Array.from({ length: width }, () => [0])
   for (const { feature, threshold } of trees) {
-    for (const [node, of] of feature.entries()) {
-      if (of >= 0) thresholds[of].push(threshold[node])
+    for (let node = 0; node < feature.length; node++) {
+      if (feature[node] >= 0) thresholds[feature[node]].push(threshold[node])
     }
   }
   const next = sequence()
   const among = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)]
-  const rows = new Float32Array(PROBE_ROWS * width)
+  const rows = new Float32Array(rowCount * width)
   for (let i = 0; i < rows.length; i++) {
     const near = thresholds[i % width]
     const value = among(near)
