@@ -47,6 +47,7 @@ export function demoConfig(config: Config, startId: string): Config {
     ...config,
     bus: { ...config.bus, directory: join(directory, 'bus') },
     state: { directory },
+    modelStore: { ...config.modelStore, directory: join(directory, 'models') },
     topology: {
       ...config.topology,
       prefix:

@@ -108,7 +108,7 @@ export class ClassJudge {
     const at = Math.floor(telling.nowMs / TOLD_EVERY_MS)
     if (this.#tally === null || at === this.#toldAt) return
     this.#toldAt = at
-    const outcomes = this.#tally.take()
+    const outcomes = this.#tally.take(telling.nowMs)
     const drift = this.#drift?.ended(telling.nowMs) ?? null
     if (outcomes === null && drift === null && this.#introduced) return
     this.#introduced = true

@@ -2,6 +2,10 @@
  * What became of the nodes that were scored: for each, the rows of about the last horizon wait until
  * the node has failed or has lived through it. Where a horizon has more grid times than slots, rows
  * are taken together in blocks: then a node's highest probability in a block, and its last, are kept.
+ *
+ * A failure is known at once, a quiet row only when its horizon is over. Told as they become known, the
+ * failures of a young trial would stand alone, and a model that always alarms would look best: so a
+ * failure, and the rows before it, wait for the end of their horizon as well.
  */
 import { type OutcomeCounts, scoreBin, type ScoredFailure } from '../core/model-life.ts'
 
@@ -9,6 +13,14 @@ import { type OutcomeCounts, scoreBin, type ScoredFailure } from '../core/model-
 export const FOLLOWED_NODES_MAX = 16_384
 const BLOCKS_PER_HORIZON_MAX = 32
 const NODES_AT_FIRST = 256
+
+/** A failure is told with its pair; a row before it with its squared errors, of each model. */
+type Waiting =
+  | { readonly dueMs: number; readonly failure: ScoredFailure }
+  | { readonly dueMs: number; readonly errors: readonly number[] }
+
+/** Beyond it the oldest are told early. */
+const WAITING_MAX = 65_536
 
 /** Of one model, by slot. */
 interface Scores {
@@ -30,6 +42,7 @@ export class OutcomeTally {
   /** By node: number of the open quiet window; -1: none. */
   #window: Int32Array = new Int32Array(0)
   #counts = emptyCounts()
+  #waiting: Waiting[] = []
 
   /** `paired`: a challenger is scored too. */
   constructor(options: {
@@ -85,16 +98,18 @@ export class OutcomeTally {
       if (this.#models[0].highest[slot] >= this.#actingPoint) {
         firstOverAtMs = Math.min(firstOverAtMs, rowAtMs)
       }
-      this.#addErrors(slot, 1)
+      const errors = this.#models.map(({ last }) => (last[slot] - 1) ** 2)
+      this.#waiting.push({ dueMs: rowAtMs + this.#blockMs + this.#horizonMs, errors })
     })
     this.#clear(index)
     if (highest[0] < 0) this.#counts.unscoredFailureCount++
     else {
-      this.#counts.failures.push({
+      const failure: ScoredFailure = {
         champion: highest[0],
         challenger: highest[1] ?? null,
         leadMs: Number.isFinite(firstOverAtMs) ? atMs - firstOverAtMs : null,
-      })
+      }
+      this.#waiting.push({ dueMs: atMs + this.#blockMs + this.#horizonMs, failure })
     }
   }
 
@@ -103,8 +118,9 @@ export class OutcomeTally {
     this.#clear(index)
   }
 
-  /** Since it was last asked; null where nothing became known. */
-  take(): OutcomeCounts | null {
+  /** What may be told by `nowMs`, since it was last asked; null where nothing is. */
+  take(nowMs: number): OutcomeCounts | null {
+    this.#tellDue(nowMs)
     const counts = this.#counts
     if (counts.rowCount + counts.failures.length + counts.unscoredFailureCount === 0) return null
     this.#counts = emptyCounts()
@@ -130,16 +146,25 @@ export class OutcomeTally {
     }
     this.#window[index] = window
     this.#counts.exposureMs += this.#blockMs
-    this.#addErrors(slot, 0)
+    this.#addErrors(this.#models.map(({ last }) => last[slot] ** 2))
   }
 
-  #addErrors(slot: number, outcome: 0 | 1): void {
+  #addErrors([champion, challenger = 0]: readonly number[]): void {
     const { squaredErrors } = this.#counts
     this.#counts.rowCount++
-    squaredErrors.champion += (this.#models[0].last[slot] - outcome) ** 2
-    if (this.#models.length > 1) {
-      squaredErrors.challenger += (this.#models[1].last[slot] - outcome) ** 2
+    squaredErrors.champion += champion
+    squaredErrors.challenger += challenger
+  }
+
+  #tellDue(nowMs: number): void {
+    const over = this.#waiting.length - WAITING_MAX
+    const isDue = ({ dueMs }: Waiting, i: number): boolean => dueMs <= nowMs || i < over
+    for (const [i, waiting] of this.#waiting.entries()) {
+      if (!isDue(waiting, i)) continue
+      if ('errors' in waiting) this.#addErrors(waiting.errors)
+      else this.#counts.failures.push(waiting.failure)
     }
+    this.#waiting = this.#waiting.filter((waiting, i) => !isDue(waiting, i))
   }
 
   #closeWindow(index: number): void {

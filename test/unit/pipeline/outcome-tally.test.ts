@@ -11,6 +11,9 @@ function tallyOf(more: { paired?: boolean; horizonMs?: number } = {}): OutcomeTa
   return new OutcomeTally({ horizonMs, intervalMs: MINUTE_MS, actingPoint: 0.5, paired })
 }
 
+/** Every horizon of the tests is over by then. */
+const LATER_MS = START_MS + 10_000 * MINUTE_MS
+
 const at = (minute: number) => START_MS + minute * MINUTE_MS
 
 test('a failure takes the highest probability of its last horizon, of each model', () => {
@@ -20,7 +23,7 @@ test('a failure takes the highest probability of its last horizon, of each model
     tally.note(0, at(minute), minute === 15 ? 0.9 : 0.1, minute === 27 ? 0.8 : 0.2)
   }
   tally.failed(0, at(30) + 1)
-  const counts = tally.take()!
+  const counts = tally.take(LATER_MS)!
   expect(counts.failures).toHaveLength(1)
   expect(counts.failures[0].champion).toBeCloseTo(0.1)
   expect(counts.failures[0].challenger).toBeCloseTo(0.8)
@@ -31,14 +34,14 @@ test('a failure takes the highest probability of its last horizon, of each model
   const quiet = Object.values(counts.quiet.champion).reduce((sum, count) => sum + count, 0)
   expect(counts.quiet.champion[scoreBin(0.9)]).toBe(1)
   expect(quiet).toBeGreaterThanOrEqual(3)
-  expect(tally.take()).toBeNull()
+  expect(tally.take(LATER_MS)).toBeNull()
 })
 
 test('the lead is that of the first row at the acting point', () => {
   const tally = tallyOf()
   for (let minute = 0; minute < 8; minute++) tally.note(3, at(minute), minute < 3 ? 0.1 : 0.7, 0)
   tally.failed(3, at(8))
-  expect(tally.take()!.failures[0].leadMs).toBe(5 * MINUTE_MS)
+  expect(tally.take(LATER_MS)!.failures[0].leadMs).toBe(5 * MINUTE_MS)
 })
 
 test('rows made after the failure, before it was known, are no foresight', () => {
@@ -46,7 +49,7 @@ test('rows made after the failure, before it was known, are no foresight', () =>
   for (let minute = 0; minute < 5; minute++) tally.note(0, at(minute), 0.1, 0.1)
   for (let minute = 5; minute < 8; minute++) tally.note(0, at(minute), 0.99, 0.99)
   tally.failed(0, at(5))
-  const { failures, rowCount } = tally.take()!
+  const { failures, rowCount } = tally.take(LATER_MS)!
   expect(failures[0].champion).toBeCloseTo(0.1)
   expect(rowCount).toBe(5)
 })
@@ -55,7 +58,7 @@ test('squared errors are those of the rows whose outcome is known', () => {
   const tally = tallyOf({ paired: false })
   tally.note(0, at(0), 0.25, 0)
   tally.failed(0, at(1))
-  const { squaredErrors, rowCount } = tally.take()!
+  const { squaredErrors, rowCount } = tally.take(LATER_MS)!
   expect([rowCount, squaredErrors.champion]).toEqual([1, 0.75 ** 2])
 })
 
@@ -63,9 +66,9 @@ test('what becomes of a node that left is not known, and its index may serve ano
   const tally = tallyOf()
   for (let minute = 0; minute < 5; minute++) tally.note(0, at(minute), 0.9, 0.9)
   tally.uncertain(0)
-  expect(tally.take()).toBeNull()
+  expect(tally.take(LATER_MS)).toBeNull()
   tally.failed(0, at(6))
-  expect(tally.take()).toMatchObject({ failures: [], unscoredFailureCount: 1 })
+  expect(tally.take(LATER_MS)).toMatchObject({ failures: [], unscoredFailureCount: 1 })
 })
 
 test('a long horizon is kept in blocks: no alarm of the last horizon is lost', () => {
@@ -74,7 +77,7 @@ test('a long horizon is kept in blocks: no alarm of the last horizon is lost', (
     tally.note(1, at(minute), minute === 1_700 ? 0.9 : 0.1, 0.1)
   }
   tally.failed(1, at(3_000))
-  const { failures, exposureMs } = tally.take()!
+  const { failures, exposureMs } = tally.take(LATER_MS)!
   expect(failures[0].champion).toBeCloseTo(0.9)
   const hours = exposureMs / 3_600_000
   expect(hours).toBeGreaterThan(24)
@@ -85,5 +88,21 @@ test('only so many nodes are followed', () => {
   const tally = tallyOf()
   tally.note(FOLLOWED_NODES_MAX, at(0), 0.9, 0.9)
   tally.failed(FOLLOWED_NODES_MAX, at(1))
-  expect(tally.take()).toMatchObject({ failures: [], unscoredFailureCount: 1 })
+  expect(tally.take(LATER_MS)).toMatchObject({ failures: [], unscoredFailureCount: 1 })
+})
+
+test('a failure waits for the horizon, as quiet rows do: neither is known without the other', () => {
+  const tally = tallyOf()
+  for (let minute = 0; minute <= 20; minute++) {
+    for (const index of [0, 1]) tally.note(index, at(minute), 0.9, 0.9)
+  }
+  tally.failed(0, at(20) + 1)
+  // By now only rows up to ten minutes ago may count, and those are quiet, of both nodes.
+  expect(tally.take(at(20))).toMatchObject({ failures: [] })
+  for (let minute = 21; minute <= 29; minute++) tally.note(1, at(minute), 0.9, 0.9)
+  const between = tally.take(at(29))!
+  expect(between.failures).toEqual([])
+  expect(between.rowCount).toBeGreaterThan(10)
+  tally.note(1, at(32), 0.9, 0.9)
+  expect(tally.take(at(32))!.failures).toHaveLength(1)
 })
