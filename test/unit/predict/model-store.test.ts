@@ -1,14 +1,14 @@
 // Goal: a model is known by its content, appears whole, and is never served when a byte of it has changed.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { ModelId } from '../../../src/core/ids.ts'
 import { readListing, writeListing } from '../../../src/core/model.ts'
+import { listen } from '../../../src/http/server.ts'
 import { ModelLibrary } from '../../../src/predict/model-library.ts'
 import { modelIdOf, ModelStore } from '../../../src/predict/model-store.ts'
+import { createConsole } from '../../support/console.ts'
 import { DRIVE } from '../../support/history/parity-classes.ts'
 import { writeTinyModel } from '../../support/history/tiny-model.ts'
 import { foreshockWasm } from '../../support/node-class.ts'
@@ -106,18 +106,12 @@ describe('a model that is not here', () => {
       predictor: { kernel: foreshockWasm() },
     })
 
-  /** A console's `/v1/models`, of another store. */
+  /** The console of another machine, with a store of its own. */
   async function peerOf(of: ModelStore): Promise<string> {
-    const server = createServer((request, response) => {
-      const [, , , id, name] = (request.url ?? '').split('/')
-      void of.file(id as ModelId, name).then((bytes) => {
-        response.statusCode = bytes === null ? 404 : 200
-        response.end(bytes ?? undefined)
-      })
-    })
-    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-    onTestFinished(() => void server.close())
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { app } = createConsole({ models: of })
+    const server = await listen(app, { host: '127.0.0.1', port: 0 })
+    onTestFinished(() => server.close())
+    return server.url
   }
 
   test('comes from a peer that has it, checked, and is in the store from then on', async () => {
