@@ -72,7 +72,8 @@ export class OutcomeTally {
     const block = Math.floor(atMs / this.#blockMs)
     const slot = index * this.#slots + (block % this.#slots)
     const known = this.#at[slot] !== 0 && this.#blockOf(slot) === block
-    if (!known) this.#settle(index, atMs)
+    // A slot comes round when its horizon is over: what is in it has been lived through.
+    if (!known && this.#at[slot] !== 0) this.#liveThrough(index, slot)
     this.#at[slot] = Math.floor(atMs / 1_000)
     for (const [model, { highest, last }] of this.#models.entries()) {
       const probability = model === 0 ? champion : challenger
@@ -127,16 +128,7 @@ export class OutcomeTally {
     return counts
   }
 
-  /** Rows that a whole horizon has passed after: their node lived. */
-  #settle(index: number, nowMs: number): void {
-    this.#each(index, (slot) => {
-      const endMs = (this.#blockOf(slot) + 1) * this.#blockMs
-      if (endMs + this.#horizonMs > nowMs) return
-      this.#liveThrough(index, slot)
-      this.#at[slot] = 0
-    })
-  }
-
+  /** A whole horizon has passed after these rows. */
   #liveThrough(index: number, slot: number): void {
     const window = Math.floor(this.#blockOf(slot) / this.#blocksPerHorizon)
     if (this.#window[index] !== window) this.#closeWindow(index)
