@@ -55,6 +55,7 @@ function rowsOf(matrix: Float32Array, atMs: number): FeatureRows {
     trigger: new Uint8Array(count),
     matrix,
     hash: new Uint32Array(2 * count),
+    deviation: new DataView(new ArrayBuffer(8 * count)),
   }
 }
 
