@@ -8,7 +8,7 @@ import { join } from 'node:path'
 export class SecretsError extends Error {}
 
 /** `admin` may do everything; the others what `foreshock topics grant` gives them. */
-const USERS = ['admin', 'ingest', 'watcher', 'coordinator', 'console', 'agent']
+const USERS = ['admin', 'ingest', 'watcher', 'coordinator', 'console', 'recorder', 'agent']
 
 const DAYS = '365'
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
