@@ -163,14 +163,16 @@ export class CommandDesk {
     this.#end(pool, flight)
     const { action, workload } = flight.command
     const done = event === 'verified' || event === 'succeeded'
-    if (done) this.#noteCordon(flight)
+    if (done) this.#noteCordon(pool, flight)
     // After a move the room stays reserved until the placement says where the workload is.
     if (!done && workload !== null) this.#state.ledger.unreserve(workload)
     if (action !== 'cancel') this.#state.touch(flight.incident.node)
   }
 
-  #noteCordon({ command, incident }: Flight): void {
+  #noteCordon({ shielded }: PoolState, { command, incident }: Flight): void {
     const { node } = incident
+    if (command.action === 'cordon') shielded.add(node.id)
+    if (command.action === 'uncordon' || command.action === 'fence') shielded.delete(node.id)
     if (command.action === 'cordon' || command.action === 'fence') node.cordonedBy = incident.id
     if (command.action === 'uncordon') node.cordonedBy = null
   }

@@ -12,6 +12,7 @@ import {
   admit,
   type Ask,
   isSharedCause,
+  type Lane,
   laneOf,
   type RailCheck,
 } from '../decide/admission.ts'
@@ -214,7 +215,7 @@ export class DecisionDesk {
   ): Ask {
     const policy = this.#policyFor(pool)
     const { nowMs } = this.#outbox
-    const busy = pool.busy[laneOf(action)]
+    const busy = busyNodes(pool, laneOf(action))
     const other = node.acted !== null && node.acted.incidentId !== incident?.id
     return {
       action,
@@ -238,7 +239,7 @@ export class DecisionDesk {
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {
         nodeCount: pool.activeNodeCount,
-        busyCount: busy.size,
+        busyCount: busy.count,
         nodeIsBusy: busy.has(node.id),
       },
       target: workload === null ? null : () => this.#target(pool, node, workload, policy),
@@ -357,6 +358,17 @@ export class DecisionDesk {
     }
     for (const name of pool.frozenZones) if (!pool.zones.has(name)) pool.frozenZones.delete(name)
   }
+}
+
+/** Nodes in repair: those with a command in flight, and before a failure those kept from work. */
+function busyNodes({ busy, shielded }: PoolState, lane: Lane) {
+  const inFlight = busy[lane]
+  if (lane !== 'preemptive') {
+    return { count: inFlight.size, has: (node: NodeId) => inFlight.has(node) }
+  }
+  let count = inFlight.size
+  for (const node of shielded) if (!inFlight.has(node)) count++
+  return { count, has: (node: NodeId) => inFlight.has(node) || shielded.has(node) }
 }
 
 function anyOf(rails: ReadonlySet<Rail>, woken: ReadonlySet<Rail>): boolean {

@@ -75,6 +75,8 @@ export interface PoolState {
   readonly flights: Map<CommandId, Flight>
   readonly flightOf: Map<WorkloadId, CommandId>
   readonly finished: Map<CommandId, Flight>
+  /** Nodes that a prediction keeps from work: they are in repair until they are let back or fail. */
+  readonly shielded: Set<NodeId>
   /** Lane → node → commands in flight. */
   readonly busy: Readonly<Record<Lane, Map<NodeId, number>>>
   activeNodeCount: number
@@ -147,6 +149,7 @@ export class CoordinatorState {
     this.touched.delete(node)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
+    pool.shielded.delete(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
   }
@@ -189,6 +192,7 @@ export class CoordinatorState {
     const from = this.pool(node.pool)
     from.nodes.delete(node.id)
     from.failedNodes.delete(node.id)
+    from.shielded.delete(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
     node.pool = poolId
@@ -235,6 +239,7 @@ function createPool(id: PoolId, mode: Mode | null, stopped: string | null): Pool
     flights: new Map(),
     flightOf: new Map(),
     finished: new Map(),
+    shielded: new Set(),
     busy: { preemptive: new Map(), recovery: new Map(), release: new Map() },
     activeNodeCount: 0,
     failedNodes: new Set(),

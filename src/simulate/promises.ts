@@ -33,6 +33,8 @@ interface PoolBooks {
   mode: Policy['mode']
   stopped: boolean
   readonly open: Map<CommandId, Open>
+  /** Nodes that were cordoned before a failure, and not let back or fenced since. */
+  readonly cordoned: Set<NodeId>
 }
 
 export interface PromiseOptions {
@@ -169,7 +171,10 @@ export class Promises {
     }
     const failed = state === 'failed' || state === 'rejected'
     if (failed && this.#withdrawn.delete(commandId)) this.#countAttempt(command, -1)
-    const done = state === 'succeeded' && ['fence', 'cordon', 'uncordon'].includes(action)
+    const over = state === 'succeeded' || state === 'verified'
+    const done = over && ['fence', 'cordon', 'uncordon'].includes(action)
+    if (done && action === 'cordon') pool.cordoned.add(node)
+    else if (done) pool.cordoned.delete(node)
     if (failed || done || state === 'verified') pool.open.delete(commandId)
   }
 
@@ -250,8 +255,8 @@ export class Promises {
     return { name, nodeCount, alarmingCount: isSmall ? 0 : alarmingCount }
   }
 
-  #judgeBudget(command: Command, { open }: PoolBooks, lane: Lane): void {
-    const busy = new Set<NodeId>()
+  #judgeBudget(command: Command, { open, cordoned }: PoolBooks, lane: Lane): void {
+    const busy = new Set<NodeId>(lane === 'preemptive' ? cordoned : [])
     for (const other of open.values()) if (other.lane === lane) busy.add(other.command.node)
     if (busy.has(command.node)) return
     let nodeCount = 0
@@ -289,7 +294,7 @@ export class Promises {
   #pool(id: PoolId): PoolBooks {
     let pool = this.#pools.get(id)
     if (pool === undefined) {
-      pool = { mode: this.#mode, stopped: this.#stopped, open: new Map() }
+      pool = { mode: this.#mode, stopped: this.#stopped, open: new Map(), cordoned: new Set() }
       this.#pools.set(id, pool)
     }
     return pool

@@ -15,6 +15,8 @@ import { isMute, type Machine } from './machines.ts'
 /** The metric that the simulated model reads its probability from. */
 export const WEAR = 'wear'
 
+/** Where samples are rare, predictions are rarer. */
+const BEATS_PER_PREDICTION = 5
 const LATENCY_MS = 2
 const RESPONSE_MS = 40
 
@@ -34,7 +36,7 @@ export function simulatedClass(heartbeatIntervalMs: number): NodeClass {
     halfLivesMs: [60_000, 600_000, 3_600_000],
     heartbeatIntervalMs,
     detectionWindowMs: 6 * heartbeatIntervalMs,
-    predictionIntervalMs: Math.max(60_000, heartbeatIntervalMs),
+    predictionIntervalMs: Math.max(60_000, BEATS_PER_PREDICTION * heartbeatIntervalMs),
     gridOrigin: 'epoch',
   }
 }

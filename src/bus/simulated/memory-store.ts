@@ -3,7 +3,6 @@ import type { LogRecord, Offsets, Output, Position, TopicSpec } from '../../core
 import { toBytes } from '../../core/bytes.ts'
 import { missingTopic, checkOutput, topicExists } from '../local/topic-check.ts'
 import type { Fence, Slice } from '../local/log-store.ts'
-import { partitionKey } from '../local/log-store.ts'
 
 export interface MemoryPartition {
   readonly topic: string
@@ -19,7 +18,8 @@ export interface MemoryPartition {
 
 export class MemoryStore {
   readonly #topics = new Map<string, TopicSpec>()
-  readonly #partitions = new Map<string, MemoryPartition>()
+  /** Topic → by partition. */
+  readonly #partitions = new Map<string, MemoryPartition[]>()
   readonly #offsets = new Map<string, number>()
   readonly #tokens = new Map<string, number>()
 
@@ -41,17 +41,11 @@ export class MemoryStore {
     const missing = specs.filter((spec) => !topicExists(this.#topics.get(spec.name), spec))
     for (const spec of missing) {
       this.#topics.set(spec.name, spec)
-      for (let partition = 0; partition < spec.partitions; partition++) {
-        this.#partitions.set(partitionKey(spec.name, partition), {
-          topic: spec.name,
-          partition,
-          records: [],
-          start: 0,
-          end: 0,
-          readable: 0,
-          lastAppendedAtMs: 0,
-        })
-      }
+      const logs = Array.from({ length: spec.partitions }, (_, partition) => {
+        const ends = { start: 0, end: 0, readable: 0, lastAppendedAtMs: 0 }
+        return { topic: spec.name, partition, records: [], ...ends }
+      })
+      this.#partitions.set(spec.name, logs)
     }
   }
 
@@ -82,7 +76,7 @@ export class MemoryStore {
   }
 
   partition(topic: string, partition: number): MemoryPartition {
-    const log = this.#partitions.get(partitionKey(topic, partition))
+    const log = this.#partitions.get(topic)?.[partition]
     if (log === undefined) throw missingTopic(`${topic}[${partition}]`)
     return log
   }

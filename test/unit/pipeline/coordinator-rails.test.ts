@@ -258,3 +258,15 @@ test('recovery goes on at budget pace while a zone is frozen, and people are tol
   )
   expect(alerts).toHaveLength(1)
 })
+
+test('a node that a prediction keeps from work uses the budget until it is let back', () => {
+  const world = new CoordinatorWorld({ policy: { sharedCauseNodesMin: 100 } })
+  world.joinMany(9)
+  world.risky('n0')
+  world.carryOut(world.commands('cordon')[0])
+  world.risky('n1')
+  expect(world.commands('cordon').map(({ node }) => node)).toEqual(['n0'])
+  world.risky('n0', 0.1)
+  world.carryOut(world.commands('uncordon')[0])
+  expect(world.commands('cordon').map(({ node }) => node)).toEqual(['n0', 'n1'])
+})
