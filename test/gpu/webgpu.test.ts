@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { ModelCard } from '../../src/core/model.ts'
 import { toDenseModel } from '../../src/predict/dense-model.ts'
 import { FallbackPredictor } from '../../src/predict/fallback-predictor.ts'
+import { hasNvidiaDevice } from '../../src/predict/gpu-device.ts'
 import { RowEncoder } from '../../src/predict/row-keys.ts'
 import { loadGpuPredictor, loadPredictor } from '../../src/predict/session.ts'
 import { makeBooster, makeRows, onnxOf } from '../parity/trees/tree-cases.ts'
@@ -86,14 +87,19 @@ test.skipIf(!HAS_GPU)(
   },
 )
 
-test.skipIf(!HAS_GPU)('a model that no GPU may take is refused with the reason', async () => {
-  await expect(
-    loadGpuPredictor('models/fleet', { kernel: module, provider: 'cuda' }),
-  ).rejects.toMatchObject({
-    code: 'PROVIDER_UNAVAILABLE',
-    message: expect.stringMatching(/`cuda` cannot serve model fleet: .+setup:cuda/) as string,
-  })
-})
+test.skipIf(!HAS_GPU || hasNvidiaDevice())(
+  'CUDA that is not there is refused with the reason',
+  async () => {
+    await expect(
+      loadGpuPredictor('models/fleet', { kernel: module, provider: 'cuda' }),
+    ).rejects.toMatchObject({
+      code: 'PROVIDER_UNAVAILABLE',
+      message: expect.stringMatching(
+        /`cuda` cannot serve model fleet: .+(setup:cuda|no NVIDIA device)/,
+      ) as string,
+    })
+  },
+)
 
 describe.skipIf(!HAS_GPU).each([
   { name: 'lightgbm', missing: NaN },
