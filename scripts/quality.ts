@@ -1,5 +1,5 @@
 /**
- * `npm run quality -- --data DIR [--only NAME] [--no-train] [--no-peers] [--ablation] [--full]
+ * `npm run quality -- --data DIR [--only NAME] [--no-train] [--no-peers | --peers A,B] [--ablation] [--full]
  * [--json]`: trains the
  * models of the manifests, judges them on nodes that training never saw, runs the Python peers on the
  * same rows and splits, and prints what each reached. Training writes models/NAME with its card.
@@ -30,6 +30,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     'no-train': { type: 'boolean', default: false },
     'no-peers': { type: 'boolean', default: false },
+    peers: { type: 'string', default: PEERS.join(',') },
     ablation: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -149,7 +150,7 @@ async function runPeers(manifest: Manifest, dataDir: string): Promise<Others> {
   const fixedTrees = manifest.training.patience === 0 ? manifest.training.trees : undefined
   const peers: Record<string, Quality> = {}
   const runs: Record<string, PeerRun> = {}
-  for (const peer of PEERS) {
+  for (const peer of PEERS.filter((name) => options.peers.split(',').includes(name))) {
     log(`${manifest.name}: ${peer}`)
     const run = runPeer(peer, folder, fixedTrees)
     if (typeof run === 'string') {
