@@ -131,14 +131,13 @@ export class CommandDesk {
     if (!pool.flights.has(result.commandId)) {
       if (result.state === 'verified') this.#move(flight, 'verified')
       this.#state.publish(flight.incident.node)
-      pool.stirred.add(flight.incident)
-      pool.dirty = true
+      this.#state.stirIncident(flight.incident)
       return
     }
     const policy = this.#policyFor(pool)
     flight.deadlineMs = this.#outbox.nowMs + policy.commandTtlMs + EXPIRY_GRACE_MS
     this.#apply(pool, flight, result)
-    if (flight.stepId === 'uncordon') pool.stirred.add(flight.incident)
+    if (flight.stepId === 'uncordon') this.#state.stirIncident(flight.incident)
   }
 
   #apply(pool: PoolState, flight: Flight, { state }: Result): void {
@@ -217,7 +216,7 @@ export class CommandDesk {
     if (workload !== null && pool.flightOf.get(workload) === commandId) {
       pool.flightOf.delete(workload)
     }
-    pool.stirred.add(flight.incident)
+    this.#state.stirIncident(flight.incident)
     for (const rail of FREED) pool.woken.add(rail)
     pool.dirty = true
   }

@@ -178,6 +178,13 @@ export class CoordinatorState {
     if (node.incident !== null) pool.stirred.add(node.incident)
   }
 
+  /** Has the incident looked at again, in the pool where its node is by now. */
+  stirIncident(incident: Incident): void {
+    const pool = this.pool(incident.node.pool)
+    pool.stirred.add(incident)
+    pool.dirty = true
+  }
+
   livenessOf(node: NodeState): Liveness {
     return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
   }
@@ -189,14 +196,21 @@ export class CoordinatorState {
   }
 
   #move(node: NodeState, poolId: PoolId): void {
-    const from = this.pool(node.pool)
+    const [from, to] = [this.pool(node.pool), this.pool(poolId)]
     from.nodes.delete(node.id)
     from.failedNodes.delete(node.id)
-    from.shielded.delete(node.id)
+    if (from.shielded.delete(node.id)) to.shielded.add(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
     node.pool = poolId
-    this.pool(poolId).nodes.set(node.id, node)
+    to.nodes.set(node.id, node)
+    // What is open for the node goes on where the node is.
+    for (const incident of from.incidents.values()) {
+      if (incident.node !== node) continue
+      from.incidents.delete(incident.id)
+      to.incidents.set(incident.id, incident)
+      this.stirIncident(incident)
+    }
     this.touch(node)
   }
 

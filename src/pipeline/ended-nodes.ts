@@ -3,35 +3,48 @@
  * Telemetry and events are different topics: a node's last sample may be read after the event that
  * ended it, and would begin a node without a pool that is silent ever after.
  */
-import type { NodeId } from '../core/ids.ts'
-import type { NodeTable } from '../state/node-table.ts'
+import type { NodeId, PoolId } from '../core/ids.ts'
+import type { NodeTable, Observed } from '../state/node-table.ts'
 
 /** Beyond it the longest ended is forgotten: nothing of it should be on its way any more. */
 export const ENDED_NODES_MAX = 1_024
 
-export class EndedNodes {
-  /** Node → append time of the event that ended it, oldest first. */
-  readonly #endedAtMs = new Map<NodeId, number>()
+interface Ended {
+  /** Append time of the event. */
+  readonly atMs: number
+  /** Of a failed node: it comes back to it, even where nobody says that it joins again. */
+  readonly pool: PoolId | undefined
+}
 
-  end(node: NodeId, appendedAtMs: number): void {
-    this.#endedAtMs.delete(node)
-    this.#endedAtMs.set(node, appendedAtMs)
-    if (this.#endedAtMs.size <= ENDED_NODES_MAX) return
-    const [oldest] = this.#endedAtMs.keys()
-    if (oldest !== undefined) this.#endedAtMs.delete(oldest)
+export class EndedNodes {
+  /** Oldest first. */
+  readonly #ended = new Map<NodeId, Ended>()
+
+  end(node: NodeId, appendedAtMs: number, pool?: PoolId): void {
+    this.#ended.delete(node)
+    this.#ended.set(node, { atMs: appendedAtMs, pool })
+    if (this.#ended.size <= ENDED_NODES_MAX) return
+    const [oldest] = this.#ended.keys()
+    if (oldest !== undefined) this.#ended.delete(oldest)
   }
 
   begin(node: NodeId): void {
-    this.#endedAtMs.delete(node)
+    this.#ended.delete(node)
   }
 
   /** Takes out of the table again what only late samples brought back. Call it with no rows waiting. */
-  dropFrom(table: NodeTable): void {
-    for (const [node, endedAtMs] of this.#endedAtMs) {
+  dropFrom(table: NodeTable, observed: Observed): void {
+    for (const [node, { atMs, pool }] of this.#ended) {
       const index = table.indexOf(node)
       if (index === undefined) continue
-      if (table.lastSeenAtMs(index) > endedAtMs) this.#endedAtMs.delete(node)
-      else table.foldEvent({ kind: 'leave', node, atMs: 0 }, endedAtMs, NEVER_OBSERVED)
+      const seenAtMs = table.lastSeenAtMs(index)
+      if (seenAtMs <= atMs) {
+        table.foldEvent({ kind: 'leave', node, atMs: 0 }, atMs, NEVER_OBSERVED)
+        continue
+      }
+      this.#ended.delete(node)
+      if (pool === undefined) continue
+      table.foldEvent({ kind: 'labels', node, atMs: 0, labels: { pool } }, seenAtMs, observed)
     }
   }
 }

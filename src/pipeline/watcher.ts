@@ -162,7 +162,7 @@ export class WatcherFold implements Fold {
     table.load(record.value)
     while (!table.fold(this.#observedNow())) await report.score(telling)
     await report.score(telling)
-    if (table.nodeCount > countBefore) this.#ended.dropFrom(table)
+    if (table.nodeCount > countBefore) this.#ended.dropFrom(table, this.#observedNow())
     if (!report.predicts) return
     while (!table.emitChanged(this.#options.changeGapMs)) await report.score(telling)
     await report.score(telling)
@@ -184,7 +184,8 @@ export class WatcherFold implements Fold {
     const ends = event.kind === 'leave' || event.kind === 'failure'
     if (known !== undefined) noteFate(judge, known, event)
     if (ends && known !== undefined) report.forget(known)
-    if (ends) this.#ended.end(event.node, appendedAtMs)
+    if (ends)
+      this.#ended.end(event.node, appendedAtMs, event.kind === 'failure' ? before : undefined)
     else this.#ended.begin(event.node)
     if (event.kind === 'heartbeat' || event.kind === 'error') return
     const index = table.indexOf(event.node)

@@ -174,7 +174,7 @@ export class Promises {
     const over = state === 'succeeded' || state === 'verified'
     const done = over && ['fence', 'cordon', 'uncordon'].includes(action)
     if (done && action === 'cordon') pool.cordoned.add(node)
-    else if (done) pool.cordoned.delete(node)
+    else if (done) for (const { cordoned } of this.#pools.values()) cordoned.delete(node)
     if (failed || done || state === 'verified') pool.open.delete(commandId)
   }
 

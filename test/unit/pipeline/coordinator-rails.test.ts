@@ -270,3 +270,14 @@ test('a node that a prediction keeps from work uses the budget until it is let b
   world.carryOut(world.commands('uncordon')[0])
   expect(world.commands('cordon').map(({ node }) => node)).toEqual(['n0', 'n1'])
 })
+
+test('what is open for a node goes on where the node is: its release ends in another pool as well', () => {
+  const world = new CoordinatorWorld()
+  world.joinMany(4)
+  world.silent('n0')
+  world.carryOut(world.commands('fence')[0])
+  world.live('n0')
+  world.fact({ kind: 'labels', node: 'n0' as NodeId, atMs: world.nowMs, labels: { pool: 'other' } })
+  world.carryOut(world.commands('uncordon')[0])
+  expect(world.stats()['openIncidentCount']).toBe(0)
+})

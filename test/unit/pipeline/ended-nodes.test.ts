@@ -1,6 +1,6 @@
 // Goal: what was on its way when a node ended does not bring it back; what came after does.
 import { expect, test } from 'vitest'
-import type { NodeId } from '../../../src/core/ids.ts'
+import type { NodeId, PoolId } from '../../../src/core/ids.ts'
 import { ENDED_NODES_MAX, EndedNodes } from '../../../src/pipeline/ended-nodes.ts'
 import type { NodeTable } from '../../../src/state/node-table.ts'
 import { PROBE, samplesIpc } from '../../support/node-class.ts'
@@ -23,9 +23,18 @@ test.each([
   ended.end('a' as NodeId, ENDED_AT_MS)
   sample(table, 'a', appendedAt)
   sample(table, 'b', 1)
-  ended.dropFrom(table)
+  ended.dropFrom(table, OBSERVED)
   expect(table.indexOf('a') !== undefined).toBe(kept)
   expect(table.indexOf('b')).toBeDefined()
+})
+
+test('a failed node that is heard of again is in the pool that it was in', () => {
+  const table = newTable()
+  const ended = new EndedNodes()
+  ended.end('a' as NodeId, ENDED_AT_MS, 'web' as PoolId)
+  sample(table, 'a', ENDED_AT_MS + 1)
+  ended.dropFrom(table, OBSERVED)
+  expect(table.poolOf(table.indexOf('a')!)).toBe('web')
 })
 
 test('a node that joins again is no ended one', () => {
@@ -34,7 +43,7 @@ test('a node that joins again is no ended one', () => {
   ended.end('a' as NodeId, ENDED_AT_MS)
   ended.begin('a' as NodeId)
   sample(table, 'a', 1)
-  ended.dropFrom(table)
+  ended.dropFrom(table, OBSERVED)
   expect(table.indexOf('a')).toBeDefined()
 })
 
@@ -43,7 +52,7 @@ test('beyond the limit the longest ended is forgotten', () => {
   const ended = new EndedNodes()
   for (let i = 0; i <= ENDED_NODES_MAX; i++) ended.end(`n${i}` as NodeId, ENDED_AT_MS)
   for (const node of ['n0', 'n1']) sample(table, node, 1)
-  ended.dropFrom(table)
+  ended.dropFrom(table, OBSERVED)
   expect(table.indexOf('n0')).toBeDefined()
   expect(table.indexOf('n1')).toBeUndefined()
 })
