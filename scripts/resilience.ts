@@ -1,0 +1,212 @@
+/**
+ * `npm run resilience [-- --seeds 40] [-- --seed FIRST] [-- --json]`: the reach table, measured in simulated
+ * worlds. Seeds are drawn fresh at every run and printed; a seed that breaks a promise is printed with
+ * the command that replays it. A row that cannot be measured yet says so, and is not reached.
+ */
+import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { measuredRepairHours } from '../src/commands/measured-times.ts'
+import { loadKernel } from '../src/commands/package.ts'
+import { atLeast, atMost, figure, printScoreboard } from '../src/commands/scoreboard.ts'
+import type { ScoreRow } from '../src/commands/scoreboard.ts'
+import { readFaults } from '../src/commands/simulate.ts'
+import { HOUR_MS } from '../src/core/time.ts'
+import { type Measures, sumOf } from '../src/simulate/measures.ts'
+import { type Outcome, simulate } from '../src/simulate/outcome.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const SCENARIOS = ['default', 'detection', 'heavy', 'wave', 'calm'] as const
+type Scenario = (typeof SCENARIOS)[number]
+const SEEDS_MAX = 2 ** 31
+
+interface Sum {
+  readonly runs: number
+  readonly nodeHours: number
+  readonly brokenRuns: number
+  readonly harmedOfBudget: number
+  readonly measures: Measures | null
+}
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '40' },
+    seed: { type: 'string' },
+    nodes: { type: 'string', default: '60' },
+    hours: { type: 'string', default: '0.5' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const seedCount = wholeNumber('seeds', options.seeds)
+const nodeCount = wholeNumber('nodes', options.nodes)
+const hours = Number(options.hours)
+const first =
+  options.seed === undefined
+    ? randomInt(SEEDS_MAX - seedCount)
+    : wholeNumber('seed', options.seed, 0)
+const log = (text: string) => void process.stderr.write(`${text}\n`)
+const interrupted = new AbortController()
+process.once('SIGINT', () => interrupted.abort())
+
+const kernel = await loadKernel()
+const data = process.env['FORESHOCK_DATA']
+const repairHours = measuredRepairHours(data)
+log(`seeds ${first} to ${first + seedCount - 1}, ${nodeCount} nodes, ${hours} h of faults each`)
+log(
+  repairHours === null ? 'repair times: those of the faults files' : 'repair times: FORESHOCK_DATA',
+)
+const sums = new Map<Scenario, Sum>()
+for (const scenario of SCENARIOS) sums.set(scenario, await runAll(scenario))
+process.exitCode = interrupted.signal.aborted ? 1 : tell()
+
+function wholeNumber(name: string, text: string, least = 1): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= least) return value
+  log(`--${name}: "${text}" is no whole number from ${least} on`)
+  return process.exit(2)
+}
+
+async function runAll(scenario: Scenario): Promise<Sum> {
+  let sum: Sum = { runs: 0, nodeHours: 0, brokenRuns: 0, harmedOfBudget: 0, measures: null }
+  const beganAtMs = performance.now()
+  const faults = readFaults(join(ROOT, 'faults', `${scenario}.toml`))
+  for (let seed = first; seed < first + seedCount; seed++) {
+    const outcome = await simulate({
+      seed,
+      nodeCount,
+      lengthMs: hours * HOUR_MS,
+      faults,
+      kernel,
+      signal: interrupted.signal,
+      ...(repairHours === null ? {} : { repairHours }),
+    })
+    if (outcome === null) break
+    report(scenario, outcome)
+    sum = added(sum, outcome)
+  }
+  const seconds = (performance.now() - beganAtMs) / 1_000
+  log(`${scenario}: ${sum.runs} runs, ${sum.brokenRuns} broke a promise, ${seconds.toFixed(0)} s`)
+  return sum
+}
+
+function report(scenario: Scenario, { seed, violations }: Outcome): void {
+  if (violations.length === 0) return
+  const [{ atMs, what }] = violations
+  log(`seed ${seed} (${scenario}) at ${atMs} ms: ${what}`)
+  const file = `faults/${scenario}.toml`
+  const env = repairHours === null ? '' : `FORESHOCK_DATA=${data} `
+  const size = `--nodes ${nodeCount} --hours ${hours}`
+  log(`  ${env}foreshock simulate --seed ${seed} ${size} --faults ${file}`)
+}
+
+function added(sum: Sum, { nodeHours, violations, harmedOfBudget, measures }: Outcome): Sum {
+  return {
+    runs: sum.runs + 1,
+    nodeHours: sum.nodeHours + nodeHours,
+    brokenRuns: sum.brokenRuns + (violations.length > 0 ? 1 : 0),
+    harmedOfBudget: Math.max(sum.harmedOfBudget, harmedOfBudget),
+    measures: sum.measures === null ? measures : sumOf(sum.measures, measures),
+  }
+}
+
+function tell(): number {
+  const rows = [
+    ...detectionRows(of('detection')),
+    ...recoveryRows(of('heavy')),
+    ...availabilityRows(of('heavy')),
+    ...harmRows(),
+    ...promiseRows(),
+    missing('classification of kind', '0.95', 'one kind each for silence, failure and prediction'),
+    missing('hot standby, s', '< 5', 'no hot standby'),
+    missing('chooser against the best fixed strategy, less cost', '0.2', 'no chooser'),
+    missing('network partition of 10,000 nodes seen, s', '< 1', 'no detector of partitions'),
+    missing('byzantine ≤ 1/3, forged votes: promises broken', '0', 'no votes'),
+  ]
+  const stdout = (text: string) => void process.stdout.write(text)
+  const { signal } = interrupted
+  const io = { stdout, stderr: log, isTTY: false, env: {}, signal, nowMs: Date.now }
+  return printScoreboard(io, rows, options.json)
+}
+
+function of(scenario: Scenario): Measures {
+  const { measures } = sums.get(scenario)!
+  if (measures !== null) return measures
+  log(`${scenario}: no run was finished`)
+  return process.exit(1)
+}
+
+function missing(what: string, reach: string, because: string): ScoreRow {
+  return { what, against: because, value: 'not built yet', reach, ok: false }
+}
+
+function detectionRows({ faults, incidentCount, trueIncidentCount }: Measures) {
+  const kinds = Object.entries(faults)
+  const total = (pick: 'injected' | 'detected' | 'detectable') =>
+    kinds.reduce((sum, [, counts]) => sum + counts[pick], 0)
+  const recall = ratio(total('detected'), total('injected'))
+  const oracle = ratio(total('detectable'), total('injected'))
+  return [
+    atLeast('detection: precision', ratio(trueIncidentCount, incidentCount), 0.95, 'incidents'),
+    atLeast('detection: recall', recall, 0.95, `oracle ${oracle?.toFixed(3) ?? 'none'}`),
+    atLeast('detection: recall of the oracle', ratio(recall ?? 0, oracle ?? 0), 0.97),
+    ...kinds.map(([kind, { injected, detected, detectable }]) =>
+      figure(
+        `detection: recall of ${kind}`,
+        ratio(detected, injected),
+        `${injected} faults, oracle ${ratio(detectable, injected)?.toFixed(3) ?? 'none'}`,
+      ),
+    ),
+  ]
+}
+
+function recoveryRows(measures: Measures) {
+  const { outageCount, recoveredCount, timedCount } = measures
+  const { recoveryMs, detectionMs, executorMs } = measures
+  const mean = (ms: number) => (timedCount === 0 ? null : ms / timedCount / 1_000)
+  const ownMs = recoveryMs - executorMs
+  return [
+    atLeast('recovery success', ratio(recoveredCount, outageCount), 0.98, `${outageCount} outages`),
+    atMost('mean time to recovery, s', mean(recoveryMs), 30, 'fault to verified'),
+    atMost('own overhead, s', mean(ownMs), 2, 'all but executors, detection included'),
+    figure('of it detection, s', mean(detectionMs), 'three heartbeats of 5 s are missed'),
+    figure('of it after detection, s', mean(ownMs - detectionMs)),
+    figure('executors, s', mean(executorMs), 'fence, move, verify'),
+  ]
+}
+
+function availabilityRows({ workloadMs, downMs, oracleDownMs }: Measures) {
+  const kept = ratio(workloadMs - downMs, workloadMs)
+  const oracle = ratio(workloadMs - oracleDownMs, workloadMs)
+  const of = `oracle keeps ${oracle?.toFixed(6) ?? 'none'}`
+  return [
+    atLeast('availability of what an oracle keeps', ratio(kept ?? 0, oracle ?? 0), 0.9999, of),
+  ]
+}
+
+function harmRows() {
+  const { falseMigrationCount } = of('calm')
+  const nodeDays = sums.get('calm')!.nodeHours / 24
+  const rate = (1_000 * falseMigrationCount) / nodeDays
+  const days = `${nodeDays.toFixed(0)} node-days of noise, the model's own mistakes apart`
+  const { harmedOfBudget } = sums.get('wave')!
+  return [
+    atMost('false migrations per 1,000 node-days', rate, 1, days),
+    atMost(
+      'healthy nodes harmed in a wave of 50 %, of the budget',
+      harmedOfBudget,
+      1,
+      'worst pool',
+    ),
+  ]
+}
+
+function promiseRows() {
+  return SCENARIOS.map((scenario) => {
+    const { runs, brokenRuns } = sums.get(scenario)!
+    return atMost(`runs of ${scenario} that broke a promise`, brokenRuns, 0, `${runs} seeds`)
+  })
+}
+
+function ratio(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole
+}
