@@ -27,7 +27,12 @@ const CARGO: Readonly<Record<RoleName, (output: Output) => boolean>> = {
   coordinator: ({ topic }) => topic.includes('commands.'),
 }
 
-async function main(brokers: string, prefix: string, stateDirectory: string): Promise<void> {
+async function main(
+  brokers: string,
+  prefix: string,
+  stateDirectory: string,
+  partitions: number,
+): Promise<void> {
   let order: Point | null = null
   const bus = await openKafkaBus({
     brokers: brokers.split(','),
@@ -39,7 +44,11 @@ async function main(brokers: string, prefix: string, stateDirectory: string): Pr
       if (outputs.some(CARGO[order.role])) process.kill(process.pid, 'SIGKILL')
     },
   })
-  const options = await serviceOptions(bus, topologyOf(prefix), stateDirectory)
+  const options = await serviceOptions(
+    bus,
+    topologyOf(prefix, 'arrival', partitions),
+    stateDirectory,
+  )
   const service = await startService({
     ...options,
     events: {
@@ -73,7 +82,7 @@ export const POINTS: readonly Point[] = ROLES.flatMap((role) =>
   (['begun', 'sent', 'offsets', 'committed'] as const).map((step) => ({ role, step })),
 )
 
-const [, , brokers, prefix, stateDirectory] = process.argv
+const [, , brokers, prefix, stateDirectory, partitions] = process.argv
 if (process.argv[1] === import.meta.filename) {
-  await main(brokers ?? '', prefix ?? '', stateDirectory ?? '')
+  await main(brokers ?? '', prefix ?? '', stateDirectory ?? '', Number(partitions))
 }

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Notice, Order, Point } from './child.ts'
 
+/** Of each log, unless told otherwise. */
+const PARTITIONS = 8
 const CHILD = join(import.meta.dirname, 'child.ts')
 
 export class ServiceProcess {
@@ -12,10 +14,15 @@ export class ServiceProcess {
   #signal: string | undefined
   #changed: () => void = () => undefined
 
-  constructor(brokers: readonly string[], prefix: string, stateDirectory: string) {
+  constructor(
+    brokers: readonly string[],
+    prefix: string,
+    stateDirectory: string,
+    partitions = PARTITIONS,
+  ) {
     this.#child = spawn(
       process.execPath,
-      ['--import', 'tsx', CHILD, brokers.join(), prefix, stateDirectory],
+      ['--import', 'tsx', CHILD, brokers.join(), prefix, stateDirectory, String(partitions)],
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     )
     this.#child.on('message', ({ ready }: Notice) => {

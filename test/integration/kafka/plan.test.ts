@@ -1,0 +1,195 @@
+/**
+ * Goal: a node dies, and its work comes back elsewhere, verified; and the plan ends as well when the
+ * process that coordinates it is killed at any of its steps.
+ * Method: the whole service in a process of its own on a real broker, executors whose every step waits
+ * for the test, and `kill -9` while one of them waits.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openKafkaBus } from '../../../src/bus/kafka/bus.ts'
+import { createVerifier, loadSigner } from '../../../src/config/keys.ts'
+import type { Bus, Reader } from '../../../src/core/bus.ts'
+import { toText } from '../../../src/core/bytes.ts'
+import type { Command, CommandAction, JournalEntry } from '../../../src/core/command.ts'
+import { topicName, topicSpecs, type Topology } from '../../../src/core/topics.ts'
+import { ServiceProcess } from '../../support/chaos/process.ts'
+import { topologyOf } from '../../support/deployment.ts'
+import { GatedFleet, type Phase, PHASES } from '../../support/gated-fleet.ts'
+import { kafkaBrokers, uniquePrefix } from '../../support/kafka.ts'
+import { publicOutput, ServerPulse } from '../../support/server-pulse.ts'
+
+const PATIENCE_MS = 60_000
+const STEPS = (['fence', 'recover'] as const).flatMap((action) =>
+  PHASES.map((phase) => ({ action, phase })),
+)
+/** One dies of silence, one at each step, and three are left to take the work. */
+const NODES = Array.from({ length: 1 + STEPS.length + 3 }, (_, n) => `n${n}`)
+
+const brokers = await kafkaBrokers()
+
+describe.skipIf(brokers === null)('a plan on a real broker', () => {
+  let world: PlanWorld
+
+  beforeAll(async () => {
+    world = await PlanWorld.start(brokers ?? [])
+  })
+
+  afterAll(async () => {
+    await world.close()
+  })
+
+  test('a node falls silent: it is fenced, and its work runs elsewhere, verified', async () => {
+    world.pulse.silence('n0')
+    await world.untilRecovered('n0')
+    expect(world.told('n0')).toEqual(['fence', 'recover n0-work'])
+    expect(NODES.slice(1)).toContain(world.fleet.nodeOf('n0-work'))
+    expect(world.verified('n0')).toEqual(['fence', 'recover'])
+  })
+
+  test.each(STEPS.map((step, index) => ({ ...step, node: `n${index + 1}` })))(
+    'killed when the $action is $phase, the next owner ends the plan and repeats nothing',
+    async ({ action, phase, node }) => {
+      world.killAt(node, action, phase)
+      const workloads = world.fleet.workloadsOn(node)
+      world.pulse.silence(node)
+      await world.fail(node)
+      await world.untilClosed(node)
+      expect(world.kills.at(-1)).toBe(`${node} ${action} ${phase}`)
+      const told = ['fence', ...workloads.map((workload) => `recover ${workload}`)]
+      expect([...world.told(node)].sort()).toEqual(told.sort())
+      expect(workloads).toContain(`${node}-work`)
+      for (const workload of workloads) {
+        expect(world.dead.has(world.fleet.nodeOf(workload)!)).toBe(false)
+      }
+      expect(world.verified(node)).toEqual(['fence', 'recover'])
+    },
+  )
+})
+
+class PlanWorld {
+  readonly fleet: GatedFleet
+  readonly pulse: ServerPulse
+  readonly kills: string[] = []
+  readonly dead = new Set<string>()
+  readonly #bus: Bus
+  readonly #topology: Topology
+  readonly #start: () => ServiceProcess
+  readonly #directory: string
+  readonly #journal: JournalEntry[] = []
+  #journalReader: Reader | null = null
+  #process: ServiceProcess
+  #kill: { readonly node: string; readonly action: CommandAction; readonly phase: Phase } | null =
+    null
+
+  private constructor(brokers: readonly string[], bus: Bus, prefix: string) {
+    this.#bus = bus
+    this.#topology = topologyOf(prefix, 'arrival', 2)
+    this.#directory = mkdtempSync(join(tmpdir(), 'foreshock-plan-'))
+    const verify = createVerifier(loadSigner(this.#directory).publicKey)
+    const gate = (command: Command, phase: Phase) => this.#pass(command, phase)
+    this.fleet = new GatedFleet({ bus, topology: this.#topology, verify, gate })
+    this.pulse = new ServerPulse(bus, this.#topology, NODES)
+    this.#start = () => new ServiceProcess(brokers, prefix, this.#directory, 2)
+    this.#process = this.#start()
+  }
+
+  static async start(brokers: readonly string[]): Promise<PlanWorld> {
+    const prefix = uniquePrefix('plan')
+    const bus = await openKafkaBus({ brokers, clientId: 'plan', prefix })
+    await bus.create(topicSpecs(topologyOf(prefix, 'arrival', 2)))
+    const world = new PlanWorld(brokers, bus, prefix)
+    await world.#process.untilReady(PATIENCE_MS)
+    await world.fleet.start()
+    for (const placement of await world.pulse.start()) world.fleet.place(placement)
+    world.#journalReader = await bus.read({
+      topic: topicName(world.#topology, 'journal'),
+      from: 'start',
+    })
+    await world.#until(
+      () => world.pulse.rounds > 5,
+      () => 'the servers beat',
+    )
+    return world
+  }
+
+  async close(): Promise<void> {
+    await this.pulse.stop()
+    await this.fleet.close()
+    this.#process.kill()
+    await this.#journalReader?.close()
+    await this.#bus.close()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  killAt(node: string, action: CommandAction, phase: Phase): void {
+    this.#kill = { node, action, phase }
+  }
+
+  /** The failure is confirmed at once, so that nobody waits for silence. */
+  async fail(node: string): Promise<void> {
+    this.dead.add(node)
+    const failure = { kind: 'failure', node, at: Date.now(), failureKind: 'power' }
+    await this.#bus.produce([publicOutput(this.#topology, 'events', node, failure)])
+  }
+
+  told(node: string): readonly string[] {
+    return this.fleet.commands
+      .filter((command) => command.node === node)
+      .map(({ action, workload }) => (workload === null ? action : `${action} ${workload}`))
+  }
+
+  /** Actions on the node that the journal holds as verified, or done where that is the end. */
+  verified(node: string): readonly string[] {
+    const ended = (text: string) => /^The (\w+).* is (?:verified|succeeded)/.exec(text)?.[1]
+    const actions = this.#journal
+      .filter((entry) => entry.kind === 'result' && entry.node === node)
+      .flatMap(({ reasons }) => ended(reasons[0]) ?? [])
+    return [...new Set(actions)].sort()
+  }
+
+  /** An incident of silence stays open until the node is heard of, or known to have failed. */
+  async untilRecovered(node: string): Promise<void> {
+    this.dead.add(node)
+    const verified = `The recover of workload ${node}-work is verified.`
+    await this.#until(
+      () => this.#journal.some(({ reasons }) => reasons[0] === verified),
+      () => `the work of ${node} is recovered`,
+    )
+  }
+
+  async untilClosed(node: string): Promise<void> {
+    this.dead.add(node)
+    await this.#until(
+      () => this.#journal.some((entry) => entry.node === node && entry.kind === 'incident-closed'),
+      () => `the incident of ${node} ends; told: ${this.told(node).join(', ')}`,
+    )
+  }
+
+  async #pass(command: Command, phase: Phase): Promise<void> {
+    const kill = this.#kill
+    if (kill === null || command.node !== kill.node) return
+    if (command.action !== kill.action || phase !== kill.phase) return
+    this.#kill = null
+    this.kills.push(`${kill.node} ${kill.action} ${kill.phase}`)
+    this.#process.kill()
+    this.#process = this.#start()
+    await this.#process.untilReady(PATIENCE_MS)
+  }
+
+  async #until(condition: () => boolean, what: () => string): Promise<void> {
+    const deadlineMs = performance.now() + PATIENCE_MS
+    while (!condition()) {
+      if (performance.now() > deadlineMs) {
+        const said = this.#journal.slice(-5).map(({ kind, reasons }) => `${kind}: ${reasons[0]}`)
+        throw new Error(`gave up waiting until ${what()}; journal: ${said.join(' | ')}`)
+      }
+      const records = (await this.#journalReader?.take(200)) ?? []
+      for (const { value } of records) {
+        this.#journal.push(JSON.parse(toText(value!)) as JournalEntry)
+      }
+      if (this.#journalReader === null) await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/** Executors whose every step waits for the test: a command moves on only when the gate lets it. */
+import { Executor } from '../../src/agent/executor.ts'
+import type { Bus, LogRecord, Output, Reader } from '../../src/core/bus.ts'
+import { toText } from '../../src/core/bytes.ts'
+import type { Command, CommandAction } from '../../src/core/command.ts'
+import type { ActionStart, ActionState } from '../../src/core/executor.ts'
+import type { NodeId, WorkloadId } from '../../src/core/ids.ts'
+import { topicName, type Topology } from '../../src/core/topics.ts'
+import type { Placement } from '../../src/core/workload.ts'
+
+const TAKE_WAIT_MS = 200
+
+/** Where a command of a plan can be: each is reached by every command, in this order. */
+export const PHASES = ['sent', 'started', 'succeeded', 'verified'] as const
+export type Phase = (typeof PHASES)[number]
+
+export interface GatedFleetOptions {
+  readonly bus: Bus
+  readonly topology: Topology
+  readonly verify: (bytes: Uint8Array, signature: string) => boolean
+  /** Called when a command has got so far; it goes no further before this ends. */
+  readonly gate: (command: Command, phase: Phase) => Promise<void>
+}
+
+export class GatedFleet {
+  readonly commands: Command[] = []
+  readonly fenced = new Set<NodeId>()
+  readonly #options: GatedFleetOptions
+  readonly #executor: Executor
+  readonly #placements = new Map<WorkloadId, Placement>()
+  #stage: 'running' | 'succeeded' | 'verified' = 'running'
+  #readers: readonly Reader[] = []
+  #following: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  constructor(options: GatedFleetOptions) {
+    const { topology, verify } = options
+    this.#options = options
+    const begin = (command: Command) => this.#begin(command)
+    this.#executor = new Executor({
+      topology,
+      source: '/agents',
+      verify,
+      hooks: {
+        fence: begin,
+        recover: begin,
+        migrate: begin,
+        cordon: begin,
+        uncordon: begin,
+        unmet: (precondition) =>
+          precondition.kind === 'fenced' && !this.fenced.has(precondition.node)
+            ? `node ${precondition.node} is not fenced`
+            : null,
+      },
+    })
+  }
+
+  place(placement: Placement): void {
+    this.#placements.set(placement.workload, placement)
+  }
+
+  nodeOf(workload: string): NodeId | null {
+    return this.#placements.get(workload as WorkloadId)?.node ?? null
+  }
+
+  workloadsOn(node: string): readonly WorkloadId[] {
+    const placements = [...this.#placements.values()]
+    return placements.filter((each) => each.node === node).map(({ workload }) => workload)
+  }
+
+  async start(): Promise<void> {
+    const { bus, topology } = this.#options
+    this.#readers = await Promise.all(
+      (['commands.migration', 'commands.recovery'] as const).map((name) =>
+        bus.read({ topic: topicName(topology, name), from: 'start' }),
+      ),
+    )
+    this.#following = this.#follow()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#readers.map((reader) => reader.close()))
+    await this.#following
+  }
+
+  /** One command after the other. */
+  async #follow(): Promise<void> {
+    while (!this.#closed) {
+      for (const reader of this.#readers) {
+        for (const record of await reader.take(TAKE_WAIT_MS)) await this.#carryOut(record)
+      }
+    }
+  }
+
+  async #carryOut(record: LogRecord): Promise<void> {
+    const command = JSON.parse(toText(record.value!)) as Command
+    const { bus, gate } = this.#options
+    this.commands.push(command)
+    this.#stage = 'running'
+    await gate(command, 'sent')
+    await bus.produce(this.#executor.take(record, Date.now()))
+    await gate(command, 'started')
+    for (const stage of ['succeeded', 'verified'] as const) {
+      this.#stage = stage
+      const outputs: readonly Output[] = this.#executor.advance(Date.now())
+      if (outputs.length > 0) await bus.produce(outputs)
+      await gate(command, stage)
+    }
+  }
+
+  #begin(command: Command): ActionStart {
+    let told = false
+    const poll = (): ActionState => {
+      if (this.#stage === 'running') return { kind: 'running' }
+      if (told) return this.#stage === 'verified' ? { kind: 'verified' } : { kind: 'running' }
+      told = true
+      return { kind: 'succeeded', placement: this.#effect(command) }
+    }
+    return { ok: true, action: { poll, withdraw: () => false } }
+  }
+
+  #effect({ action, node, workload, target }: Command): Placement | null {
+    if (action === 'fence') this.fenced.add(node)
+    const moves: readonly CommandAction[] = ['recover', 'migrate']
+    const placement = workload === null ? undefined : this.#placements.get(workload)
+    if (!moves.includes(action) || placement === undefined) return null
+    const moved = { ...placement, node: target }
+    this.place(moved)
+    return moved
+  }
+}
