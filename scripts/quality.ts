@@ -17,6 +17,7 @@ import { loadNodeClass } from '../src/config/node-classes.ts'
 import type { ModelCard, Quality } from '../src/core/model.ts'
 import { readManifest, type Manifest } from '../training/manifest.ts'
 import { ablate } from './quality/ablation.ts'
+import { judgeFoldedPeers } from './quality/folded-peers.ts'
 import { figureOf, isReached, JOBS, reachText, type Job } from './quality/jobs.ts'
 import { judgePeer, PEERS, preparePeers, runPeer, type PeerRun } from './quality/peers.ts'
 import { writeRows } from './quality/rows.ts'
@@ -41,7 +42,8 @@ interface Judged {
   readonly job: string
   /** What `foreshock backtest --json` printed; null: it failed. */
   readonly model: unknown
-  readonly peers: Readonly<Record<string, Quality>>
+  /** By peer: a `Quality`, or with folds the figures of folded.py. */
+  readonly peers: Readonly<Record<string, unknown>>
   readonly runs: Readonly<Record<string, PeerRun>>
   readonly reach: readonly {
     readonly figure: string
@@ -140,10 +142,16 @@ async function writeAblation(name: string, manifest: Manifest, dataDir: string):
 }
 
 async function runPeers(manifest: Manifest, dataDir: string): Promise<Others> {
-  // With folds there are no calibration rows of their own to hold the peers to.
-  if (manifest.training.folds !== null) return NO_PEERS
   const nodeClass = loadNodeClass(join(ROOT, 'node-classes'), manifest.nodeClass)
   const module = await loadKernel()
+  // With folds there are no calibration rows of their own to hold the peers to.
+  if (manifest.training.folds !== null) {
+    log(`${manifest.name}: peers by folds`)
+    const judged = await judgeFoldedPeers({ manifest, nodeClass, dataDir, module })
+    if (typeof judged !== 'string') return { peers: judged, runs: {} }
+    log(`*** peers by folds FAILED: ${judged} ***`)
+    return NO_PEERS
+  }
   const folder = join(ROOT, '.cache', 'quality', manifest.name)
   const data = await writeRows({ manifest, nodeClass, dataDir, module, folder })
   // They stop where ours does: on the validation rows, or at the same count of trees.

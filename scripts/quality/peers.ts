@@ -17,8 +17,8 @@ const PACKAGES = [
   'xgboost-cpu==3.2.0',
   'catboost==1.2.10',
 ]
-const CACHE = join(import.meta.dirname, '../../.cache/quality')
-const PYTHON = join(CACHE, 'venv', 'bin', 'python')
+export const CACHE = join(import.meta.dirname, '../../.cache/quality')
+export const PYTHON = join(CACHE, 'venv', 'bin', 'python')
 /** Trees of each peer, unless it stops earlier on the validation rows. */
 const TREES = 800
 

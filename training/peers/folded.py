@@ -3,7 +3,7 @@
 python folded.py --history NAME --rows FILE --json    FILE: of scripts/export-rows.ts
 
 Each peer goes the way ours goes: models of all folds but one judge the one, their mean judges the test
-nodes. Needs numpy, scikit-learn, lightgbm and xgboost (requirements.txt).
+nodes. Needs numpy, scikit-learn, lightgbm and xgboost, as scripts/quality/peers.ts pins them.
 """
 
 import argparse
@@ -149,6 +149,7 @@ def judge(header, columns, scored, chosen):
     figures = {
         "prAuc": rank(labels, scored[main["name"]], chosen),
         **sure_ones(columns, labels, scored[main["name"]], chosen),
+        "parts": {},
     }
     by_kind = []
     for goal in parts:
@@ -157,7 +158,7 @@ def judge(header, columns, scored, chosen):
             figures.update(remaining_error(header, columns, goal, scores, chosen))
             continue
         ranking = rank(columns["target." + goal["name"]], scores, chosen)
-        figures[goal["name"]] = ranking
+        figures["parts"][goal["name"]] = {"prAuc": ranking}
         if goal["failureKind"] is not None and ranking is not None:
             by_kind.append(ranking)
     figures["macroPrAuc"] = float(numpy.mean(by_kind)) if by_kind else None
