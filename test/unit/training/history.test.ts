@@ -97,6 +97,29 @@ describe('a history', () => {
     history.close()
   })
 
+  test('has labels, errors, lives for learning only and failures out of sight', async () => {
+    const events = `SELECT * FROM (VALUES
+      ('d', 10, 'join', 'true', NULL, NULL, 'a'), ('d', 20, 'labels', NULL, NULL, NULL, 'b'),
+      ('d', 30, 'error', NULL, 'E1', NULL, NULL), ('d', 40, 'leave', NULL, NULL, 90, NULL)
+    ) AS events(node, "at", kind, only_fit, code, known_until, maker)`
+    const from = /^events = .*$/m
+    const manifest = smallManifest(SMALL_MANIFEST.replace(from, `events = """${events}"""`))
+    const history = await openHistory(manifest, SMALL_CLASS, directory)
+    history.close()
+    expect(history.events).toMatchObject([
+      { kind: 'join', onlyFit: true, labels: { maker: 'a' } },
+      { kind: 'labels', atMs: 20, labels: { maker: 'b' } },
+      { kind: 'error', code: 'E1' },
+      { kind: 'leave', knownUntilMs: 90 },
+    ])
+    expect(history.events[1]).toEqual({
+      kind: 'labels',
+      node: 'd',
+      atMs: 20,
+      labels: { maker: 'b' },
+    })
+  })
+
   test('leaves its directory as it was', async () => {
     const before = readdirSync(directory).sort()
     const history = await openHistory(smallManifest(), SMALL_CLASS, directory)
