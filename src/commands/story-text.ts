@@ -15,6 +15,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   outcome: 'outcome',
   assignment: 'shards',
   model: 'model',
+  fault: 'fault',
 }
 const TIME_WIDTH = 9
 const TITLE_WIDTH = 10

@@ -40,6 +40,17 @@ export interface NodeAnomaly {
   readonly threshold: number
 }
 
+/**
+ * Newest values of the metrics that detectors look at, by metric: gauges in ms (those of the network
+ * apart), and shares of a resource. What is missing is left out.
+ */
+export interface Readings {
+  readonly networkMs: Readonly<Record<string, number>>
+  readonly latencyMs: Readonly<Record<string, number>>
+  /** 0..1. */
+  readonly usageRatio: Readonly<Record<string, number>>
+}
+
 export interface Assessment {
   readonly node: NodeId
   readonly pool: PoolId
@@ -58,6 +69,10 @@ export interface Assessment {
   readonly top: readonly Contribution[]
   /** At the grid time at which an anomaly begins; `warming-up`: too little is known of the node yet. */
   readonly anomaly?: NodeAnomaly | 'warming-up'
+  /** Absent where the row is about liveness alone, or the class has no such metrics. */
+  readonly readings?: Readings
+  /** Suspicion (phi accrual) of a node that is quiet but not yet silent; absent while it is not. */
+  readonly phi?: number
 }
 
 /** Pool-log record `assessment`: rows of one pool-log partition, from one folded record. */

@@ -84,6 +84,8 @@ export interface JournalEntry {
   readonly kind:
     | 'incident-opened'
     | 'incident-closed'
+    /** What a detector found, where no plan answers it. */
+    | 'fault'
     | 'decision'
     | 'refusal'
     | 'result'

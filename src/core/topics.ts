@@ -8,6 +8,7 @@ export const INPUT_TOPICS = [
   'placements',
   'results',
   'votes',
+  'evidence',
   'controls',
   'clock',
 ] as const

@@ -39,6 +39,8 @@ export interface Ask {
   /** The failure is confirmed by an event, so our own view of the node does not matter. */
   readonly confirmed: boolean
   readonly zone: ZoneTrouble | null
+  /** Why work on the node waits, beside its zone's trouble. */
+  readonly held?: Held | null
   readonly probability: number | null
   readonly actingPoint: number | null
   readonly overCount: number
@@ -52,6 +54,12 @@ export interface Ask {
   readonly target: (() => TargetChoice) | null
   /** Live command for the same workload. */
   readonly inFlight: CommandId | null
+}
+
+/** `recovery` too: without a majority nobody may take work over, unless the failure is confirmed. */
+export interface Held {
+  readonly reason: string
+  readonly lanes: 'preemptive' | 'preemptive and recovery'
 }
 
 export interface ZoneTrouble {
@@ -137,8 +145,12 @@ function checkObserver({ liveness, confirmed, node }: Ask): string | null {
   return `our own view of node ${node} is late or cut off, so nothing is known of it`
 }
 
-function checkSharedCause({ action, zone, policy }: Ask): string | null {
-  if (zone === null || laneOf(action) !== 'preemptive' || !isSharedCause(policy, zone)) return null
+function checkSharedCause({ action, zone, policy, held, confirmed }: Ask): string | null {
+  const preemptive = laneOf(action) === 'preemptive'
+  if (held && (preemptive || (held.lanes === 'preemptive and recovery' && !confirmed))) {
+    return held.reason
+  }
+  if (zone === null || !preemptive || !isSharedCause(policy, zone)) return null
   const share = `${zone.alarmingCount} of ${zone.nodeCount} nodes of zone ${zone.name}`
   return `${share} alarm at once (limit ${percent(policy.sharedCauseRatio)}): one shared cause`
 }

@@ -1,8 +1,9 @@
 /** The detectors of one pool: hands each what it asks for, and tells what is new from what stands. */
 import type { Fault, Finding } from '../core/fault.ts'
-import type { PoolId } from '../core/ids.ts'
+import type { NodeId, PoolId } from '../core/ids.ts'
+import type { NetworkView } from '../core/network.ts'
 import type { DetectorSettings } from '../core/policy.ts'
-import type { Detector, DetectorFold, DetectorInput, InputKind } from './detector.ts'
+import type { Detector, DetectorFold, DetectorInput, InputKind, NodeKeys } from './detector.ts'
 import { DETECTORS } from './registry.ts'
 import { isEnabled, valuesOf } from './settings.ts'
 
@@ -22,10 +23,13 @@ export class DetectorSet {
     pool: PoolId,
     settings: DetectorSettings,
     detectors: readonly Detector[] = DETECTORS,
+    keyOf: NodeKeys = () => null,
   ) {
     this.#running = detectors
       .filter((detector) => isEnabled(detector, settings))
-      .map((detector) => new Running(detector, detector.create(valuesOf(detector, settings), pool)))
+      .map((detector) => {
+        return new Running(detector, detector.create(valuesOf(detector, settings), pool, keyOf))
+      })
     for (const running of this.#running) {
       for (const kind of running.detector.inputs) {
         const list = this.#byInput.get(kind)
@@ -35,13 +39,11 @@ export class DetectorSet {
     }
   }
 
-  /** Whether any detector asks for inputs of this kind. */
-  asksFor(kind: InputKind): boolean {
-    return this.#byInput.has(kind)
-  }
-
   take(input: DetectorInput, nowMs: number): readonly Told[] {
     const told: Told[] = []
+    if (input.kind === 'departure') {
+      for (const running of this.#running) running.depart(input.node, told)
+    }
     for (const running of this.#byInput.get(input.kind) ?? []) running.take(input, nowMs, told)
     return told
   }
@@ -49,6 +51,21 @@ export class DetectorSet {
   /** Faults that stand, of every detector. */
   standing(): readonly Fault[] {
     return this.#running.flatMap(({ standing }) => [...standing.values()])
+  }
+
+  /** Null where no detector watches the network. */
+  network(): NetworkView | null {
+    for (const { fold } of this.#running) if (fold.network !== undefined) return fold.network()
+    return null
+  }
+
+  /** 1 where nothing is held against the node, or nobody weighs claims. */
+  reputationOf(node: NodeId, nowMs: number): number {
+    let least = 1
+    for (const { fold } of this.#running) {
+      least = Math.min(least, fold.reputationOf?.(node, nowMs) ?? 1)
+    }
+    return least
   }
 
   /** `DETECTOR/FIGURE` → number. */
@@ -63,7 +80,9 @@ export class DetectorSet {
 class Running {
   readonly detector: Detector
   readonly standing = new Map<string, Fault>()
-  readonly #fold: DetectorFold
+  /** Node → subjects of its standing faults. */
+  readonly #ofNode = new Map<NodeId, Set<string>>()
+  readonly fold: DetectorFold
   #inputCount = 0
   #raisedCount = 0
   #clearedCount = 0
@@ -71,12 +90,19 @@ class Running {
 
   constructor(detector: Detector, fold: DetectorFold) {
     this.detector = detector
-    this.#fold = fold
+    this.fold = fold
   }
 
   take(input: DetectorInput, nowMs: number, told: Told[]): void {
     this.#inputCount++
-    for (const finding of this.#fold.take(input, nowMs)) this.#note(finding, told)
+    for (const finding of this.fold.take(input, nowMs)) this.#note(finding, told)
+  }
+
+  /** What was said of a node ends with it. */
+  depart(node: NodeId, told: Told[]): void {
+    for (const subject of this.#ofNode.get(node) ?? []) {
+      this.#note({ ok: true, subject, why: `node ${node} is gone` }, told)
+    }
   }
 
   #note(finding: Finding, told: Told[]): void {
@@ -84,6 +110,7 @@ class Running {
       const fault = this.standing.get(finding.subject)
       if (fault === undefined) return
       this.standing.delete(finding.subject)
+      this.#unlink(fault)
       this.#clearedCount++
       told.push({ state: 'cleared', fault, why: finding.why })
       return
@@ -95,9 +122,24 @@ class Running {
       return
     }
     this.standing.set(fault.subject, fault)
+    if (before === undefined) this.#link(fault)
     const isNew = before?.severity !== fault.severity
     if (isNew) this.#raisedCount++
     told.push({ state: isNew ? 'raised' : 'stands', fault })
+  }
+
+  #link({ node, subject }: Fault): void {
+    if (node === null) return
+    const subjects = this.#ofNode.get(node)
+    if (subjects === undefined) this.#ofNode.set(node, new Set([subject]))
+    else subjects.add(subject)
+  }
+
+  #unlink({ node, subject }: Fault): void {
+    if (node === null) return
+    const subjects = this.#ofNode.get(node)
+    subjects?.delete(subject)
+    if (subjects?.size === 0) this.#ofNode.delete(node)
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -107,7 +149,7 @@ class Running {
       cleared: this.#clearedCount,
       dropped: this.#droppedCount,
       standing: this.standing.size,
-      ...this.#fold.stats?.(),
+      ...this.fold.stats?.(),
     }
     return Object.fromEntries(
       Object.entries(figures).map(([figure, value]) => [`${this.detector.name}/${figure}`, value]),

@@ -6,8 +6,10 @@
  * inputs give the same findings. A finding may be repeated; `DetectorSet` tells what is new.
  */
 import type { Assessment, Contribution, Liveness, ModelRef } from '../core/assessment.ts'
-import type { NodeId, PoolId } from '../core/ids.ts'
+import type { EvidenceKind, EvidenceRecord } from '../core/evidence.ts'
 import type { Finding } from '../core/fault.ts'
+import type { NodeId, PoolId } from '../core/ids.ts'
+import type { NetworkView } from '../core/network.ts'
 import type { Settings, Values } from './settings.ts'
 
 /** A watcher's word on a node, with what the coordinator makes of it. */
@@ -30,19 +32,48 @@ export interface Departure {
   readonly node: NodeId
 }
 
+/** What somebody observed of others. */
+export type Observed = {
+  readonly [Kind in EvidenceKind]: {
+    readonly kind: Kind
+    readonly record: Extract<EvidenceRecord, { kind: Kind }>
+  }
+}[EvidenceKind]
+
+/** A node of the pool has joined, or is known from now on. */
+export interface Arrival {
+  readonly kind: 'arrival'
+  readonly node: NodeId
+  /** What it says of itself: class, capacity and labels, as one text. */
+  readonly likeness: string
+}
+
+/** A command on a node ended well, as its executor verified. */
+export interface Recovery {
+  readonly kind: 'recovery'
+  readonly node: NodeId
+}
+
 /** Time has moved. */
 export interface Moment {
   readonly kind: 'tick'
 }
 
-export type DetectorInput = Sighting | Departure | Moment
+export type DetectorInput = Sighting | Observed | Arrival | Departure | Recovery | Moment
 export type InputKind = DetectorInput['kind']
 
 export interface DetectorFold {
   take(input: DetectorInput, nowMs: number): readonly Finding[]
   /** Its own counters and sizes, beside those that every detector has. */
   stats?(): Readonly<Record<string, number>>
+  /** Of the detector that watches the network. */
+  network?(): NetworkView
+  /** 0..1, of the detector that weighs claims; 1 of a node that nothing is held against. */
+  reputationOf?(node: NodeId, nowMs: number): number
 }
+
+/** The key that a node proves itself with, hex; null where there is none. */
+export type NodeKeys = (node: NodeId) => string | null
 
 export interface Detector<S extends Settings = Settings> {
   readonly name: string
@@ -52,7 +83,7 @@ export interface Detector<S extends Settings = Settings> {
   readonly settings: S
   /** What is wrong between settings that are each within their bounds; null when nothing is. */
   check?(values: Values<S>): string | null
-  create(values: Values<S>, pool: PoolId): DetectorFold
+  create(values: Values<S>, pool: PoolId, keyOf: NodeKeys): DetectorFold
 }
 
 export const NOTHING_FOUND: readonly Finding[] = []

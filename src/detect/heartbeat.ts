@@ -6,13 +6,14 @@ import { detector, type DetectorFold, found, NOTHING_FOUND, well } from './detec
 
 export const heartbeat = detector({
   name: 'heartbeat',
-  inputs: ['assessment'],
+  inputs: ['assessment', 'departure'],
   enabled: true,
   settings: {},
   create(): DetectorFold {
     const silent = new Set<NodeId>()
     return {
       take(input, nowMs) {
+        if (input.kind === 'departure') silent.delete(input.node)
         if (input.kind !== 'assessment') return NOTHING_FOUND
         const { row, liveness } = input
         const fault = liveness === 'silent' ? detectSilence(row, nowMs) : null

@@ -9,13 +9,14 @@ const EVIDENCE_FEATURES_MAX = 5
 
 export const predictedFailure = detector({
   name: 'predicted-failure',
-  inputs: ['assessment'],
+  inputs: ['assessment', 'departure'],
   enabled: true,
   settings: {},
   create(): DetectorFold {
     const foretold = new Set<NodeId>()
     return {
       take(input, nowMs) {
+        if (input.kind === 'departure') foretold.delete(input.node)
         if (input.kind !== 'assessment') return NOTHING_FOUND
         const { row, alarmRaised, probability, actingPoint, top, model } = input
         if (!alarmRaised) {

@@ -22,8 +22,21 @@ export interface Configurable {
   readonly settings: Settings
 }
 
+export function number(initial: number, min: number, max: number): Setting {
+  return { unit: 'number', initial, min, max }
+}
+
+export function ratio(initial: number, min = 0, max = 1): Setting {
+  return { unit: 'ratio', initial, min, max }
+}
+
 export function count(initial: number, min: number, max: number): Setting {
   return { unit: 'count', initial, min, max }
+}
+
+/** All in ms. */
+export function duration(initial: number, min: number, max: number): Setting {
+  return { unit: 'duration', initial, min, max }
 }
 
 /** Name of a detector or a setting as it stands in TOML. */

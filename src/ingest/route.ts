@@ -1,6 +1,6 @@
 /**
  * Public records in, records of the internal logs out: telemetry and events to the node's partition
- * of node-log, placements, results and controls to the pool's partition of pool-log, and what cannot
+ * of node-log, placements, results, controls and evidence to the pool's partition of pool-log, and what cannot
  * be read to the dead letters. Per node the order of the source partition is kept.
  */
 import type { LogRecord, Output } from '../core/bus.ts'
@@ -18,6 +18,7 @@ import type { ArrowRows } from './arrow.ts'
 import { decodeControl } from './controls.ts'
 import { deadLetter } from './dead-letter.ts'
 import { decodeNodeEvent } from './events.ts'
+import { decodeEvidence } from './evidence.ts'
 import { AT_MS_MAX, FUTURE_MS_MAX } from './field.ts'
 import type { Field } from './field.ts'
 import type { SampleContext } from './json.ts'
@@ -126,6 +127,10 @@ export class IngestFold {
         return this.#takeForPool(record, 'result', decodeResult(value))
       case 'controls':
         return this.#takeForPool(record, 'control', decodeControl(value))
+      case 'evidence': {
+        const { appendedAtMs } = record
+        return this.#takeForPool(record, 'evidence', decodeEvidence(value, { nowMs, appendedAtMs }))
+      }
       case 'votes':
         return this.#refuse(record, refuse('not-supported', 'votes are not counted yet'))
       default:
@@ -288,7 +293,7 @@ export class IngestFold {
   /** Pool null is every pool, so every partition. */
   #takeForPool(
     record: LogRecord,
-    kind: Extract<PoolLogKind, 'placement' | 'result' | 'control'>,
+    kind: Extract<PoolLogKind, 'placement' | 'result' | 'control' | 'evidence'>,
     body: Field<{ readonly pool: string | null }>,
   ): void {
     if (!body.ok) return this.#refuse(record, body)
@@ -302,7 +307,7 @@ export class IngestFold {
     for (const partition of partitions) {
       this.#outputs.push(logOutput(topic, partition, kind, pool, body.value))
     }
-    this.#count(`${kind}s`)
+    this.#count(kind === 'evidence' ? kind : `${kind}s`)
   }
 
   /** One dead letter a record, however many of its rows were refused. */

@@ -30,6 +30,8 @@ import { AnomalyWatch } from './anomaly-watch.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { ReportRule } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
+import { Signals } from './signals.ts'
+import { Suspects } from './suspects.ts'
 
 /** Explanations cost a run of the model each: only for nodes from this share of the acting point on. */
 const EXPLAIN_FROM_RATIO = 0.8
@@ -68,6 +70,8 @@ export class ClassReport {
   readonly #anomalies: AnomalyWatch
   /** Node index → an anomaly that began in the buffer that is being told of. */
   readonly #begun = new Map<number, NodeAnomaly>()
+  readonly #signals: Signals
+  readonly #suspects: Suspects
   /** Node index → its last row in the buffer that is being scored. */
   #lastRow = new Uint32Array(0)
   /** The newest cohort window that was reported. */
@@ -78,6 +82,8 @@ export class ClassReport {
   constructor(options: ClassReportOptions) {
     this.#options = options
     this.#anomalies = new AnomalyWatch(options.nodeClass)
+    this.#suspects = new Suspects(options.policies)
+    this.#signals = new Signals(options.nodeClass, options.table.featureNames, options.policies)
     this.serve(options.predictor)
   }
 
@@ -107,6 +113,8 @@ export class ClassReport {
   forget(index: number): void {
     this.#rule?.forget(index)
     this.#anomalies.forget(index)
+    this.#signals.forget(index)
+    this.#suspects.forget(index)
   }
 
   /** Scores the feature rows that wait in the table's buffer, and empties it. */
@@ -132,6 +140,18 @@ export class ClassReport {
       telling,
       indices.map((index) => this.#assess(telling, index, 'liveness')),
     )
+  }
+
+  /** Nodes that became suspect by phi accrual before they are silent, or are heard of again. */
+  sendSuspects(telling: Telling): void {
+    if (telling.late) return
+    const { table, nodeClass } = this.#options
+    const changes = this.#suspects.follow(table, nodeClass, telling.observedAtMs)
+    const rows = changes.map(({ index, phi }) => {
+      const row = this.#assess(telling, index, 'liveness')
+      return phi === null ? row : { ...row, phi }
+    })
+    this.#sendAssessments(telling, rows)
   }
 
   /** Once a window is complete every coordinator hears of it from every watcher, even of nothing. */
@@ -183,7 +203,8 @@ export class ClassReport {
       if (rows.trigger[row] !== 0) continue
       const anomaly = this.#anomalyOf(rows, row)
       if (!this.#isNewest(rows, row)) continue
-      told.push(withAnomaly(this.#assess(telling, rows.node[row], 'grid'), anomaly))
+      const assessed = this.#assess(telling, rows.node[row], 'grid')
+      told.push(withAnomaly(this.#withReadings(assessed, rows, row), anomaly))
     }
     this.#sendAssessments(telling, told)
   }
@@ -197,19 +218,22 @@ export class ClassReport {
       const index = rows.node[row]
       const grid = rows.trigger[row] === 0
       const p = probability[row]
+      const health = this.#options.table.healthOf(index)
+      const notable = this.#signals.notable(rows, row, index, health)
       const worth = this.#rule!.take(
         { index, probability: p, atMs: rows.atMs[row], grid },
         nodeCount,
       )
       const anomaly = this.#anomalyOf(rows, row)
-      if (worth === 'nothing' && !isBeginning(anomaly)) continue
+      if (worth === 'nothing' && !notable && !isBeginning(anomaly)) continue
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, rows, row, p) : []
       if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
-      assessments.push(withAnomaly({ ...assessed, probability: p, top }, anomaly))
+      const full = this.#withReadings({ ...assessed, probability: p, top }, rows, row)
+      assessments.push(withAnomaly(full, anomaly))
     }
     this.#sendAssessments(telling, assessments)
   }
@@ -322,6 +346,11 @@ export class ClassReport {
       trigger,
       top: [],
     }
+  }
+
+  #withReadings(assessed: Assessment, rows: FeatureRows, row: number): Assessment {
+    const readings = this.#signals.read(rows, row)
+    return readings === undefined ? assessed : { ...assessed, readings }
   }
 
   #livenessOf({ late }: Telling, index: number): Liveness {

@@ -11,6 +11,7 @@ import {
   type Admission,
   admit,
   type Ask,
+  type Held,
   isSharedCause,
   type Lane,
   laneOf,
@@ -40,6 +41,7 @@ export class DecisionDesk {
   readonly #incidents: IncidentDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
+  readonly #heldBack: (node: NodeState) => Held | null
 
   constructor(
     state: CoordinatorState,
@@ -48,6 +50,7 @@ export class DecisionDesk {
     incidents: IncidentDesk,
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
+    heldBack: (node: NodeState) => Held | null,
   ) {
     this.#state = state
     this.#outbox = outbox
@@ -55,6 +58,7 @@ export class DecisionDesk {
     this.#incidents = incidents
     this.#policyFor = policyFor
     this.#rails = rails
+    this.#heldBack = heldBack
   }
 
   /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
@@ -231,6 +235,7 @@ export class DecisionDesk {
       liveness: this.#state.livenessOf(node),
       confirmed: node.failedAtMs !== null,
       zone: this.#state.zoneOf(node),
+      held: this.#heldBack(node),
       probability: node.probability,
       actingPoint: node.actingPoint,
       overCount: node.alarm.overCount,
@@ -275,7 +280,10 @@ export class DecisionDesk {
     const inMaintenance = maintenanceUntilMs !== null && this.#outbox.nowMs < maintenanceUntilMs
     const clean = node.incident === null && node.cordonedBy === null && node.vetoed === null
     const quiet = !node.alarm.raised && node.alarm.overCount === 0 && node.failedAtMs === null
-    return clean && quiet && !inMaintenance && this.#state.livenessOf(node) === 'live'
+    // Where no side has a majority all are held, and what failed for certain still finds a place.
+    const reached = this.#heldBack(node)?.lanes !== 'preemptive'
+    const sound = clean && quiet && !inMaintenance && reached
+    return sound && this.#state.livenessOf(node) === 'live'
   }
 
   /** Time alone may end a refusal: of maintenance, of a hold, of a cooldown. */

@@ -1,84 +1,219 @@
 /**
  * Runs each pool's detectors on what the fold sees, and does what follows from a fault: silence and
- * foretold failures become incidents with plans.
+ * foretold failures become incidents with plans, everything else one that is only observed.
  */
 import type { Assessment } from '../core/assessment.ts'
+import type { Result } from '../core/command.ts'
+import type { EvidenceRecord } from '../core/evidence.ts'
 import type { Fault } from '../core/fault.ts'
 import type { PoolId } from '../core/ids.ts'
+import type { NetworkFigures } from '../core/network.ts'
+import type { JoinEvent, NodeEvent } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
-import { DetectorSet } from '../detect/detector-set.ts'
+import type { Held } from '../decide/admission.ts'
+import { type Attributes, type Dimension, DIMENSIONS } from '../decide/shared-cause.ts'
+import { AttackLog } from '../detect/attack-log.ts'
+import type { DetectorInput, NodeKeys, Observed } from '../detect/detector.ts'
+import { DetectorSet, type Told } from '../detect/detector-set.ts'
 import { heartbeat } from '../detect/heartbeat.ts'
 import { predictedFailure } from '../detect/predicted-failure.ts'
+import { DETECTORS } from '../detect/registry.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { networkFigures, networkHold } from './coordinator-network.ts'
+import { ObservedDesk } from './coordinator-observed.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
+/** Trust weighs so much in health, so reputation takes at most this from it. */
+const TRUST_WEIGHT = 0.1
+
+export interface EvidenceOptions {
+  readonly policyFor: (pool: PoolId) => Policy
+  /** Keys that nodes prove themselves with; none when absent. */
+  readonly keyOf?: NodeKeys
+}
+
+interface PoolDetectors {
+  readonly set: DetectorSet
+  readonly attacks: AttackLog
+  networkVersion: number
+}
+
 export class EvidenceDesk {
+  readonly #options: EvidenceOptions
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #incidents: IncidentDesk
-  readonly #policyFor: (pool: PoolId) => Policy
-  readonly #sets = new Map<PoolId, DetectorSet>()
+  readonly #observed: ObservedDesk
+  readonly #pools = new Map<PoolId, PoolDetectors>()
+  #tickedAtMs = 0
 
   constructor(
+    options: EvidenceOptions,
     state: CoordinatorState,
     outbox: Outbox,
     incidents: IncidentDesk,
-    policyFor: (pool: PoolId) => Policy,
   ) {
+    this.#options = options
     this.#state = state
     this.#outbox = outbox
     this.#incidents = incidents
-    this.#policyFor = policyFor
+    this.#observed = new ObservedDesk(state, outbox, options.policyFor)
+  }
+
+  /** What nodes have in common, and their ends. */
+  takeFact(event: NodeEvent): void {
+    const node = this.#state.nodes.get(event.node)
+    if (node === undefined) return
+    if (event.kind === 'failure') this.#say(node.pool, { kind: 'departure', node: node.id })
+    else if (event.kind === 'join') {
+      const attributes = attributesOf(event.labels, { zone: event.place.zone })
+      this.#observed.setMember(node.pool, node.id, attributes)
+      this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })
+    } else if (event.kind === 'labels') {
+      const known = this.#observed.attributesOf(node.pool, node.id)
+      this.#observed.setMember(node.pool, node.id, attributesOf(event.labels, known))
+    }
   }
 
   assess(node: NodeState, row: Assessment): void {
     if (node.failedAtMs !== null) return
-    const told = this.#set(node.pool).take(
-      {
-        kind: 'assessment',
-        row,
-        liveness: this.#state.livenessOf(node),
-        probability: node.probability,
-        top: node.top,
-        alarmRaised: node.alarm.raised,
-        actingPoint: node.actingPoint,
-        model: node.model,
-      },
-      this.#outbox.nowMs,
-    )
-    for (const { state, fault } of told) {
-      if (state !== 'cleared' && fault.node === node.id) this.#act(node, fault)
+    const { set } = this.#pool(node.pool)
+    if (node.health !== null) {
+      const lost = TRUST_WEIGHT * (1 - set.reputationOf(node.id, this.#outbox.nowMs))
+      if (lost > 0) node.health = Math.max(0, node.health - lost)
     }
+    this.#say(node.pool, {
+      kind: 'assessment',
+      row,
+      liveness: this.#state.livenessOf(node),
+      probability: node.probability,
+      top: node.top,
+      alarmRaised: node.alarm.raised,
+      actingPoint: node.actingPoint,
+      model: node.model,
+    })
+  }
+
+  take(record: EvidenceRecord): void {
+    this.#say(record.pool, { kind: record.kind, record } as Observed)
+  }
+
+  takeResult({ pool, node, state }: Result): void {
+    if (state === 'verified') this.#say(pool, { kind: 'recovery', node })
+  }
+
+  /** Once a second of the log's time. */
+  tick(): void {
+    const { nowMs } = this.#outbox
+    if (nowMs <= this.#tickedAtMs) return
+    this.#tickedAtMs = nowMs
+    for (const [pool, detectors] of this.#pools) {
+      this.#say(pool, { kind: 'tick' })
+      const version = detectors.set.network()?.version ?? 0
+      if (version === detectors.networkVersion) continue
+      detectors.networkVersion = version
+      this.#wake(pool)
+    }
+  }
+
+  /** Nodes that left a pool take what was said of them with them. Call it before `left` is emptied. */
+  follow(): void {
+    for (const { pool, node } of this.#state.left) {
+      if (this.#pools.has(pool)) this.#say(pool, { kind: 'departure', node })
+      this.#observed.removeMember(pool, node)
+    }
+  }
+
+  /** Why work on the node waits; null when nothing holds it. */
+  heldBack(node: NodeState): Held | null {
+    const view = this.#pools.get(node.pool)?.set.network() ?? null
+    const held = view === null ? null : networkHold(view, node.id)
+    if (held !== null) return held
+    const reason = this.#observed.sharedCauseOf(node.pool, node.id)
+    return reason === null ? null : { reason, lanes: 'preemptive' }
+  }
+
+  /** State, history and statistics of each pool's network. */
+  network(): readonly NetworkFigures[] {
+    return [...this.#pools].flatMap(([pool, { set, attacks }]) =>
+      networkFigures(pool, set.network(), attacks),
+    )
   }
 
   /** `DETECTOR/FIGURE` → number, over the pools. */
   stats(): Readonly<Record<string, number>> {
     const totals: Record<string, number> = {}
-    for (const set of this.#sets.values()) {
+    for (const { set } of this.#pools.values()) {
       for (const [figure, value] of Object.entries(set.stats())) {
         totals[figure] = (totals[figure] ?? 0) + value
       }
     }
-    return totals
+    return { ...totals, ...this.#observed.stats() }
   }
 
-  #set(pool: PoolId): DetectorSet {
-    let set = this.#sets.get(pool)
-    if (set === undefined) {
-      set = new DetectorSet(pool, this.#policyFor(pool).detectors)
-      this.#sets.set(pool, set)
+  #say(pool: PoolId, input: DetectorInput): void {
+    const { set, attacks } = this.#pool(pool)
+    for (const told of set.take(input, this.#outbox.nowMs)) {
+      this.#act(told)
+      attacks.take(told, this.#outbox.nowMs)
+      this.#observed.take(pool, told)
+      if (told.state !== 'stands') this.#wake(pool)
     }
-    return set
+  }
+
+  /** What the shared-cause rail refused may be another case now. */
+  #wake(id: PoolId): void {
+    const pool = this.#state.pool(id)
+    pool.woken.add('shared-cause')
+    pool.dirty = true
+  }
+
+  #pool(pool: PoolId): PoolDetectors {
+    let detectors = this.#pools.get(pool)
+    if (detectors === undefined) {
+      const { policyFor, keyOf } = this.#options
+      const set = new DetectorSet(pool, policyFor(pool).detectors, DETECTORS, keyOf)
+      detectors = { set, attacks: new AttackLog(), networkVersion: 0 }
+      this.#pools.set(pool, detectors)
+    }
+    return detectors
   }
 
   /** A fault that a plan answers. */
-  #act(node: NodeState, fault: Fault): void {
+  #act(told: Told): void {
+    if (told.state === 'cleared') return
+    const { fault } = told
+    const node = fault.node === null ? undefined : this.#state.nodes.get(fault.node)
+    if (node !== undefined) this.#raise(node, fault)
+  }
+
+  #raise(node: NodeState, fault: Fault): void {
     if (fault.detector === heartbeat.name) {
       this.#incidents.raise(node, 'silent', fault, whyOf(node, 'silent'))
     } else if (fault.detector === predictedFailure.name && node.incident === null) {
       this.#incidents.raise(node, 'predicted', fault, whyOf(node, 'predicted'))
     }
   }
+}
+
+/** Labels that say what a node shares with others; a label that is null is gone. */
+function attributesOf(
+  labels: Readonly<Record<string, string | null>>,
+  known: Readonly<Partial<Record<Dimension, string | null>>>,
+): Attributes {
+  const attributes: Partial<Record<Dimension, string>> = {}
+  for (const dimension of DIMENSIONS) {
+    const said = dimension === 'model' || dimension === 'zone' ? undefined : labels[dimension]
+    const value = said === undefined ? known[dimension] : said
+    if (value !== null && value !== undefined && value !== '') attributes[dimension] = value
+  }
+  return attributes
+}
+
+/** Nodes with the same text look the same but for their names. */
+function likenessOf({ class: nodeClass, capacity, labels }: JoinEvent): string {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))
+  return JSON.stringify([nodeClass, capacity, sorted])
 }

@@ -32,6 +32,7 @@ export interface AlertRecord {
     | 'approval'
     | 'drift'
     | 'anomaly'
+    | 'fault'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

@@ -10,9 +10,11 @@ import type { Assessment, AssessmentRecord, ModelRef } from '../core/assessment.
 import type { LogRecord, Output } from '../core/bus.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
+import type { EvidenceRecord } from '../core/evidence.ts'
 import type { CommandId, PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import type { DriftRules, ModelRefusal, OutcomeRecord, PromotionRules } from '../core/model-life.ts'
+import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { ShardFigures } from '../core/shard.ts'
@@ -23,6 +25,7 @@ import { type RailCheck, RAILS } from '../decide/admission.ts'
 import { nextAlarm } from '../decide/alarm.ts'
 import { anomalyReason } from '../decide/explain.ts'
 import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
+import type { NodeKeys } from '../detect/detector.ts'
 import { nextStepState } from '../recover/plan.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
@@ -47,6 +50,8 @@ export interface CoordinatorOptions {
   /** Where rings run, one instance for each pool that has shards. */
   readonly kernel: WebAssembly.Module
   readonly policyFor: (pool: PoolId) => Policy
+  /** Keys that nodes prove themselves with; none when absent. */
+  readonly keyOf?: NodeKeys
   /** Ed25519 over the bytes, base64. It must be deterministic, as Ed25519 is. */
   readonly sign: (bytes: Uint8Array) => string
   /** CloudEvents source of everything sent. */
@@ -95,8 +100,9 @@ export class CoordinatorFold implements Fold {
       this.#incidents,
       policyFor,
       rails,
+      (node) => this.#evidence.heldBack(node),
     )
-    this.#evidence = new EvidenceDesk(this.#state, this.#outbox, this.#incidents, options.policyFor)
+    this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
@@ -112,6 +118,7 @@ export class CoordinatorFold implements Fold {
     this.#take(record)
     this.#outbox.nowMs = this.#clock.nowMs
     this.#settle()
+    this.#evidence.follow()
     this.#shards.follow()
     this.#nodes.publish()
     if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
@@ -143,6 +150,11 @@ export class CoordinatorFold implements Fold {
     }
   }
 
+  /** State, history and statistics of each pool's network. */
+  networkFigures(): readonly NetworkFigures[] {
+    return this.#evidence.network()
+  }
+
   /** Of each pool that has shards. */
   shardFigures(): readonly ShardFigures[] {
     return this.#shards.figures()
@@ -153,11 +165,12 @@ export class CoordinatorFold implements Fold {
       case 'assessment':
         return this.#takeAssessments(logBody<AssessmentRecord>(record))
       case 'node-fact':
-        return this.#facts.take(logBody<NodeEvent>(record))
+        return this.#takeFact(logBody<NodeEvent>(record))
       case 'placement':
         return this.#takePlacement(logBody<Placement>(record))
       case 'result': {
         const result = logBody<Result>(record)
+        this.#evidence.takeResult(result)
         return this.#commands.take(this.#state.pool(result.pool), result)
       }
       case 'control': {
@@ -189,6 +202,7 @@ export class CoordinatorFold implements Fold {
       case 'shard-page':
         return this.#shards.takePage(logBody<ShardPage>(record))
       case 'evidence':
+        return this.#evidence.take(logBody<EvidenceRecord>(record))
       case 'vote':
       case 'freeze':
       case undefined:
@@ -196,8 +210,15 @@ export class CoordinatorFold implements Fold {
     }
   }
 
+  #takeFact(event: NodeEvent): void {
+    this.#facts.take(event)
+    this.#evidence.takeFact(event)
+  }
+
   #takeTick({ source, atMs, step }: Tick): void {
     this.#clock.tick(source, atMs, step)
+    this.#outbox.nowMs = this.#clock.nowMs
+    this.#evidence.tick()
   }
 
   #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {

@@ -230,6 +230,7 @@ export class WatcherFold implements Fold {
       if (clock === 'driven') await this.#makeAllDue(state, telling)
       const { silent, live } = table.sweep(telling.observedAtMs)
       report.sendLiveness(telling, [...silent, ...live])
+      report.sendSuspects(telling)
       report.sendBatch(telling)
       judge.tell(telling)
     }

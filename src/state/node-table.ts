@@ -284,6 +284,11 @@ export class NodeTable {
     }
   }
 
+  /** Whether the index is some node's now. */
+  isUsed(index: number): boolean {
+    return this.#kernel.isUsed(index) !== 0
+  }
+
   /** As of the last sweep. */
   isSilent(index: number): boolean {
     return this.#kernel.isSilent(index) !== 0

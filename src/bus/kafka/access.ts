@@ -79,7 +79,7 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
   },
   agent: {
     reads: COMMANDS,
-    writes: ['telemetry', 'events', 'results', 'placements'],
+    writes: ['telemetry', 'events', 'results', 'placements', 'evidence'],
     shares: false,
   },
 }

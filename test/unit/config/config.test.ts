@@ -253,3 +253,65 @@ test('certificates of an own authority are read at once, and switch TLS on', () 
     `${file}: cannot read the certificates; check \`kafka.ssl_ca\``,
   )
 })
+
+test('a detector is set for every pool, and otherwise for one', () => {
+  const text = `
+    [policy.detectors.threshold]
+    network_latency_warning = 50
+    network_latency_critical = 100
+    [policy.detectors.resource_exhaustion]
+    warning_left = "2h"
+    [pools.web.detectors.threshold]
+    enabled = false
+    network_latency_warning = 60
+    [pools.web.detectors.sybil]
+    enabled = true`
+  const config = loadConfig({ text, env: { FORESHOCK_POLICY_DETECTORS_FLOODING_ENABLED: 'true' } })
+  const flooding = { enabled: true }
+  expect(policyFor(config, 'any').detectors).toEqual({
+    threshold: { networkLatencyWarning: 50, networkLatencyCritical: 100 },
+    'resource-exhaustion': { warningLeft: 7_200_000 },
+    flooding,
+  })
+  expect(policyFor(config, 'web').detectors).toEqual({
+    threshold: { enabled: false, networkLatencyWarning: 60, networkLatencyCritical: 100 },
+    'resource-exhaustion': { warningLeft: 7_200_000 },
+    flooding,
+    sybil: { enabled: true },
+  })
+  expect(policyFor(config, 'any').version).not.toBe('default')
+})
+
+test.each([
+  {
+    text: '[policy.detectors.treshold]',
+    message: /unknown key `policy.detectors.treshold`; did you mean `policy.detectors.threshold`\?/,
+  },
+  {
+    text: '[pools.web.detectors.threshold]\nnetwork_latency_warn = 1',
+    message: /did you mean `pools.web.detectors.threshold.network_latency_warning`\?/,
+  },
+  {
+    text: '[policy.detectors.threshold]\nresource_usage_warning = 101',
+    message: /`policy.detectors.threshold.resource_usage_warning`: expected a number from 1 to 100/,
+  },
+  {
+    text: '[policy.detectors.threshold]\npersistence = 1.5',
+    message: /`policy.detectors.threshold.persistence`: expected a whole number from 1 to 1000/,
+  },
+  {
+    text: '[policy.detectors.challenge_response]\ntimeout = "10ms"',
+    message: /`policy.detectors.challenge_response.timeout`: expected 1s to 1d/,
+  },
+  {
+    text: '[policy.detectors.threshold]\nnetwork_latency_warning = 2000',
+    message:
+      /`policy.detectors.threshold`: network-latency: the critical limit \(1000\) must lie over/,
+  },
+  {
+    text: '[policy.detectors.threshold]\nnode_health_warning = 0.8\n[pools.web.detectors.threshold]\nnode_health_critical = 0.79\nnode_health_warning = 0.7',
+    message: /`pools.web.detectors.threshold`: node-health: the critical limit \(0.79\)/,
+  },
+])('a detector’s setting $text is refused', ({ text, message }) => {
+  expect(() => loadConfig({ text, env: {} })).toThrow(message)
+})

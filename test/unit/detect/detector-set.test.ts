@@ -20,15 +20,15 @@ function fault(subject: string, severity: Severity = 'error'): Fault {
   return { ...base, subject, node, severity, evidence: [] }
 }
 
-/** Says what it is told to: the node of a departure is `SUBJECT:WHAT`. */
+/** Says what it is told to: the node of a recovery is `SUBJECT:WHAT`. */
 const echo = detector({
   name: 'echo',
-  inputs: ['departure'],
+  inputs: ['recovery'],
   enabled: true,
   settings: { limit: count(3, 1, 10) },
   create: (values): DetectorFold => ({
     take(input) {
-      if (input.kind !== 'departure') return []
+      if (input.kind !== 'recovery') return []
       const [subject, what] = input.node.split(':')
       return what === 'well' ? well(subject, 'so it says') : found(fault(subject, what as Severity))
     },
@@ -37,7 +37,7 @@ const echo = detector({
 })
 
 function say(set: DetectorSet, what: string): readonly string[] {
-  const told = set.take({ kind: 'departure', node: what as NodeId }, 1)
+  const told = set.take({ kind: 'recovery', node: what as NodeId }, 1)
   return told.map((one) => `${one.state} ${one.fault.subject}`)
 }
 
@@ -68,8 +68,15 @@ test('faults beyond the limit are counted and not told', () => {
 
 test('a detector that is switched off is asked for nothing', () => {
   const set = new DetectorSet(POOL, { echo: { enabled: false } }, [echo])
-  expect(set.asksFor('departure')).toBe(false)
   expect(say(set, 'a:error')).toEqual([])
+})
+
+test('what was said of a node is over when it is gone, also where its detector does not ask', () => {
+  const set = new DetectorSet(POOL, {}, [echo])
+  for (const node of ['a', 'b']) say(set, `${node}:error`)
+  const told = set.take({ kind: 'departure', node: 'a' as NodeId }, 1)
+  expect(told.map(({ state, fault: { subject } }) => `${state} ${subject}`)).toEqual(['cleared a'])
+  expect(set.standing().map(({ subject }) => subject)).toEqual(['b'])
 })
 
 test('a setting of the policy stands in the place of the default', () => {

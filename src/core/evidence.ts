@@ -1,0 +1,84 @@
+/**
+ * Evidence: what nodes, agents and probes observe of others, on the public topic `evidence`. Each record
+ * names its pool, because only the pool's coordinator weighs it, and one word of it proves nothing.
+ */
+import type { NodeId, PoolId } from './ids.ts'
+
+/** Peers in one reachability report, chunks in one digest. */
+export const PEERS_MAX = 256
+export const CHUNKS_MAX = 1_024
+
+interface Observation {
+  readonly pool: PoolId
+  /** Who says it. */
+  readonly node: NodeId
+  readonly atMs: number
+}
+
+/** Which peers the node reached when it last tried. */
+export interface ReachabilityReport extends Observation {
+  readonly kind: 'reachability'
+  readonly reachable: readonly NodeId[]
+  readonly unreachable: readonly NodeId[]
+}
+
+/** One check of a service that runs on `about`. */
+export interface ServiceCheck extends Observation {
+  readonly kind: 'service-check'
+  readonly about: NodeId
+  readonly service: string
+  readonly probe: 'tcp' | 'http' | 'container'
+  /** Connected, answered, or still running. */
+  readonly ok: boolean
+  /** HTTP status or exit code of the container; null where there was none. */
+  readonly status: number | null
+  readonly latencyMs: number | null
+}
+
+/** Merkle root of a replica, with the hashes of its chunks where they are known (hex, SHA-256). */
+export interface DigestReport extends Observation {
+  readonly kind: 'digest'
+  readonly object: string
+  readonly version: string
+  readonly root: string
+  readonly chunks: readonly string[]
+}
+
+/** What a node says of another. */
+export interface Claim extends Observation {
+  readonly kind: 'claim'
+  readonly about: NodeId
+  readonly claim: 'dead' | 'alive' | 'corrupt' | 'misbehaving'
+}
+
+/** A node is asked to prove that it holds its key. */
+export interface Challenge extends Observation {
+  readonly kind: 'challenge'
+  readonly challengeId: string
+  readonly about: NodeId
+  readonly nonce: string
+}
+
+/** HMAC-SHA-256 over `challengeId.nonce` with the node's key, hex. */
+export interface ChallengeResponse extends Observation {
+  readonly kind: 'challenge-response'
+  readonly challengeId: string
+  readonly mac: string
+}
+
+/** One voice in a ballot, as it was seen. */
+export interface Ballot extends Observation {
+  readonly kind: 'ballot'
+  readonly ballot: string
+  readonly choice: string
+}
+
+export type EvidenceRecord =
+  | ReachabilityReport
+  | ServiceCheck
+  | DigestReport
+  | Claim
+  | Challenge
+  | ChallengeResponse
+  | Ballot
+export type EvidenceKind = EvidenceRecord['kind']

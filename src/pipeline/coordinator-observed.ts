@@ -1,0 +1,291 @@
+/**
+ * Incidents that are seen and not acted on: faults for which no plan exists yet are grouped by cause,
+ * classified, journaled and told to people. They never lead to a command.
+ */
+import type { Evidence, Fault, Severity } from '../core/fault.ts'
+import { never } from '../core/errors.ts'
+import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Priority } from '../core/workload.ts'
+import { type Classified, classify, SEVERITIES } from '../decide/classify.ts'
+import { percent } from '../decide/explain.ts'
+import {
+  type Group,
+  type GroupIdentity,
+  IncidentGroups,
+  nodesOf,
+} from '../decide/incident-groups.ts'
+import { type Attributes, type CausePolicy, SharedCauses } from '../decide/shared-cause.ts'
+import type { Told } from '../detect/detector-set.ts'
+import { heartbeat } from '../detect/heartbeat.ts'
+import { predictedFailure } from '../detect/predicted-failure.ts'
+import type { Outbox } from './coordinator-outbox.ts'
+import type { CoordinatorState } from './coordinator-state.ts'
+
+/** A cause that comes back within this is the same incident, ms. */
+const SAME_INCIDENT_MS = 600_000
+/** Ended incidents remembered, so that their identity lives on; the oldest go first. */
+const ENDED_MAX = 1_000
+/** Nodes named in a sentence. */
+const NAMED_MAX = 3
+const EVIDENCE_MAX = 12
+/** From this severity on a group is an incident. */
+const INCIDENT_FROM: Severity = 'error'
+
+interface Observed {
+  readonly id: IncidentId
+  severity: Severity
+}
+
+/** Of one pool. */
+interface PoolGroups {
+  readonly causes: SharedCauses
+  readonly groups: IncidentGroups
+  readonly open: Map<GroupIdentity, Observed>
+  readonly ended: Map<GroupIdentity, { readonly id: IncidentId; readonly atMs: number }>
+}
+
+export class ObservedDesk {
+  readonly #state: CoordinatorState
+  readonly #outbox: Outbox
+  readonly #policyFor: (pool: PoolId) => Policy
+  readonly #pools = new Map<PoolId, PoolGroups>()
+  #openedCount = 0
+  #mergedCount = 0
+
+  constructor(state: CoordinatorState, outbox: Outbox, policyFor: (pool: PoolId) => Policy) {
+    this.#state = state
+    this.#outbox = outbox
+    this.#policyFor = policyFor
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    let openCount = 0
+    for (const { open } of this.#pools.values()) openCount += open.size
+    return {
+      openObservedCount: openCount,
+      observedCount: this.#openedCount,
+      mergedIncidentCount: this.#mergedCount,
+    }
+  }
+
+  attributesOf(pool: PoolId, node: NodeId): Attributes {
+    return this.#pool(pool).causes.attributesOf(node)
+  }
+
+  setMember(pool: PoolId, node: NodeId, attributes: Attributes): void {
+    this.#pool(pool).causes.setMember(node, attributes)
+  }
+
+  removeMember(pool: PoolId, node: NodeId): void {
+    this.#pools.get(pool)?.causes.removeMember(node)
+  }
+
+  /** Why preemptive work on the node waits: it is ill with many others, of one cause. */
+  sharedCauseOf(pool: PoolId, node: NodeId): string | null {
+    const groups = this.#pools.get(pool)
+    const cause = groups?.causes.causeOf(node, this.#causePolicy(pool)) ?? null
+    // Zones are held by their own count, and the pool by its budget.
+    if (cause === null || cause.dimension === 'zone' || cause.dimension === 'pool') return null
+    return `${cause.faultyCount} of ${cause.memberCount} nodes of ${cause.dimension} ${cause.value} are faulty at once`
+  }
+
+  take(pool: PoolId, told: Told): void {
+    const groups = this.#pool(pool)
+    const { fault } = told
+    switch (told.state) {
+      case 'stands':
+        return
+      case 'raised': {
+        const policy = this.#causePolicy(pool)
+        const { group, absorbed } = groups.groups.raise(fault, policy, this.#outbox.nowMs)
+        for (const other of absorbed) this.#merge(pool, groups, other, group)
+        this.#follow(pool, groups, group)
+        return this.#journalFault(pool, groups, group, fault)
+      }
+      case 'cleared': {
+        const group = groups.groups.clear(fault)
+        if (group !== null) this.#shrink(pool, groups, group, told.why)
+        return
+      }
+      default:
+        never(told)
+    }
+  }
+
+  #follow(pool: PoolId, groups: PoolGroups, group: Group): void {
+    const seen = this.#classify(pool, group)
+    if (SEVERITIES.indexOf(seen.severity) < SEVERITIES.indexOf(INCIDENT_FROM)) return
+    const open = groups.open.get(group.identity)
+    if (open === undefined) {
+      if (group.cause === null && this.#isPlanned(group)) return
+      return this.#openIncident(pool, groups, group, seen)
+    }
+    if (SEVERITIES.indexOf(seen.severity) <= SEVERITIES.indexOf(open.severity)) return
+    open.severity = seen.severity
+    this.#alert(pool, group, seen, open.id)
+  }
+
+  /** One node whose trouble a plan answers already, or will. */
+  #isPlanned(group: Group): boolean {
+    const [node] = nodesOf(group)
+    if (node !== undefined && (this.#state.nodes.get(node)?.incident ?? null) !== null) return true
+    return [...group.faults.values()].every(({ detector }) => hasPlan(detector))
+  }
+
+  #openIncident(pool: PoolId, groups: PoolGroups, group: Group, seen: Classified): void {
+    const { nowMs } = this.#outbox
+    const ended = groups.ended.get(group.identity)
+    const again = ended !== undefined && nowMs - ended.atMs <= SAME_INCIDENT_MS
+    groups.ended.delete(group.identity)
+    const id = again ? ended.id : this.#outbox.incidentId(pool)
+    groups.open.set(group.identity, { id, severity: seen.severity })
+    if (!again) this.#openedCount++
+    this.#outbox.journal({
+      kind: 'incident-opened',
+      pool,
+      incidentId: id,
+      node: soleNode(group),
+      reasons: [
+        `${sentence(group, seen)}${again ? ' It is the incident of before.' : ''}`,
+        `Nothing is done about it: no plan answers a fault of kind ${seen.kind} yet, so it is told to people.`,
+      ],
+      evidence: evidenceOf(group, seen),
+    })
+    this.#alert(pool, group, seen, id)
+  }
+
+  #shrink(pool: PoolId, groups: PoolGroups, group: Group, why: string): void {
+    if (group.faults.size > 0) return
+    this.#close(pool, groups, group, `${capital(why)}.`)
+  }
+
+  #merge(pool: PoolId, groups: PoolGroups, from: Group, into: Group): void {
+    if (!groups.open.has(from.identity)) return
+    this.#mergedCount++
+    const reason = `It is part of what ${into.identity} has in common, and goes on as that incident.`
+    this.#close(pool, groups, from, reason)
+  }
+
+  #close(pool: PoolId, groups: PoolGroups, group: Group, reason: string): void {
+    const open = groups.open.get(group.identity)
+    if (open === undefined) return
+    groups.open.delete(group.identity)
+    groups.ended.set(group.identity, { id: open.id, atMs: this.#outbox.nowMs })
+    if (groups.ended.size > ENDED_MAX) {
+      const [oldest] = groups.ended.keys()
+      if (oldest !== undefined) groups.ended.delete(oldest)
+    }
+    this.#outbox.journal({
+      kind: 'incident-closed',
+      pool,
+      incidentId: open.id,
+      node: soleNode(group),
+      reasons: [reason],
+    })
+  }
+
+  #alert(pool: PoolId, group: Group, seen: Classified, incidentId: IncidentId): void {
+    const { severity } = seen
+    const message = sentence(group, seen)
+    this.#outbox.alert({
+      kind: 'fault',
+      pool,
+      node: soleNode(group),
+      severity,
+      message,
+      incidentId,
+    })
+  }
+
+  /** Silence and foretold failures are told by their own incidents. */
+  #journalFault(pool: PoolId, groups: PoolGroups, group: Group, fault: Fault): void {
+    if (hasPlan(fault.detector)) return
+    const planned = fault.node === null ? null : this.#state.nodes.get(fault.node)?.incident
+    this.#outbox.journal({
+      kind: 'fault',
+      pool,
+      incidentId: groups.open.get(group.identity)?.id ?? planned?.id ?? null,
+      node: fault.node,
+      reasons: [`${fault.detector} sees ${fault.subject} with severity ${fault.severity}.`],
+      evidence: fault.evidence.slice(0, EVIDENCE_MAX),
+    })
+  }
+
+  #causePolicy(pool: PoolId): CausePolicy {
+    const { activeNodeCount, failedNodes } = this.#state.pool(pool)
+    const { sharedCauseRatio, sharedCauseNodesMin } = this.#policyFor(pool)
+    return { sharedCauseRatio, sharedCauseNodesMin, nodeCount: activeNodeCount + failedNodes.size }
+  }
+
+  #classify(pool: PoolId, group: Group): Classified {
+    const nodes = nodesOf(group)
+    return classify([...group.faults.values()], {
+      nodeCount: nodes.length,
+      poolNodeCount: this.#state.pool(pool).activeNodeCount,
+      workload: this.#mostUrgent(nodes),
+    })
+  }
+
+  #mostUrgent(nodes: readonly NodeId[]): Priority | null {
+    const { ledger } = this.#state
+    let most: Priority | null = null
+    for (const node of nodes) {
+      for (const workload of ledger.workloadsOn(node)) {
+        const priority = ledger.get(workload)?.priority ?? 'NORMAL'
+        if (priority === 'CRITICAL') return priority
+        most ??= priority
+      }
+    }
+    return most
+  }
+
+  #pool(pool: PoolId): PoolGroups {
+    let groups = this.#pools.get(pool)
+    if (groups === undefined) {
+      const causes = new SharedCauses()
+      groups = { causes, groups: new IncidentGroups(causes), open: new Map(), ended: new Map() }
+      this.#pools.set(pool, groups)
+    }
+    return groups
+  }
+}
+
+function hasPlan(detector: string): boolean {
+  return detector === heartbeat.name || detector === predictedFailure.name
+}
+
+function soleNode(group: Group): NodeId | null {
+  const nodes = nodesOf(group)
+  return nodes.length === 1 ? nodes[0] : null
+}
+
+function sentence(group: Group, { kind, priority, confidenceRatio }: Classified): string {
+  const nodes = nodesOf(group)
+  const named = nodes.slice(0, NAMED_MAX).join(', ')
+  const more = nodes.length > NAMED_MAX ? ` and ${nodes.length - NAMED_MAX} more` : ''
+  const where = nodes.length === 0 ? group.identity : `${group.identity} (${named}${more})`
+  const common =
+    group.cause === null
+      ? ''
+      : `: ${group.cause.faultyCount} of ${group.cause.memberCount} nodes are faulty for one cause`
+  return `A fault of kind ${kind} (${percent(confidenceRatio)} sure), priority ${priority}, at ${where}${common}.`
+}
+
+function evidenceOf(group: Group, { votes }: Classified): readonly Evidence[] {
+  const seen = [...group.faults.values()].flatMap(({ evidence }) => evidence)
+  const kinds = votes.map(({ kind, weight }) => ({
+    what: `votes.${kind}`,
+    value: Number(weight.toPrecision(4)),
+    limit: null,
+  }))
+  return [
+    { what: 'cause', value: group.identity, limit: null },
+    ...kinds,
+    ...seen.slice(0, EVIDENCE_MAX),
+  ]
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,114 @@
+/**
+ * What a watcher tells of metrics for the detectors: the newest values of those that they look at, and
+ * whether a limit was passed, because a large fleet is told of only where something is new.
+ */
+import type { Readings } from '../core/assessment.ts'
+import type { Metric, NodeClass } from '../core/node.ts'
+import type { Policy } from '../core/policy.ts'
+import { isEnabled, valuesOf } from '../detect/settings.ts'
+import { threshold, turningPoints } from '../detect/threshold.ts'
+import type { FeatureRows } from '../state/node-table.ts'
+
+interface Column {
+  readonly metric: string
+  /** In a feature row. */
+  readonly index: number
+  readonly role: keyof Readings
+  /** Values at which some policy does something else; rising. */
+  readonly points: readonly number[]
+}
+
+export class Signals {
+  readonly #columns: readonly Column[]
+  readonly #healthPoints: readonly number[]
+  readonly #width: number
+  /** By node index: how many limits its values have passed, when they were last looked at. */
+  #passed = new Int16Array(0)
+
+  constructor(nodeClass: NodeClass, featureNames: readonly string[], policies: readonly Policy[]) {
+    const points = (name: Parameters<typeof turningPoints>[1]) => pointsOf(policies, name)
+    const limits: Readonly<Record<keyof Readings, readonly number[]>> = {
+      networkMs: points('network-latency'),
+      latencyMs: [],
+      usageRatio: points('resource-usage').map((percent) => percent / 100),
+    }
+    this.#width = featureNames.length
+    this.#healthPoints = points('node-health')
+    this.#columns = nodeClass.metrics.flatMap((metric) => {
+      const role = roleOf(metric)
+      const index = featureNames.indexOf(`${metric.name}.value`)
+      return role === null ? [] : [{ metric: metric.name, index, role, points: limits[role] }]
+    })
+  }
+
+  /** `undefined` where the class has nothing that detectors look at. */
+  read({ matrix }: FeatureRows, row: number): Readings | undefined {
+    if (this.#columns.length === 0) return undefined
+    const readings = { networkMs: {}, latencyMs: {}, usageRatio: {} } as Record<
+      keyof Readings,
+      Record<string, number>
+    >
+    for (const { metric, index, role } of this.#columns) {
+      const value = matrix[row * this.#width + index]
+      if (!Number.isNaN(value)) readings[role][metric] = value
+    }
+    return readings
+  }
+
+  /**
+   * True where a value or the health has come to another side of some limit since the last time, and
+   * at each grid time while it is on the bad side of one, because policies count such rows.
+   */
+  notable({ matrix, trigger }: FeatureRows, row: number, index: number, health: number): boolean {
+    if (index >= this.#passed.length) this.#grow(index)
+    let passed = Number.isNaN(health)
+      ? 0
+      : this.#healthPoints.length - passedBy(health, this.#healthPoints)
+    for (const { index: column, points } of this.#columns) {
+      passed += passedBy(matrix[row * this.#width + column], points)
+    }
+    const before = this.#passed[index]
+    this.#passed[index] = passed
+    if (passed > 0 && trigger[row] === 0) return true
+    return before !== NEVER && before !== passed
+  }
+
+  /** The index may serve another node from now on. */
+  forget(index: number): void {
+    if (index < this.#passed.length) this.#passed[index] = NEVER
+  }
+
+  #grow(index: number): void {
+    const size = Math.max(256, 2 ** Math.ceil(Math.log2(index + 1)))
+    const grown = new Int16Array(size).fill(NEVER)
+    grown.set(this.#passed)
+    this.#passed = grown
+  }
+}
+
+const NEVER = -1
+
+/** A missing value has passed nothing. */
+function passedBy(value: number, points: readonly number[]): number {
+  let passed = 0
+  while (passed < points.length && value >= points[passed]) passed++
+  return passed
+}
+
+function pointsOf(
+  policies: readonly Policy[],
+  name: Parameters<typeof turningPoints>[1],
+): readonly number[] {
+  const points = policies
+    .filter(({ detectors }) => isEnabled(threshold, detectors))
+    .flatMap(({ detectors }) => turningPoints(valuesOf(threshold, detectors), name))
+  return [...new Set(points)].sort((a, b) => a - b)
+}
+
+/** By unit and place in health: a class needs no list of its own for detectors. */
+function roleOf({ kind, unit, min, max, health }: Metric): keyof Readings | null {
+  if (kind !== 'gauge') return null
+  if (unit === 'ms') return health?.part === 'network' ? 'networkMs' : 'latencyMs'
+  const isShare = unit === '1' && min === 0 && max === 1
+  return isShare && health?.part === 'resources' ? 'usageRatio' : null
+}
