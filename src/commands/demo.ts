@@ -46,7 +46,7 @@ export function demoConfig(config: Config, startId: string): Config {
   return {
     ...config,
     bus: { ...config.bus, directory: join(directory, 'bus') },
-    state: { directory },
+    state: { ...config.state, directory },
     modelStore: { ...config.modelStore, directory: join(directory, 'models') },
     topology: {
       ...config.topology,

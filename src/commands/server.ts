@@ -150,6 +150,7 @@ function serviceOptionsOf(
     policies: [config.policy, ...config.pools.values()],
     sign: (bytes) => signer.sign(bytes),
     source: `/foreshock/${config.topology.prefix.replace(/\.$/, '')}`,
+    nodeSecret: config.state.nodeSecret,
     stateDirectory: config.state.directory,
     host: 'thread',
     watcherThreads: config.watcher.threads ?? Math.max(1, availableParallelism() - 1),

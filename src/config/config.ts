@@ -33,7 +33,11 @@ export interface Config {
     } | null
   }
   readonly topology: Topology
-  readonly state: { readonly directory: string }
+  readonly state: {
+    readonly directory: string
+    /** Keys of nodes are made from it; without one no challenge can be verified. */
+    readonly nodeSecret: string | null
+  }
   readonly http: { readonly host: string; readonly port: number }
   readonly ingest: {
     /** Format of telemetry records without a known content type. */
@@ -89,6 +93,8 @@ export interface ConfigSource {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+const SECRET_CHARS_MIN = 32
+
 export function loadConfig({ file, text, env }: ConfigSource): Config {
   const name = file ?? 'foreshock.toml'
   const toml = text ?? (file === undefined ? '' : readConfig(file))
@@ -106,6 +112,21 @@ function readConfig(file: string): string {
   } catch (cause) {
     throw invalid(`${file}: cannot read the file; check the path given with --config`, cause)
   }
+}
+
+/** What is in the file, without the line end; too short a secret is none. */
+function readSecret(file: string | undefined): string | null {
+  if (file === undefined) return null
+  let secret: string
+  try {
+    secret = readFileSync(file, 'utf8').trim()
+  } catch (cause) {
+    throw invalid(`${file}: cannot read the secret; check \`state.node_secret_file\``, cause)
+  }
+  if (secret.length >= SECRET_CHARS_MIN) return secret
+  throw invalid(
+    `${file}: the secret has ${secret.length} characters; write at least ${SECRET_CHARS_MIN} random ones, such as those of \`openssl rand -hex 32\``,
+  )
 }
 
 function readAuthority(file: string): string {
@@ -134,7 +155,7 @@ function toConfig(settings: Settings): Config {
       clock: topology.clock,
       retentionMs: topology.retention,
     },
-    state,
+    state: { directory: state.directory, nodeSecret: readSecret(state.node_secret_file) },
     http,
     ingest: {
       telemetryFormat: ingest.telemetry_format,

@@ -56,7 +56,12 @@ export const Settings = z.strictObject({
       retention: duration.prefault('7d'),
     })
     .prefault({}),
-  state: z.strictObject({ directory: z.string().min(1).default('.foreshock') }).prefault({}),
+  state: z
+    .strictObject({
+      directory: z.string().min(1).default('.foreshock'),
+      node_secret_file: z.string().min(1).optional(),
+    })
+    .prefault({}),
   http: z
     .strictObject({
       host: loopback.default('127.0.0.1'),

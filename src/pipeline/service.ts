@@ -4,13 +4,15 @@
  */
 import type { Bus } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
-import type { PoolId } from '../core/ids.ts'
+import type { NodeId, PoolId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
+import type { NetworkFigures } from '../core/network.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import type { Topology } from '../core/topics.ts'
+import { nodeKey } from '../detect/challenge-response.ts'
 import { IngestFold } from '../ingest/route.ts'
 import { CoordinatorFold } from './coordinator.ts'
 import { type Ingest, startIngest } from './ingest.ts'
@@ -52,6 +54,8 @@ export interface ServiceOptions {
   /** Ed25519 over the bytes, base64. */
   readonly sign: (bytes: Uint8Array) => string
   readonly source: string
+  /** Keys of nodes are made from it; absent or null, challenges are not verified. */
+  readonly nodeSecret?: string | null
   readonly stateDirectory: string
   /** `thread`: watchers in a worker. `local`: in this thread, for tests. */
   readonly host: 'thread' | 'local'
@@ -79,6 +83,8 @@ export interface Service {
   figures(): readonly FoldFigures[]
   /** Of each pool with shards whose coordinator runs here. */
   shards(): readonly ShardFigures[]
+  /** State, history and statistics of the networks of pools whose coordinator runs here. */
+  networks(): readonly NetworkFigures[]
   /** Counters of the folds that run here, added up. */
   totals(): Readonly<Record<string, number>>
   /** Partitions of each role that this process owns with their state restored. */
@@ -130,6 +136,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     shards: () => {
       const owned = running.get('coordinator')?.readyPartitions() ?? []
       return owned.flatMap((partition) => coordinators.get(partition)?.shardFigures() ?? [])
+    },
+    networks: () => {
+      const owned = running.get('coordinator')?.readyPartitions() ?? []
+      return owned.flatMap((partition) => coordinators.get(partition)?.networkFigures() ?? [])
     },
     totals: () => totals(running, routers),
     ready: () => ({
@@ -207,7 +217,15 @@ function startCoordinator(
   coordinators: Map<number, CoordinatorFold>,
 ): Promise<Role> {
   const { topology, kernel, policyFor, sign, source, promotion, drift } = options
-  const rules = {
+  const { nodeSecret = null } = options
+  const keyOf = (node: NodeId) => (nodeSecret === null ? null : nodeKey(nodeSecret, node))
+  const shared = {
+    topology,
+    kernel,
+    policyFor,
+    sign,
+    source,
+    keyOf,
     ...(promotion === undefined ? {} : { promotion }),
     ...(drift === undefined ? {} : { drift }),
   }
@@ -216,15 +234,7 @@ function startCoordinator(
     role: 'coordinator',
     topic: 'pool-log',
     createFold: async (partition) => {
-      const fold = new CoordinatorFold({
-        partition,
-        topology,
-        kernel,
-        policyFor,
-        sign,
-        source,
-        ...rules,
-      })
+      const fold = new CoordinatorFold({ partition, ...shared })
       coordinators.set(partition, fold)
       return fold
     },

@@ -23,7 +23,7 @@ test('an empty file has every default filled in', () => {
       clock: 'arrival',
       retentionMs: 604_800_000,
     },
-    state: { directory: '.foreshock' },
+    state: { directory: '.foreshock', nodeSecret: null },
     http: { host: '127.0.0.1', port: 8080 },
     inference: { provider: 'auto' },
     ingest: { telemetryFormat: 'json', defaultClass: 'server', recordBytesMax: 4_194_304 },
@@ -314,4 +314,17 @@ test.each([
   },
 ])('a detector’s setting $text is refused', ({ text, message }) => {
   expect(() => loadConfig({ text, env: {} })).toThrow(message)
+})
+
+test('the secret that keys of nodes are made from comes from a file, and a short one is none', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'foreshock-secret-'))
+  const file = join(directory, 'secret')
+  const load = () => loadConfig({ text: `[state]\nnode_secret_file = "${file}"`, env: {} })
+  expect(() => load()).toThrow(/cannot read the secret; check `state.node_secret_file`/)
+  writeFileSync(file, 'short\n')
+  expect(() => load()).toThrow(/has 5 characters; write at least 32 random ones/)
+  writeFileSync(file, `${'k'.repeat(32)}\n`)
+  expect(load().state.nodeSecret).toBe('k'.repeat(32))
+  expect(loadConfig({ text: '', env: {} }).state.nodeSecret).toBeNull()
+  rmSync(directory, { recursive: true })
 })
