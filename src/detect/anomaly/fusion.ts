@@ -13,13 +13,13 @@ export interface FusionRecipe {
 
 /** For ranking: smooth, so that the whole of an anomaly stands out. */
 export const SCORE: FusionRecipe = {
-  members: ['suddenMax', 'driftDistance', 'componentMax'],
+  members: ['suddenMax', 'driftDistance', 'componentMax', 'shapeDistance'],
   smoothing: 5,
 }
 
 /** For telling: fast. */
 export const ALARM: FusionRecipe = {
-  members: ['driftMax', 'driftDistance', 'componentMax'],
+  members: ['driftMax', 'driftDistance', 'componentMax', 'shapeDistance'],
   smoothing: 3,
 }
 

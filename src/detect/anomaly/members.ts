@@ -1,15 +1,23 @@
 /**
- * Four views of one sample: the largest standardised residual of a short and of a long exponentially
- * weighted mean, the Mahalanobis distance of the long one's residuals, and the largest standardised
- * residual of the principal components. The first three see what is sudden, the last also what lasts.
+ * Five views of one sample: the largest standardised residual of a short and of a long exponentially
+ * weighted mean, the Mahalanobis distance of the long one's residuals, the largest standardised
+ * residual of the principal components, and the distance of the last samples from every usual shape. The
+ * first three see what is sudden, the others also what lasts.
  */
 import { Mahalanobis } from './mahalanobis.ts'
 import { PrincipalResidual } from './principal.ts'
 import { Residual } from './residual.ts'
 import { atLeast, momentsOf, Scaler, type Moments } from './scaling.ts'
 import { emptySeries, rowOf, type Series } from './series.ts'
+import { Shapes, ShapeWindow } from './shapes.ts'
 
-export const MEMBERS = ['suddenMax', 'driftMax', 'driftDistance', 'componentMax'] as const
+export const MEMBERS = [
+  'suddenMax',
+  'driftMax',
+  'driftDistance',
+  'componentMax',
+  'shapeDistance',
+] as const
 export type Member = (typeof MEMBERS)[number]
 
 /** In samples. */
@@ -27,6 +35,7 @@ export interface MemberModel {
   readonly distance: Mahalanobis
   readonly components: PrincipalResidual
   readonly component: Float64Array
+  readonly shapes: Shapes
 }
 
 export function learnMembers(series: Series): MemberModel {
@@ -44,6 +53,7 @@ export function learnMembers(series: Series): MemberModel {
     distance: new Mahalanobis(long),
     components,
     component: atLeast(momentsOf(left).deviation, LEAST.component),
+    shapes: new Shapes(scaled),
   }
 }
 
@@ -62,6 +72,7 @@ export class MemberStream {
   readonly #scaler: Scaler
   readonly #short: Residual
   readonly #long: Residual
+  readonly #window = new ShapeWindow()
   readonly #values: Readonly<Record<Member, number>>
   #row: Float64Array
   #drift: Float64Array
@@ -73,7 +84,13 @@ export class MemberStream {
     this.#scaler = new Scaler(model.scaling)
     this.#short = new Residual(SHORT_HALF_LIFE, width)
     this.#long = new Residual(LONG_HALF_LIFE, width)
-    this.#values = { suddenMax: 0, driftMax: 0, driftDistance: 0, componentMax: 0 }
+    this.#values = {
+      suddenMax: 0,
+      driftMax: 0,
+      driftDistance: 0,
+      componentMax: 0,
+      shapeDistance: 0,
+    }
     this.#row = new Float64Array(width)
     this.#drift = this.#row
     this.#left = this.#row
@@ -81,7 +98,7 @@ export class MemberStream {
 
   /** The same object each time, refilled. */
   push(row: Float64Array): Readonly<Record<Member, number>> {
-    const { short, long, distance, components, component } = this.#model
+    const { short, long, distance, components, component, shapes } = this.#model
     this.#row = this.#scaler.scale(row)
     this.#drift = this.#long.push(this.#row)
     this.#left = components.residual(this.#row)
@@ -90,6 +107,7 @@ export class MemberStream {
       driftMax: largest(this.#drift, long),
       driftDistance: distance.distance(this.#drift),
       componentMax: largest(this.#left, component),
+      shapeDistance: shapes.distance(this.#window.push(this.#row)),
     })
   }
 
