@@ -192,9 +192,8 @@ export class DecisionDesk {
     const { node } = incident
     const policy = this.#policyFor(pool)
     if (step.action === 'uncordon' && step.attempts >= policy.attemptsMax) {
-      pool.incidents.delete(incident.id)
-      const reason = `${step.attempts} of ${policy.attemptsMax} attempts are used up`
-      return { ok: false, rail: 'attempts', reason }
+      const refusal = this.#rest(incident, step, policy)
+      if (refusal !== null) return refusal
     }
     const admission = admit(
       this.#ask(pool, node, step.action, step.workload, incident, step),
@@ -205,8 +204,23 @@ export class DecisionDesk {
       return admission
     }
     const what = describe(step.action, step.workload, node.id, admission.target)
-    this.#commands.send(incident, step, admission.target, [...incident.reasons, what])
+    const newest = incident.steps.get(step.stepId) ?? step
+    this.#commands.send(incident, newest, admission.target, [...incident.reasons, what])
     return admission
+  }
+
+  /** Undoing is never given up, or a node would be out for good: after a cooldown it is tried anew. */
+  #rest(incident: Incident, step: Step, { attemptsMax, cooldownMs }: Policy): Admission | null {
+    const { nowMs } = this.#outbox
+    incident.resumeAtMs ??= nowMs + cooldownMs
+    if (nowMs >= incident.resumeAtMs) {
+      incident.resumeAtMs = null
+      incident.steps.set(step.stepId, { ...step, attempts: 0 })
+      return null
+    }
+    incident.dueMs = Math.min(incident.dueMs, incident.resumeAtMs)
+    const reason = `${step.attempts} of ${attemptsMax} attempts are used up; more follow after a rest`
+    return { ok: false, rail: 'attempts', reason }
   }
 
   #ask(

@@ -66,6 +66,7 @@ export class IncidentDesk {
         approved: null,
         refused: new Set(),
         dueMs: Number.POSITIVE_INFINITY,
+        resumeAtMs: null,
       }
       node.incident = incident
       pool.incidents.set(id, incident)
@@ -150,6 +151,7 @@ export class IncidentDesk {
       approved: null,
       refused: new Set(),
       dueMs: Number.POSITIVE_INFINITY,
+      resumeAtMs: null,
     }
     pool.incidents.set(id, incident)
     pool.stirred.add(incident)

@@ -51,6 +51,8 @@ export interface Incident {
   refused: ReadonlySet<Rail>
   /** When a refusal may end by itself. */
   dueMs: number
+  /** When what has used up its attempts is tried anew. */
+  resumeAtMs: number | null
 }
 
 /** A command that was sent and is not over. */

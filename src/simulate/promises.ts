@@ -27,6 +27,7 @@ interface Known {
 interface Open {
   readonly command: Command
   readonly lane: Lane
+  readonly sentAtMs: number
 }
 
 interface PoolBooks {
@@ -160,14 +161,14 @@ export class Promises {
 
   #takeResult({ commandId, pool: id, state }: Result): void {
     const pool = this.#pool(id)
-    const command = pool.open.get(commandId)?.command
-    if (command === undefined) return
+    const open = pool.open.get(commandId)
+    if (open === undefined) return
+    const { command, sentAtMs } = open
     const { action, incidentId: incident, node } = command
     const begun = state !== 'accepted' && state !== 'rejected' && state !== 'failed'
     if (begun && laneOf(action) === 'preemptive') {
-      const acted = this.#acted.get(node)
-      const atMs = acted?.incident === incident ? acted.atMs : this.#nowMs
-      this.#acted.set(node, { incident, atMs })
+      const beforeMs = this.#acted.get(node)?.atMs ?? 0
+      this.#acted.set(node, { incident, atMs: Math.max(beforeMs, sentAtMs) })
     }
     const failed = state === 'failed' || state === 'rejected'
     if (failed && this.#withdrawn.delete(commandId)) this.#countAttempt(command, -1)
@@ -204,7 +205,7 @@ export class Promises {
       this.#judgeMove(command, pool)
       this.#countAttempt(command, 1)
     }
-    pool.open.set(commandId, { command, lane })
+    pool.open.set(commandId, { command, lane, sentAtMs: this.#nowMs })
   }
 
   #takeCancel({ incidentId, workload }: Command, { open }: PoolBooks): void {

@@ -3,6 +3,8 @@
 // away, in a world that leans on it, where a run must fail.
 import { randomInt } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { packageRoot } from '../../src/commands/package.ts'
 import { readFaults } from '../../src/commands/simulate.ts'
 import type { Output } from '../../src/core/bus.ts'
 import type { Rail } from '../../src/core/command.ts'
@@ -16,6 +18,7 @@ const NODES = 30
 /** Runs of a world without something before it is said to be missed by nobody. */
 const TRIES_MAX = 8
 const DEFAULT = readFaults()
+const WAVE = join(packageRoot(), 'faults', 'wave.toml')
 const kernel = foreshockWasm()
 
 const crashes = {
@@ -82,6 +85,36 @@ test.each(Object.entries(LEANS_ON))(
     expect(told(await run({ seed: 1, faults })), 'with the rail it holds').toBe('')
   },
 )
+
+// Hysteresis is held by the life of an incident as well: it is closed in the moment in which its alarm
+// is cleared. And no world here leaves a coordinator at work while its watchers alone are late.
+const LEANT_ON_BY_NONE: readonly Rail[] = ['hysteresis', 'observer']
+
+test('each rail has a world that leans on it, or is is named', () => {
+  const known = [...Object.keys(LEANS_ON), ...LEANT_ON_BY_NONE]
+  expect(RAILS.map(({ rail }) => rail).filter((rail) => !known.includes(rail))).toEqual([])
+})
+
+test('half of the nodes slandered: no more are kept from work than the budget allows', async () => {
+  const outcome = await run({ seed: randomInt(2 ** 31), faults: readFaults(WAVE) })
+  expect(told(outcome)).toBe('')
+  expect(outcome.counts['cordon commands']).toBeGreaterThan(0)
+  expect(outcome.harmedOfBudget, `seed ${outcome.seed}`).toBeLessThanOrEqual(1)
+}, 60_000)
+
+test('a node that no command reaches for ten minutes is let back when one does', async () => {
+  const faults: Faults = {
+    crashes,
+    network_partitions: {
+      per_hour: [6, 6],
+      lasts: [8 * MINUTE_MS, 10 * MINUTE_MS],
+      nodes: [0.4, 0.4],
+      one_way: 0.9,
+    },
+  }
+  // Seed 1 had left a node cordoned for good.
+  expect(told(await run({ seed: 1, faults, lengthMs: 20 * MINUTE_MS }))).toBe('')
+}, 60_000)
 
 test('without preconditions a fence that was a lie gives a workload two copies', async () => {
   const cuts = { per_hour: seldom.per_hour, lasts: often.lasts, nodes: wave.nodes, one_way: 0 }

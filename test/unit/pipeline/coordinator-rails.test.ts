@@ -281,3 +281,18 @@ test('what is open for a node goes on where the node is: its release ends in ano
   world.carryOut(world.commands('uncordon')[0])
   expect(world.stats()['openIncidentCount']).toBe(0)
 })
+
+test('a release whose attempts are used up is tried anew after a cooldown: no node is out for good', () => {
+  const world = new CoordinatorWorld({ policy: { attemptsMax: 2, cooldownMs: 60_000 } })
+  world.joinMany(4)
+  world.silent('n0')
+  world.carryOut(world.commands('fence')[0])
+  world.live('n0')
+  for (let i = 0; i < 2; i++) world.result(world.commands('uncordon').at(-1)!, 'failed')
+  expect(world.commands('uncordon')).toHaveLength(2)
+  expect(world.rails().at(-1)).toBe('attempts')
+  world.after(60_000)
+  expect(world.commands('uncordon')).toHaveLength(3)
+  world.carryOut(world.commands('uncordon')[2])
+  expect(world.stats()['openIncidentCount']).toBe(0)
+})
