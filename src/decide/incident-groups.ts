@@ -31,7 +31,7 @@ export class IncidentGroups {
   readonly #groups = new Map<GroupIdentity, Group>()
   /** Fault key → the group it is in. */
   readonly #groupOf = new Map<string, Group>()
-  /** Node → keys of its standing faults. */
+  /** Node → keys of its standing faults that are more than warnings. */
   readonly #ofNode = new Map<NodeId, Set<string>>()
 
   constructor(causes: SharedCauses) {
@@ -42,20 +42,21 @@ export class IncidentGroups {
     return this.#groups.values()
   }
 
+  /** A fault that was told before may belong elsewhere by now: others of its cause have come. */
   raise(fault: Fault, policy: CausePolicy, nowMs: number): Grouped {
     const key = keyOf(fault)
     const known = this.#groupOf.get(key)
-    if (known !== undefined) {
-      known.faults.set(key, fault)
-      this.#noteNode(fault)
-      return { group: known, absorbed: [] }
-    }
     this.#noteNode(fault)
     const cause = fault.node === null ? null : this.#causes.causeOf(fault.node, policy)
     const identity = cause === null ? identityOf(fault) : `${cause.dimension}:${cause.value}`
+    if (known !== undefined && (cause === null || known.identity === identity)) {
+      known.faults.set(key, fault)
+      return { group: known, absorbed: [] }
+    }
+    const left = known !== undefined && this.#take(known, key) ? [known] : []
     const group = this.#open(identity, cause, nowMs)
     this.#put(group, key, fault)
-    return { group, absorbed: cause === null ? [] : this.#absorb(group, policy) }
+    return { group, absorbed: cause === null ? left : [...left, ...this.#absorb(group, policy)] }
   }
 
   /** The group that it was in; it is gone when nothing is left in it. */
@@ -63,11 +64,18 @@ export class IncidentGroups {
     const key = keyOf(fault)
     const group = this.#groupOf.get(key)
     if (group === undefined) return null
-    this.#groupOf.delete(key)
-    group.faults.delete(key)
-    if (group.faults.size === 0) this.#groups.delete(group.identity)
+    this.#take(group, key)
     if (fault.node !== null) this.#forgetOfNode(fault.node, key)
     return group
+  }
+
+  /** True where nothing is left in the group, which is gone then. */
+  #take(group: Group, key: string): boolean {
+    this.#groupOf.delete(key)
+    group.faults.delete(key)
+    if (group.faults.size > 0) return false
+    this.#groups.delete(group.identity)
+    return true
   }
 
   #open(identity: GroupIdentity, cause: Cause | null, nowMs: number): Group {
@@ -99,9 +107,14 @@ export class IncidentGroups {
     this.#groupOf.set(key, group)
   }
 
+  /** Warnings make no cause: half a pool may be busy at noon, and nothing is wrong with it. */
   #noteNode(fault: Fault): void {
-    const { node } = fault
+    const { node, severity } = fault
     if (node === null) return
+    if (severity === 'info' || severity === 'warning') {
+      this.#forgetOfNode(node, keyOf(fault))
+      return
+    }
     const keys = this.#ofNode.get(node) ?? new Set()
     keys.add(keyOf(fault))
     this.#ofNode.set(node, keys)

@@ -27,6 +27,8 @@ const SETTINGS = {
   historyMin: count(20, 2, 10_000),
   /** Readings of peers in a window before they count. */
   peersMin: count(5, 2, 100_000),
+  /** Between readings that count: noise lasts, and ten values of one minute are not ten readings. */
+  spacing: duration(30_000, 1_000, 86_400_000),
   peerWindow: duration(120_000, 10_000, 86_400_000),
 } as const
 
@@ -50,7 +52,8 @@ const MEAN = 1
 const VARIANCE = 2
 const SCORE = 3
 const LEVEL = 4
-const WIDTH = 5
+const TAKEN_AT = 5
+const WIDTH = 6
 
 export const failSlow = detector({
   name: 'fail-slow',
@@ -113,7 +116,8 @@ class FailSlowFold implements DetectorFold {
   ): void {
     const peers = this.#peersOf(`${nodeClass}/${metric}`, metric)
     const own = peers && this.#histories.open(subjectOf(node, metric))
-    if (peers === null || own === null) return
+    if (peers === null || own === null || nowMs - own[TAKEN_AT] < this.#limits.spacing) return
+    own[TAKEN_AT] = nowMs
     const logarithm = Math.log(value)
     const shift = logarithm - own[MEAN]
     const view = peers.view(nowMs)

@@ -65,6 +65,15 @@ test('one spike is forgotten', () => {
   expect(feed.told).toEqual([])
 })
 
+test('values in quick succession are one reading', () => {
+  const feed = history(60)
+  for (let i = 0; i < 20; i++) {
+    feed.nowMs += 1_000
+    feed.latency('n3', 30)
+  }
+  expect(feed.told).toEqual([])
+})
+
 test('a node that has always been slow is a slow node, and no fault', () => {
   const feed = new DetectorFeed(failSlow)
   for (let step = 0; step < 100; step++) minute(feed, step, (n) => (n === 3 ? 4 : 1))

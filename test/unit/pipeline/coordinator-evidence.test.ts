@@ -165,3 +165,22 @@ test('the same log gives the same bytes', () => {
   world.risky('n0')
   expect(asText(world.refold())).toEqual(asText(world.outputs))
 })
+
+test('nodes that only warn have no cause in common, and get one when they are worse', () => {
+  const world = new CoordinatorWorld()
+  const busy = { networkMs: {}, latencyMs: {}, usageRatio: { memory_utilization: 0.85 } }
+  const full = { networkMs: {}, latencyMs: {}, usageRatio: { memory_utilization: 0.97 } }
+  for (let i = 0; i < 20; i++) join(world, `n${i}`, { image: i < 8 ? 'v2' : 'v1' })
+  const all = (readings: typeof busy) => {
+    for (let i = 0; i < 6; i++) {
+      for (let n = 0; n < 2; n++) world.assess(`n${i}`, { readings })
+    }
+  }
+  all(busy)
+  expect(world.journal('fault')).toHaveLength(6)
+  expect(world.journal('incident-opened')).toEqual([])
+  all(full)
+  expect(world.journal('incident-opened').at(-1)!.reasons[0]).toContain('image:v2')
+  expect(world.stats()['openObservedCount']).toBe(1)
+  expect(world.commands()).toEqual([])
+})
