@@ -1,10 +1,11 @@
 /** Feeds a watcher the records of its node-log, second by second, and keeps what it says. */
 import type { LogRecord, Output } from '../../src/core/bus.ts'
-import { toBytes, toText } from '../../src/core/bytes.ts'
+import { toBytes } from '../../src/core/bytes.ts'
 import { KIND, type NodeLogKind } from '../../src/core/log.ts'
 import type { NodeClass } from '../../src/core/node.ts'
 import type { WatcherFold } from '../../src/pipeline/watcher.ts'
 import { samplesIpc } from './node-class.ts'
+import { textOf } from './output.ts'
 
 export class NodeLog {
   readonly records: LogRecord[] = []
@@ -58,7 +59,7 @@ export class NodeLog {
   bodies<Body>(kind: string): readonly Body[] {
     return this.outputs
       .filter(({ headers }) => headers?.[KIND] === kind)
-      .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as Body)
+      .map(({ value }) => JSON.parse(textOf(value)) as Body)
   }
 
   /** Outputs as text, so that those of two folds can be compared. */

@@ -37,6 +37,7 @@ import { train } from '../../../training/train.ts'
 import { serviceOptions, topologyOf } from '../../support/deployment.ts'
 import { createIo } from '../../support/io.ts'
 import { kafkaBrokers, uniquePrefix } from '../../support/kafka.ts'
+import { textOf } from '../../support/output.ts'
 
 const STEP_MS = 60_000
 const NODES = 80
@@ -297,7 +298,7 @@ test.skipIf(brokers === null)(
     const said: string[] = []
     for (const folded of await partition(bus, `${prefix}node-log`, 0)) {
       for (const { topic, value } of await fold.fold(folded)) {
-        if (topic === `${prefix}predictions`) said.push(toText(value as Uint8Array))
+        if (topic === `${prefix}predictions`) said.push(textOf(value))
       }
     }
     await host.close()

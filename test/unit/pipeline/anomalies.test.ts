@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import type { Assessment, AssessmentRecord } from '../../../src/core/assessment.ts'
 import type { Output } from '../../../src/core/bus.ts'
-import { toBytes, toText } from '../../../src/core/bytes.ts'
+import { toBytes } from '../../../src/core/bytes.ts'
 import { KIND } from '../../../src/core/log.ts'
 import type { NodeClass } from '../../../src/core/node.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
@@ -13,6 +13,7 @@ import { randomFrom } from '../../../training/boost.ts'
 import { instantPredictor } from '../../support/history/simulated-roles.ts'
 import { bodies, CoordinatorWorld } from '../../support/coordinator-world.ts'
 import { foreshockWasm, metric, PROBE, samplesIpc } from '../../support/node-class.ts'
+import { textOf } from '../../support/output.ts'
 
 const CLASS: NodeClass = {
   ...PROBE,
@@ -81,7 +82,7 @@ class Watched {
     return this.outputs
       .filter(({ headers }) => headers?.[KIND] === 'assessment')
       .flatMap(({ value }) => {
-        return (JSON.parse(toText(value as Uint8Array)) as AssessmentRecord).rows
+        return (JSON.parse(textOf(value)) as AssessmentRecord).rows
       })
   }
 

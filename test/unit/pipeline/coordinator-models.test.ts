@@ -1,7 +1,6 @@
 // Goal: a better challenger takes the champion's place, a worse one is refused and journaled, and one that
 // turns out worse after all is rolled back, whoever put it in place.
 import { expect, test } from 'vitest'
-import { toText } from '../../../src/core/bytes.ts'
 import type { JournalEntry } from '../../../src/core/command.ts'
 import type { ModelId } from '../../../src/core/ids.ts'
 import { KIND } from '../../../src/core/log.ts'
@@ -15,6 +14,7 @@ import {
 import type { ModelControl } from '../../../src/core/policy.ts'
 import { DAY_MS } from '../../../src/core/time.ts'
 import { CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { textOf } from '../../support/output.ts'
 
 const [A, B] = ['a', 'b'].map((digit) => digit.repeat(64) as ModelId)
 
@@ -62,7 +62,7 @@ class Life {
   assignments(): readonly ModelAssignment[] {
     return this.world.outputs
       .filter(({ headers }) => headers?.[KIND] === 'model')
-      .map(({ value }) => JSON.parse(toText(value as Uint8Array)) as ModelAssignment)
+      .map(({ value }) => JSON.parse(textOf(value)) as ModelAssignment)
   }
 
   assignment(): ModelAssignment {
@@ -87,7 +87,7 @@ class Life {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the topic says which body it is
   #of<Body>(topic: string): readonly Body[] {
     const outputs = this.world.outputs.filter((output) => output.topic === topic)
-    return outputs.map(({ value }) => JSON.parse(toText(value as Uint8Array)) as Body)
+    return outputs.map(({ value }) => JSON.parse(textOf(value)) as Body)
   }
 }
 

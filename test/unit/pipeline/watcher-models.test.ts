@@ -15,6 +15,7 @@ import { ModelStore } from '../../../src/predict/model-store.ts'
 import { writeTinyModel } from '../../support/history/tiny-model.ts'
 import { foreshockWasm, metric, PROBE } from '../../support/node-class.ts'
 import { NodeLog } from '../../support/node-log.ts'
+import { textOf } from '../../support/output.ts'
 
 const CLASS: NodeClass = {
   ...PROBE,
@@ -77,7 +78,7 @@ interface Prediction {
 function predictions({ outputs }: NodeLog): readonly Prediction[] {
   return outputs
     .filter(({ topic }) => topic === 'w.predictions')
-    .map(({ value }) => JSON.parse(Buffer.from(value as Uint8Array).toString()) as Prediction)
+    .map(({ value }) => JSON.parse(textOf(value)) as Prediction)
 }
 
 test('rows are scored by the model that their place in the log says, also when it is rebuilt', async () => {
