@@ -27,8 +27,9 @@ export interface Work {
   readonly command: Command
   readonly beganAtMs: number
   endedAtMs: number | null
-  /** It took effect. */
+  /** It took effect, and when. */
   done: boolean
+  doneAtMs: number | null
   readonly lie: boolean
 }
 
@@ -115,7 +116,9 @@ export class Hands implements ExecutorHooks {
     if (machine === undefined) return refuse(`node ${command.node} is unknown`)
     machine.node.cordoned = cordoned
     const { nowMs } = this.#options
-    const work = { command, beganAtMs: nowMs(), endedAtMs: nowMs(), done: true, lie: false }
+    const atMs = nowMs()
+    const times = { beganAtMs: atMs, doneAtMs: atMs, endedAtMs: atMs }
+    const work = { command, done: true, lie: false, ...times }
     this.#options.began(work)
     return { ok: true, action: new Instant() }
   }
@@ -157,6 +160,7 @@ export class Hands implements ExecutorHooks {
       beganAtMs: nowMs(),
       endedAtMs: null,
       done: false,
+      doneAtMs: null,
       lie: random.chance(skill.lyingRatio),
     }
     const fails = random.chance(skill.failingRatio)
@@ -216,6 +220,7 @@ class Action implements RunningAction {
       return { kind: 'succeeded', placement: null }
     }
     work.done = true
+    work.doneAtMs = nowMs
     return { kind: 'succeeded', placement: deed.effect() }
   }
 
@@ -238,6 +243,7 @@ class Action implements RunningAction {
       if ((deed.broken?.() ?? null) !== null) deed.undo?.()
       else {
         work.done = true
+        work.doneAtMs = nowMs()
         const placement = deed.effect()
         if (placement !== null) landed(placement)
       }

@@ -147,14 +147,14 @@ function recoveries(
     // A node that was thought to be silent before it crashed was detected in no time.
     sums.detectionMs += Math.max(0, incident.openedAtMs - outage.atMs)
     sums.executorMs += work.endedAtMs - work.beganAtMs
-    sums.executorMs += fence?.endedAtMs == null ? 0 : timeAfter(fence, outage.atMs)
+    sums.executorMs += fence === undefined ? 0 : timeAfter(fence, outage.atMs)
   }
   return sums
 }
 
-/** The part of it that the outage had to wait for. */
-function timeAfter({ beganAtMs, endedAtMs }: Work, atMs: number): number {
-  return Math.max(0, endedAtMs! - Math.max(beganAtMs, atMs))
+/** The part of it that the outage had to wait for: recovery goes on before a fence is verified. */
+function timeAfter({ beganAtMs, doneAtMs }: Work, atMs: number): number {
+  return Math.max(0, (doneAtMs ?? beganAtMs) - Math.max(beganAtMs, atMs))
 }
 
 function brought({ command, beganAtMs, endedAtMs }: Work, outage: Outage): boolean {
