@@ -3,7 +3,7 @@
  * sequence number, and counts once `positions.json` says so: files beyond it are what is left of a
  * flush that a crash ended, and are removed before recording goes on from where it says.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ServiceError } from '../core/errors.ts'
 import type { HistoryKind } from './history-tables.ts'
@@ -65,6 +65,14 @@ export async function writePositions(directory: string, positions: Positions): P
   const file = join(directory, POSITIONS_FILE)
   await mkdir(directory, { recursive: true })
   await writeFile(`${file}.draft`, JSON.stringify(positions))
+  await settle(file)
+}
+
+/** The draft takes its place once it is on the disk: also after a loss of power a file is whole. */
+export async function settle(file: string): Promise<void> {
+  const draft = await open(`${file}.draft`)
+  await draft.sync()
+  await draft.close()
   await rename(`${file}.draft`, file)
 }
 

@@ -3,7 +3,7 @@
  * challengers) from their batches. Rows gather in DuckDB's memory and become Parquet files by day. A crash
  * loses what has gathered and nothing else: it is read again.
  */
-import { mkdir, rename } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import type { Bus, LogRecord, Reader } from '../core/bus.ts'
@@ -17,6 +17,7 @@ import {
   readPositions,
   removeOld,
   removeUnfinished,
+  settle,
   writePositions,
 } from './history-files.ts'
 import {
@@ -223,7 +224,7 @@ class HistoryWriter {
     await this.#connection.run(
       `COPY (SELECT * FROM ${quoted} WHERE "at" // 86400000 = ${day} ORDER BY "at", node) TO '${draft}' (FORMAT parquet, COMPRESSION zstd)`,
     )
-    await rename(`${file}.draft`, file)
+    await settle(file)
     this.#files++
   }
 }
