@@ -232,7 +232,7 @@ function damaged(file: string, expected: string, found: string | null): ServiceE
   const is = found === null ? 'the file is gone' : `its sha256 is ${found.slice(0, 12)}…`
   return new ServiceError(
     'MODEL_INVALID',
-    `${file}: ${is}, it should be ${expected.slice(0, 12)}…; the model is damaged and is not served: add it again with foreshock models add`,
+    `${file}: ${is}, it should be ${expected.slice(0, 12)}…; the model is damaged and is not served: train it again, restore it, or add it anew (foreshock models add)`,
   )
 }
 

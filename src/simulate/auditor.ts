@@ -106,10 +106,15 @@ export class Auditor {
     this.#count(entry.rail === null ? entry.kind : `refused by ${entry.rail}`)
     this.#books[Number(entry.entryId.split('.')[0])].addJournal(entry)
     const { incidentId, node, atMs } = entry
-    if (incidentId === null || node === null) return
+    if (incidentId === null) return
     const known = this.incidents.get(incidentId)
-    if (entry.kind === 'incident-closed' && known !== undefined) known.closedAtMs = atMs
-    if (entry.kind !== 'incident-opened' || known !== undefined) return
+    if (known !== undefined) {
+      if (entry.kind === 'incident-closed') known.closedAtMs = atMs
+      // A cause that comes back is the incident of before.
+      else if (entry.kind === 'incident-opened') known.closedAtMs = null
+      return
+    }
+    if (entry.kind !== 'incident-opened' || node === null) return
     const why = entry.reasons[0] ?? ''
     this.incidents.set(incidentId, { node, openedAtMs: atMs, why, closedAtMs: null })
     if (this.incidents.size > INCIDENTS_MAX) {

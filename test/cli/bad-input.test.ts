@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BAD_INPUTS, type BadInput } from '../support/bad-input.ts'
+import { topicSpecs } from '../../src/core/topics.ts'
 import { foreshock, serve } from '../support/foreshock-process.ts'
 import { kafkaBrokers, uniquePrefix } from '../support/kafka.ts'
 import { createSmallDeployment } from '../support/small-deployment.ts'
@@ -108,8 +109,8 @@ const ROWS: readonly Row[] = [
     env: smallService(damaged, small.nodeClasses),
     stderr: line(
       literally(join(damaged, 'model.onnx')),
-      ': its sha256 is [0-9a-f]{12}… but card.json says [0-9a-f]{12}…; the file is damaged or ',
-      'the card is of another model: train again or restore both',
+      ': its sha256 is [0-9a-f]{12}…, it should be [0-9a-f]{12}…; the model is damaged and is not ',
+      'served: train it again, restore it, or add it anew \\(foreshock models add\\)',
     ),
   },
   ...['backtest', 'replay'].map((command) => ({
@@ -123,7 +124,7 @@ const ROWS: readonly Row[] = [
     env: smallService(empty, small.nodeClasses),
     stderr: line(
       literally(join(empty, 'card.json')),
-      ': no model card there; name a directory made by `foreshock train --out`',
+      ': no such file; name a directory made by `foreshock train --out`',
     ),
   },
   {
@@ -189,6 +190,13 @@ describe('second process on one embedded store', () => {
 
 describe.skipIf(brokers === null)('topics of a deployment', () => {
   const prefix = uniquePrefix('bad')
+  const topology = {
+    nodePartitions: 2,
+    poolPartitions: 1,
+    clock: 'arrival',
+    retentionMs: 1,
+  } as const
+  const topicCount = topicSpecs({ ...topology, prefix }).length
   const env = (name: string, partitions: number) => ({
     FORESHOCK_KAFKA_BROKERS: (brokers ?? []).join(','),
     FORESHOCK_TOPOLOGY_PREFIX: `${prefix}${name}.`,
@@ -200,12 +208,14 @@ describe.skipIf(brokers === null)('topics of a deployment', () => {
     const options = { cwd: directory, env: env('none', 2) }
     const served = await foreshock(['serve', '--port', '0'], options)
     expect(served.stderr).toBe(
-      `foreshock: topic ${prefix}none.telemetry: no such topic, expected 2 partitions; run foreshock topics create (and 18 more: foreshock topics check)\n`,
+      `foreshock: topic ${prefix}none.telemetry: no such topic, expected 2 partitions; run foreshock topics create (and ${topicCount - 1} more: foreshock topics check)\n`,
     )
     expect(served).toMatchObject({ code: 1, stdout: '' })
     const checked = await foreshock(['topics', 'check'], options)
     expect(checked).toMatchObject({ code: 1, stderr: '' })
-    expect(checked.stdout.match(/no such topic.*run foreshock topics create/g)).toHaveLength(19)
+    expect(checked.stdout.match(/no such topic.*run foreshock topics create/g)).toHaveLength(
+      topicCount,
+    )
   })
 
   test('wrong partition count: found, expected, and the keys to set', async () => {

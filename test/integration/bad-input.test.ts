@@ -87,7 +87,7 @@ const ROWS: readonly Row[] = [
     type: JSON_TYPE,
     body: json({ class: 'sever', metrics: {} }),
     reason: 'class-unknown',
-    detail: /^`class` is "sever"; known are: drive, server$/,
+    detail: /^`class` is "sever"; known are: drive, machine, server, turbofan$/,
   },
   {
     item: 'schema mismatch',

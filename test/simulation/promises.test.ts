@@ -16,7 +16,7 @@ import { foreshockWasm } from '../support/node-class.ts'
 const MINUTE_MS = 60_000
 const NODES = 30
 /** Runs of a world without something before it is said to be missed by nobody. */
-const TRIES_MAX = 8
+const TRIES_MAX = 12
 const DEFAULT = readFaults()
 const WAVE = join(packageRoot(), 'faults', 'wave.toml')
 const kernel = foreshockWasm()
@@ -73,7 +73,10 @@ const LEANS_ON: Readonly<Partial<Record<Rail, Faults>>> = {
   cooldown: { false_wave: { ...wave, nodes: [0.15, 0.15], per_hour: [60, 60] } },
   budget: { zone_loss: { per_hour: [12, 12], lasts: [4 * MINUTE_MS, 5 * MINUTE_MS] } },
   capacity: { crashes: { ...crashes, per_node_hour: [12, 12], acceleration: 5 } },
-  'in-flight': { crashes, executors: { ...executors, move: { p50: 50_000, p99: 90_000 } } },
+  'in-flight': {
+    crashes: { ...crashes, per_node_hour: [10, 10], foreseeable: [0.9, 0.9] },
+    executors: { ...executors, move: { p50: 100_000, p99: 200_000 } },
+  },
 }
 
 test.each(Object.entries(LEANS_ON))(

@@ -6,6 +6,7 @@ import { evidenceOutput, probeHttp, probeTcp } from '../../../src/agent/probe.ts
 import type { NodeId, PoolId } from '../../../src/core/ids.ts'
 import { decodeEvidence } from '../../../src/ingest/evidence.ts'
 import { TOPOLOGY } from '../../support/console.ts'
+import { bytesOf } from '../../support/output.ts'
 
 const clock = () => performance.now()
 
@@ -70,6 +71,6 @@ test('what a probe reports is evidence that ingest takes', () => {
   } as const
   const { topic, value } = evidenceOutput({ topology: TOPOLOGY, source: '/agents/a' }, record)
   expect(topic).toBe('test.evidence')
-  const decoded = decodeEvidence(value as Uint8Array, { nowMs: 5, appendedAtMs: 5 })
+  const decoded = decodeEvidence(bytesOf(value)!, { nowMs: 5, appendedAtMs: 5 })
   expect(decoded).toEqual({ ok: true, value: record })
 })
