@@ -1,7 +1,7 @@
 /** What the topics hold when all is over, as kcat reads them, against what was sent in. */
 import { tableFromIPC } from 'apache-arrow'
 import type { Command } from '../../../src/core/command.ts'
-import type { NodeId, WorkloadId } from '../../../src/core/ids.ts'
+import type { CommandId, NodeId, WorkloadId } from '../../../src/core/ids.ts'
 import { KIND } from '../../../src/core/log.ts'
 import { topicName, type TopicName, type Topology } from '../../../src/core/topics.ts'
 import { type CatRecord, readAll } from '../kcat.ts'
@@ -67,13 +67,31 @@ export async function readLedger(
     samples: samples.size,
     samplesLost: [...samples].filter((sample) => !rows.has(sample)).length,
     samplesTwice: repeats(rows),
-    findings: findingsOf(suspects, [
-      ...journal,
-      ...records,
-      ...(await read('pool-log')),
-      ...(await read('results')),
-    ]),
+    findings: [
+      ...findingsOf(suspects, [
+        ...journal,
+        ...records,
+        ...(await read('pool-log')),
+        ...(await read('results')),
+      ]),
+      ...placesOfRepeats(ids, records, journal),
+    ],
   }
+}
+
+/** Where commands lie that were read more than once, and the lines of the journal that decided them. */
+function placesOfRepeats(
+  ids: ReadonlyMap<CommandId, number>,
+  records: readonly CatRecord[],
+  journal: readonly CatRecord[],
+): readonly string[] {
+  const placesOf = (id: CommandId, among: readonly CatRecord[]) =>
+    among
+      .filter(({ value }) => value.includes(`"commandId":"${id}"`))
+      .map(({ partition, offset, headers }) => `${partition}@${offset} ${headers['ce_type']}`)
+  return [...ids]
+    .filter(([, count]) => count > 1)
+    .map(([id]) => `${id}: ${[...placesOf(id, records), ...placesOf(id, journal)].join(', ')}`)
 }
 
 function findingsOf(
