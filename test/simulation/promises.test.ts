@@ -99,10 +99,15 @@ test('each rail has a world that leans on it, or is is named', () => {
 })
 
 test('half of the nodes slandered: no more are kept from work than the budget allows', async () => {
-  const outcome = await run({ seed: randomInt(2 ** 31), faults: readFaults(WAVE) })
-  expect(told(outcome)).toBe('')
-  expect(outcome.counts['cordon commands']).toBeGreaterThan(0)
-  expect(outcome.harmedOfBudget, `seed ${outcome.seed}`).toBeLessThanOrEqual(1)
+  // In some worlds the shared cause holds everything back: several are looked at.
+  let cordons = 0
+  for (let i = 0; i < 8; i++) {
+    const outcome = await run({ seed: randomInt(2 ** 31), faults: readFaults(WAVE) })
+    expect(told(outcome)).toBe('')
+    expect(outcome.harmedOfBudget, `seed ${outcome.seed}`).toBeLessThanOrEqual(1)
+    cordons += outcome.counts['cordon commands'] ?? 0
+  }
+  expect(cordons).toBeGreaterThan(0)
 }, 60_000)
 
 test('a node that no command reaches for ten minutes is let back when one does', async () => {
