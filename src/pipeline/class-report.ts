@@ -28,7 +28,7 @@ import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { hashText } from '../state/row-hash.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
-import { ReportRule } from './report-rule.ts'
+import { DETAILED_NODES_MAX, ReportRule } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
 import { Signals } from './signals.ts'
 import { Suspects } from './suspects.ts'
@@ -213,13 +213,17 @@ export class ClassReport {
     this.#gather(telling, rows, probability)
     this.#noteLastRows(rows)
     const nodeCount = this.#options.table.nodeCount
+    const isDetailed = nodeCount <= DETAILED_NODES_MAX
     const assessments: Assessment[] = []
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
       const grid = rows.trigger[row] === 0
       const p = probability[row]
       const health = this.#options.table.healthOf(index)
-      const notable = this.#signals.notable(rows, row, index, health)
+      // A large fleet has always many nodes at some limit: they are told of in their turn.
+      const notable = isDetailed && this.#signals.notable(rows, row, index, health)
+      // A million nodes are first seen within seconds: detectors hear of each in its next turn.
+      const isRead = isDetailed || this.#rule!.sent(index) !== undefined
       const worth = this.#rule!.take(
         { index, probability: p, atMs: rows.atMs[row], grid },
         nodeCount,
@@ -232,7 +236,8 @@ export class ClassReport {
       if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
-      const full = this.#withReadings({ ...assessed, probability: p, top }, rows, row)
+      const told = { ...assessed, probability: p, top }
+      const full = isRead ? this.#withReadings(told, rows, row) : told
       assessments.push(withAnomaly(full, anomaly))
     }
     this.#sendAssessments(telling, assessments)
