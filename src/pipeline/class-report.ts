@@ -219,9 +219,8 @@ export class ClassReport {
       const index = rows.node[row]
       const grid = rows.trigger[row] === 0
       const p = probability[row]
-      const health = this.#options.table.healthOf(index)
       // A large fleet has always many nodes at some limit: they are told of in their turn.
-      const notable = isDetailed && this.#signals.notable(rows, row, index, health)
+      const notable = isDetailed && this.#isNotable(rows, row)
       // A million nodes are first seen within seconds: detectors hear of each in its next turn.
       const isRead = isDetailed || this.#rule!.sent(index) !== undefined
       const worth = this.#rule!.take(
@@ -243,6 +242,11 @@ export class ClassReport {
     this.#sendAssessments(telling, assessments)
   }
 
+  #isNotable(rows: FeatureRows, row: number): boolean {
+    const index = rows.node[row]
+    return this.#signals.notable(rows, row, index, this.#options.table.healthOf(index))
+  }
+
   #gather(telling: Telling, rows: FeatureRows, probability: Float32Array): void {
     const batch = this.#batch!
     for (let row = 0; row < rows.count;) {
@@ -259,6 +263,7 @@ export class ClassReport {
       if (isBeginning(own)) this.#begun.set(index, own)
       return null
     }
+    if (this.#begun.size === 0) return own
     const begun = this.#begun.get(index) ?? null
     this.#begun.delete(index)
     return isBeginning(own) ? own : (begun ?? own)

@@ -20,7 +20,7 @@ let classes: string
 
 beforeAll(() => {
   dataDir = writeSmallHistory()
-  classes = writeSmallClass(directory)
+  classes = writeSmallClass(join(directory, 'classes'))
   // Trees worth a few seconds, of which none is left out at the end.
   const toml = SMALL_MANIFEST.replace('trees = 30', `trees = ${TREES}\nlearning_rate = 0.005`)
   writeFileSync(manifest, toml)

@@ -16,7 +16,7 @@ let classes: string
 
 beforeAll(() => {
   dataDir = writeSmallHistory()
-  classes = writeSmallClass(directory)
+  classes = writeSmallClass(join(directory, 'classes'))
   writeFileSync(manifest, SMALL_MANIFEST)
 })
 afterAll(() => {

@@ -16,6 +16,7 @@ import { CoordinatorFold } from '../../src/pipeline/coordinator.ts'
 import type { NodeRecord } from '../../src/pipeline/coordinator-outbox.ts'
 import { foreshockWasm } from './node-class.ts'
 import { bytesOf, textOf } from './output.ts'
+import { wellRow } from './well-row.ts'
 
 const kernel = foreshockWasm()
 
@@ -158,21 +159,8 @@ export class CoordinatorWorld {
     row: Partial<Assessment> = {},
     record: Partial<AssessmentRecord> = {},
   ): void {
-    const id = node as NodeId
     const source = partitionOf(node, this.topology.nodePartitions)
-    const full: Assessment = {
-      node: id,
-      pool: POOL,
-      class: 'server',
-      liveness: 'live',
-      lastSeenAtMs: this.nowMs,
-      silentForMs: 0,
-      health: 0.9,
-      probability: null,
-      trigger: 'grid',
-      top: [],
-      ...row,
-    }
+    const full = wellRow(node, POOL, this.nowMs, row)
     this.feed('assessment', {
       source,
       atMs: this.nowMs,

@@ -5,6 +5,7 @@ import type { NodeId, PoolId } from '../../src/core/ids.ts'
 import type { NetworkView } from '../../src/core/network.ts'
 import type { Detector, NodeKeys, Observed } from '../../src/detect/detector.ts'
 import { DetectorSet, type Told } from '../../src/detect/detector-set.ts'
+import { wellRow } from './well-row.ts'
 
 export const POOL = 'p' as PoolId
 export const START_MS = 1_763_600_000_000
@@ -36,19 +37,7 @@ export class DetectorFeed {
   }
 
   row(node: string, row: Partial<Assessment>): readonly string[] {
-    const full: Assessment = {
-      node: node as NodeId,
-      pool: POOL,
-      class: 'server',
-      liveness: 'live',
-      lastSeenAtMs: this.nowMs,
-      silentForMs: 0,
-      health: 0.9,
-      probability: null,
-      trigger: 'grid',
-      top: [],
-      ...row,
-    }
+    const full = wellRow(node, POOL, this.nowMs, row)
     return this.take({
       kind: 'assessment',
       row: full,

@@ -5,7 +5,7 @@ import { KIND, type NodeLogKind } from '../../src/core/log.ts'
 import type { NodeClass } from '../../src/core/node.ts'
 import type { WatcherFold } from '../../src/pipeline/watcher.ts'
 import { samplesIpc } from './node-class.ts'
-import { textOf } from './output.ts'
+import { bytesOf, textOf } from './output.ts'
 
 export class NodeLog {
   readonly records: LogRecord[] = []
@@ -66,7 +66,7 @@ export class NodeLog {
   static texts(outputs: readonly Output[]): readonly string[] {
     return outputs.map(
       ({ topic, partition, value, headers }) =>
-        `${topic} ${partition} ${JSON.stringify(headers)} ${Buffer.from(value as Uint8Array).toString('base64')}`,
+        `${topic} ${partition} ${JSON.stringify(headers)} ${Buffer.from(bytesOf(value) ?? []).toString('base64')}`,
     )
   }
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** As `SMALL_CLASS` of small-history.ts. */
 const CLASS = `
 name = "small-drive"
 half_lives = ["7d", "30d", "90d"]
@@ -26,10 +27,9 @@ kind = "category"
 values = ["a", "b"]
 `
 
-/** Returns the folder. */
-export function writeSmallClass(directory: string): string {
-  const classes = join(directory, 'classes')
-  mkdirSync(classes, { recursive: true })
-  writeFileSync(join(classes, 'small-drive.toml'), CLASS)
-  return classes
+/** Makes the folder and returns it. Another shortest half-life makes other features. */
+export function writeSmallClass(folder: string, shortest = '7d'): string {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'small-drive.toml'), CLASS.replace('"7d",', `"${shortest}",`))
+  return folder
 }
