@@ -336,7 +336,7 @@ export class ClassReport {
   }
 
   #intervalOf(probability: number): readonly [number, number] | null {
-    const spread = this.#options.predictor?.card.calibrationSpread
+    const spread = this.#predictor?.card.calibrationSpread
     return spread === undefined || spread === null ? null : probabilityInterval(probability, spread)
   }
 
