@@ -12,12 +12,11 @@ import type {
   NodeAnomaly,
 } from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
-import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
+import { cloudEventHeaders, timeOf } from '../core/cloudevent.ts'
 import type { PoolId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
-import { probabilityInterval } from '../core/probability-interval.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
 import { contributions } from '../predict/occlusion.ts'
@@ -25,8 +24,8 @@ import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
-import { hashText } from '../state/row-hash.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
+import { predictionOutput } from './prediction-event.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { DETAILED_NODES_MAX, ReportRule } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
@@ -300,44 +299,9 @@ export class ClassReport {
     probability: number,
     top: Assessment['top'],
   ): void {
-    const { topology, source, partition, table } = this.#options
-    const node = table.idOf(rows.node[row])
-    const atMs = rows.atMs[row]
-    const { version, featureHash, horizonMs, provider, actingPoint } = this.#model!
-    const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
-    telling.outputs.push(
-      cloudEventOutput(
-        topicName(topology, 'predictions'),
-        partition,
-        {
-          type: 'foreshock.prediction.failure',
-          source,
-          id: `${node}/${atMs}/${trigger}`,
-          subject: node,
-          atMs,
-        },
-        {
-          node,
-          pool: table.poolOf(rows.node[row]),
-          atMs,
-          horizonMs,
-          probability,
-          interval: this.#intervalOf(probability),
-          actingPoint,
-          trigger,
-          top,
-          modelVersion: version,
-          featureHash,
-          rowHash: hashText(rows.hash[2 * row], rows.hash[2 * row + 1]),
-          provider,
-        },
-      ),
-    )
-  }
-
-  #intervalOf(probability: number): readonly [number, number] | null {
-    const spread = this.#predictor?.card.calibrationSpread
-    return spread === undefined || spread === null ? null : probabilityInterval(probability, spread)
+    const spread = this.#predictor?.card.calibrationSpread ?? null
+    const said = { model: this.#model!, spread, probability, top }
+    telling.outputs.push(predictionOutput(this.#options, rows, row, said))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {

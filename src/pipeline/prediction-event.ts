@@ -1,0 +1,54 @@
+/** One prediction as a CloudEvent of the topic `predictions`. */
+import type { Contribution, ModelRef } from '../core/assessment.ts'
+import type { Output } from '../core/bus.ts'
+import { cloudEventOutput } from '../core/cloudevent.ts'
+import { type CalibrationSpread, probabilityInterval } from '../core/probability-interval.ts'
+import { topicName, type Topology } from '../core/topics.ts'
+import type { FeatureRows, NodeTable } from '../state/node-table.ts'
+import { hashText } from '../state/row-hash.ts'
+
+export interface PredictionPlace {
+  readonly topology: Topology
+  /** CloudEvents source. */
+  readonly source: string
+  readonly partition: number
+  readonly table: NodeTable
+}
+
+/** What the model that serves says of a row. */
+export interface Said {
+  readonly model: ModelRef
+  /** Of its calibration; null: no interval is told. */
+  readonly spread: CalibrationSpread | null
+  readonly probability: number
+  readonly top: readonly Contribution[]
+}
+
+export function predictionOutput(
+  { topology, source, partition, table }: PredictionPlace,
+  rows: FeatureRows,
+  row: number,
+  { model, spread, probability, top }: Said,
+): Output {
+  const node = table.idOf(rows.node[row])
+  const atMs = rows.atMs[row]
+  const { version, featureHash, horizonMs, provider, actingPoint } = model
+  const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
+  const id = `${node}/${atMs}/${trigger}`
+  const event = { type: 'foreshock.prediction.failure', source, id, subject: node, atMs }
+  return cloudEventOutput(topicName(topology, 'predictions'), partition, event, {
+    node,
+    pool: table.poolOf(rows.node[row]),
+    atMs,
+    horizonMs,
+    probability,
+    interval: spread === null ? null : probabilityInterval(probability, spread),
+    actingPoint,
+    trigger,
+    top,
+    modelVersion: version,
+    featureHash,
+    rowHash: hashText(rows.hash[2 * row], rows.hash[2 * row + 1]),
+    provider,
+  })
+}
