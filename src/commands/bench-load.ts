@@ -79,10 +79,11 @@ export class TelemetryLoad {
   readonly samplesPerMessage: number
   readonly #load: Load
   readonly #groups: readonly Group[]
-  readonly #schema: Schema
   /** The values of one message, a column a metric. */
   readonly #columns: readonly Float32Array[]
+  /** Of records of the node-log, and of telemetry. */
   readonly #frame: StreamTemplate
+  readonly #telemetryFrame: StreamTemplate
   readonly #chances: Float32Array
   #chance = 0
 
@@ -100,14 +101,7 @@ export class TelemetryLoad {
     this.#chances = Float32Array.from({ length: CHANCES }, random)
     this.#columns = nodeClass.metrics.map(() => new Float32Array(this.samplesPerMessage))
     this.#frame = new StreamTemplate(firstSamples(nodeClass, 4))
-    this.#schema = new Schema(
-      [
-        new Field('node', new Utf8(), false),
-        new Field('at', new TimestampMillisecond(), false),
-        ...nodeClass.metrics.map(({ name }) => new Field(name, new Float32(), true)),
-      ],
-      new Map([['class', nodeClass.name]]),
-    )
+    this.#telemetryFrame = new StreamTemplate(firstTelemetry(nodeClass, this.#groups[0]))
   }
 
   /** Numbers of the nodes whose samples are in message `group`, in the order of its rows. */
@@ -140,43 +134,39 @@ export class TelemetryLoad {
     })
   }
 
-  #telemetry({ partition, numbers: { length }, names }: Group, atMs: number): Output {
-    const at = new BigInt64Array(length).fill(BigInt(atMs))
-    const children = [
-      names,
-      makeData({ type: new TimestampMillisecond(), length, nullCount: 0, data: at }),
-      ...this.#columns.map((data) => makeData({ type: new Float32(), length, nullCount: 0, data })),
-    ]
-    const struct = new Struct(this.#schema.fields)
-    const data = makeData({ type: struct, length, nullCount: 0, children })
-    const writer = new RecordBatchStreamWriter()
-    writer.write(new RecordBatch(this.#schema, data))
-    writer.finish()
+  #telemetry(group: Group, atMs: number): Output {
+    const at = bytesOf(timesOf(group, atMs))
     return {
       topic: topicName(this.#load.topology, 'telemetry'),
-      partition,
+      partition: group.partition,
       key: null,
-      value: writer.toUint8Array(true),
+      value: this.#write(this.#telemetryFrame, group, [complete(at)]),
       headers: { 'content-type': 'application/vnd.apache.arrow.stream' },
     }
   }
 
-  #record({ partition, numbers: { length }, names }: Group, atMs: number): Output {
-    const at = bytesOf(new BigInt64Array(length).fill(BigInt(atMs)), length)
-    const offsets = bytesOf(names.valueOffsets, length + 1)
-    const value = this.#frame.write(length, [
-      complete(offsets, names.values.subarray(0, names.valueOffsets[length])),
-      complete(at),
-      complete(at),
-      ...this.#columns.map((column) => complete(bytesOf(column, length))),
-    ])
+  #record(group: Group, atMs: number): Output {
+    const at = bytesOf(timesOf(group, atMs))
     return {
       topic: topicName(this.#load.topology, 'node-log'),
-      partition,
+      partition: group.partition,
       key: null,
-      value,
+      value: this.#write(this.#frame, group, [complete(at), complete(at)]),
       headers: { [KIND]: 'samples', class: this.#load.nodeClass.name },
     }
+  }
+
+  #write(
+    frame: StreamTemplate,
+    { numbers: { length }, names }: Group,
+    times: readonly ColumnBuffers[],
+  ): Uint8Array {
+    const texts = names.values.subarray(0, names.valueOffsets[length])
+    return frame.write(length, [
+      complete(bytesOf(names.valueOffsets, length + 1), texts),
+      ...times,
+      ...this.#columns.map((column) => complete(bytesOf(column, length))),
+    ])
   }
 
   #fill(numbers: Uint32Array, ill: Ill): void {
@@ -214,11 +204,45 @@ export class TelemetryLoad {
   }
 }
 
+/** One sample of each node of a group, all zeros: what a library writes of telemetry. */
+function firstTelemetry({ name, metrics }: NodeClass, { numbers, names }: Group): Uint8Array {
+  const schema = new Schema(
+    [
+      new Field('node', new Utf8(), false),
+      new Field('at', new TimestampMillisecond(), false),
+      ...metrics.map((metric) => new Field(metric.name, new Float32(), true)),
+    ],
+    new Map([['class', name]]),
+  )
+  const { length } = numbers
+  const columns = metrics.map(() =>
+    makeData({ type: new Float32(), length, nullCount: 0, data: new Float32Array(length) }),
+  )
+  const at = new BigInt64Array(length)
+  const children = [
+    names,
+    makeData({ type: new TimestampMillisecond(), length, nullCount: 0, data: at }),
+    ...columns,
+  ]
+  const type = new Struct(schema.fields)
+  const writer = new RecordBatchStreamWriter()
+  writer.write(new RecordBatch(schema, makeData({ type, length, nullCount: 0, children })))
+  writer.finish()
+  return writer.toUint8Array(true)
+}
+
+function timesOf({ numbers: { length } }: Group, atMs: number): BigInt64Array {
+  return new BigInt64Array(length).fill(BigInt(atMs))
+}
+
 function complete(...buffers: readonly Uint8Array[]): ColumnBuffers {
   return { nullCount: 0, buffers: [new Uint8Array(0), ...buffers] }
 }
 
-function bytesOf(values: BigInt64Array | Int32Array | Float32Array, length: number): Uint8Array {
+function bytesOf(
+  values: BigInt64Array | Int32Array | Float32Array,
+  length = values.length,
+): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, length * values.BYTES_PER_ELEMENT)
 }
 

@@ -34,8 +34,8 @@ const SETTINGS = {
 
 type Limits = Values<typeof SETTINGS>
 
-/** Nodes of a pool × metrics whose history is kept. */
-const HISTORIES_MAX = 300_000
+/** Nodes of a pool whose history of a metric is kept: 48 bytes each. */
+const NODES_MAX = 100_000
 /** A history adapts over so many readings, and fifty times slower while it is exceeded. */
 const HISTORY_READINGS = 200
 const EXCEEDED_PACE = 0.02
@@ -44,8 +44,8 @@ const CUT_DEVIATIONS = 3
 const DEVIATION_MIN = 0.15
 const SCORE_MAX = 20
 const WEAR = 2
-/** Metrics of a class; further ones are left out. */
-const METRICS_MAX = 64
+/** Metrics of all classes together; further ones are left out. */
+const METRICS_MAX = 32
 
 const COUNT = 0
 const MEAN = 1
@@ -70,13 +70,18 @@ export const failSlow = detector({
   create: (values, pool): DetectorFold => new FailSlowFold(values, pool),
 })
 
+/** Of one metric of a class. */
+interface Watched {
+  readonly peers: PeerHistogram
+  readonly histories: NodeSlots
+}
+
 class FailSlowFold implements DetectorFold {
   readonly #limits: Limits
   readonly #pool: PoolId
-  readonly #histories = new NodeSlots(WIDTH, HISTORIES_MAX)
   /** By class and metric. */
-  readonly #peers = new Map<string, PeerHistogram>()
-  readonly #metrics = new Set<string>()
+  readonly #watched = new Map<string, Map<string, Watched>>()
+  #watchedCount = 0
 
   constructor(limits: Limits, pool: PoolId) {
     this.#limits = limits
@@ -85,38 +90,53 @@ class FailSlowFold implements DetectorFold {
 
   take(input: Parameters<DetectorFold['take']>[0], nowMs: number): readonly Finding[] {
     if (input.kind === 'departure') {
-      for (const metric of this.#metrics) this.#histories.forget(subjectOf(input.node, metric))
+      for (const { histories } of this.#all()) histories.forget(input.node)
       return NOTHING_FOUND
     }
     return input.kind === 'assessment' ? this.#judge(input, nowMs) : NOTHING_FOUND
   }
 
   stats(): Readonly<Record<string, number>> {
-    return { histories: this.#histories.size, leftOut: this.#histories.leftOutCount }
+    let [histories, leftOut] = [0, 0]
+    for (const watched of this.#all()) {
+      histories += watched.histories.size
+      leftOut += watched.histories.leftOutCount
+    }
+    return { histories, leftOut }
+  }
+
+  *#all(): Iterable<Watched> {
+    for (const ofClass of this.#watched.values()) yield* ofClass.values()
   }
 
   #judge({ row }: Sighting, nowMs: number): readonly Finding[] {
     if (row.readings === undefined) return NOTHING_FOUND
     const findings: Finding[] = []
-    for (const latencies of [row.readings.networkMs, row.readings.latencyMs]) {
-      for (const [metric, value] of Object.entries(latencies)) {
-        if (value > 0) this.#weigh(row.node, row.class, metric, value, nowMs, findings)
+    let ofClass = this.#watched.get(row.class)
+    if (ofClass === undefined) this.#watched.set(row.class, (ofClass = new Map()))
+    const { networkMs, latencyMs } = row.readings
+    for (const latencies of [networkMs, latencyMs]) {
+      for (const metric in latencies) {
+        const value = latencies[metric]
+        const watched = value > 0 ? this.#watch(ofClass, metric) : null
+        if (watched !== null) this.#weigh(watched, row.node, metric, value, nowMs, findings)
       }
     }
     return findings
   }
 
   #weigh(
+    { peers, histories }: Watched,
     node: NodeId,
-    nodeClass: string,
     metric: string,
     value: number,
     nowMs: number,
     findings: Finding[],
   ): void {
-    const peers = this.#peersOf(`${nodeClass}/${metric}`, metric)
-    const own = peers && this.#histories.open(subjectOf(node, metric))
-    if (peers === null || own === null || nowMs - own[TAKEN_AT] < this.#limits.spacing) return
+    const at = histories.open(node)
+    if (at < 0) return
+    if (nowMs - histories.values[at + TAKEN_AT] < this.#limits.spacing) return
+    const own = histories.values.subarray(at, at + WIDTH)
     own[TAKEN_AT] = nowMs
     const logarithm = Math.log(value)
     const shift = logarithm - own[MEAN]
@@ -127,6 +147,7 @@ class FailSlowFold implements DetectorFold {
     learn(own, logarithm, isKnown, times > 1)
     const points = this.#points(times)
     own[SCORE] = Math.max(0, Math.min(SCORE_MAX, own[SCORE] + (points === 0 ? -WEAR : points)))
+    if (own[SCORE] === 0 && own[LEVEL] === 0) return
     this.#tell(node, metric, value, own, view, times, nowMs, findings)
   }
 
@@ -159,7 +180,7 @@ class FailSlowFold implements DetectorFold {
   ): void {
     const { warningScore, errorScore } = this.#limits
     const score = own[SCORE]
-    const subject = subjectOf(node, metric)
+    const subject = `${node}/${metric}`
     const before = own[LEVEL]
     // It is left at half the score that it was reached at.
     const held = (level: number, limit: number) => before >= level && score >= limit / 2
@@ -191,14 +212,15 @@ class FailSlowFold implements DetectorFold {
     })
   }
 
-  #peersOf(key: string, metric: string): PeerHistogram | null {
-    let peers = this.#peers.get(key)
-    if (peers === undefined) {
-      if (this.#peers.size === METRICS_MAX) return null
-      this.#metrics.add(metric)
-      this.#peers.set(key, (peers = new PeerHistogram(this.#limits.peerWindow)))
+  #watch(ofClass: Map<string, Watched>, metric: string): Watched | null {
+    let watched = ofClass.get(metric)
+    if (watched === undefined) {
+      if (this.#watchedCount === METRICS_MAX) return null
+      this.#watchedCount++
+      const peers = new PeerHistogram(this.#limits.peerWindow)
+      ofClass.set(metric, (watched = { peers, histories: new NodeSlots(WIDTH, NODES_MAX) }))
     }
-    return peers
+    return watched
   }
 }
 
@@ -214,8 +236,4 @@ function learn(own: Float64Array, logarithm: number, isKnown: boolean, exceeded:
 
 function deviationOf(own: Float64Array): number {
   return Math.max(DEVIATION_MIN, Math.sqrt(own[VARIANCE]))
-}
-
-function subjectOf(node: NodeId, metric: string): string {
-  return `${node}/${metric}`
 }

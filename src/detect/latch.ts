@@ -7,7 +7,7 @@
 export type Level = 0 | 1 | 2
 
 /** Subjects that are not well at once; further ones are counted and left out. */
-export const LATCHED_MAX = 30_000
+export const LATCHED_MAX = 10_000
 
 interface Latched {
   level: Level
@@ -31,6 +31,10 @@ export class Latch {
 
   get leftOutCount(): number {
     return this.#leftOutCount
+  }
+
+  has(subject: string): boolean {
+    return this.#latched.has(subject)
   }
 
   level(subject: string): Level {

@@ -27,20 +27,25 @@ export class NodeSlots {
     return this.#leftOutCount
   }
 
-  /** The numbers of this name, zeros at first; a view that the next `open` may detach from the store. */
-  open(name: string): Float64Array | null {
+  /** All numbers; detached by the next `open`. */
+  get values(): Float64Array {
+    return this.#values
+  }
+
+  /** Where in `values` the numbers of this name begin, zeros at first; -1 where there is no room. */
+  open(name: string): number {
     let slot = this.#slots.get(name)
     if (slot === undefined) {
       if (this.#slots.size === this.#nodesMax) {
         this.#leftOutCount++
-        return null
+        return -1
       }
       slot = this.#free.pop() ?? this.#count++
       this.#slots.set(name, slot)
       this.#grow(slot)
       this.#values.fill(0, slot * this.#width, (slot + 1) * this.#width)
     }
-    return this.#values.subarray(slot * this.#width, (slot + 1) * this.#width)
+    return slot * this.#width
   }
 
   has(name: string): boolean {

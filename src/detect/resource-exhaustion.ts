@@ -25,8 +25,9 @@ const SETTINGS = {
 
 type Limits = Values<typeof SETTINGS>
 
-/** Series of a pool that are kept; further ones are counted and left out. */
-const SERIES_MAX = 50_000
+/** Nodes of a pool whose series of a resource is kept, 400 bytes each; further ones are counted and left out. */
+const NODES_MAX = 20_000
+const RESOURCES_MAX = 16
 /** Resources that keep what they have taken; a load comes and goes. */
 const FILLS = /^(memory|disk|swap|storage|filesystem|inode).*_utilization$/
 
@@ -48,8 +49,8 @@ export const resourceExhaustion = detector({
 class ExhaustionFold implements DetectorFold {
   readonly #limits: Limits
   readonly #pool: PoolId
-  readonly #series = new NodeSlots(WIDTH, SERIES_MAX)
-  readonly #resources = new Set<string>()
+  /** By resource. */
+  readonly #series = new Map<string, NodeSlots>()
 
   constructor(limits: Limits, pool: PoolId) {
     this.#limits = limits
@@ -58,27 +59,53 @@ class ExhaustionFold implements DetectorFold {
 
   take(input: Parameters<DetectorFold['take']>[0], nowMs: number): readonly Finding[] {
     if (input.kind === 'departure') {
-      for (const what of this.#resources) this.#series.forget(subjectOf(input.node, what))
+      for (const series of this.#series.values()) series.forget(input.node)
       return NOTHING_FOUND
     }
     if (input.kind !== 'assessment' || input.row.readings === undefined) return NOTHING_FOUND
     const findings: Finding[] = []
-    for (const [what, value] of Object.entries(input.row.readings.usageRatio)) {
-      if (FILLS.test(what)) this.#follow(input.row.node, what, value, nowMs, findings)
+    const { usageRatio } = input.row.readings
+    for (const what in usageRatio) {
+      const series = this.#seriesOf(what)
+      if (series !== null) {
+        this.#follow(series, input.row.node, what, usageRatio[what], nowMs, findings)
+      }
     }
     return findings
   }
 
   stats(): Readonly<Record<string, number>> {
-    return { series: this.#series.size, leftOut: this.#series.leftOutCount }
+    let [series, leftOut] = [0, 0]
+    for (const slots of this.#series.values()) {
+      series += slots.size
+      leftOut += slots.leftOutCount
+    }
+    return { series, leftOut }
   }
 
-  #follow(node: NodeId, what: string, value: number, nowMs: number, findings: Finding[]): void {
-    const subject = subjectOf(node, what)
-    if (value < this.#limits.watchFrom) return this.#drop(subject, what, findings)
-    const series = this.#series.open(subject)
-    if (series === null || !append(series, value, nowMs, this.#limits.spacing)) return
-    this.#resources.add(what)
+  /** Null for what does not fill up. */
+  #seriesOf(what: string): NodeSlots | null {
+    let series = this.#series.get(what)
+    if (series === undefined) {
+      if (!FILLS.test(what) || this.#series.size === RESOURCES_MAX) return null
+      this.#series.set(what, (series = new NodeSlots(WIDTH, NODES_MAX)))
+    }
+    return series
+  }
+
+  #follow(
+    slots: NodeSlots,
+    node: NodeId,
+    what: string,
+    value: number,
+    nowMs: number,
+    findings: Finding[],
+  ): void {
+    if (value < this.#limits.watchFrom) return this.#drop(slots, node, what, findings)
+    const at = slots.open(node)
+    if (at < 0) return
+    const series = slots.values.subarray(at, at + WIDTH)
+    if (!append(series, value, nowMs, this.#limits.spacing)) return
     const size = series[COUNT]
     if (size < this.#limits.readingsMin) return
     const points = series.subarray(HEAD, HEAD + 2 * size)
@@ -87,6 +114,7 @@ class ExhaustionFold implements DetectorFold {
     const before = series[LEVEL]
     series[LEVEL] = this.#levelOf(leftMs, before)
     if (series[LEVEL] === before) return
+    const subject = `${node}/${what}`
     if (series[LEVEL] === 0 || trend === null) {
       findings.push({ ok: true, subject, why: `${what} no longer rises towards its limit` })
       return
@@ -117,7 +145,7 @@ class ExhaustionFold implements DetectorFold {
       fault: {
         detector: resourceExhaustion.name,
         kind: 'resource-exhaustion',
-        subject: subjectOf(node, what),
+        subject: `${node}/${what}`,
         node,
         pool: this.#pool,
         atMs: nowMs,
@@ -137,11 +165,12 @@ class ExhaustionFold implements DetectorFold {
     }
   }
 
-  #drop(subject: string, what: string, findings: Finding[]): void {
-    if (!this.#series.has(subject)) return
-    const level = this.#series.open(subject)?.[LEVEL] ?? 0
-    this.#series.forget(subject)
-    if (level > 0) findings.push({ ok: true, subject, why: `${what} has room again` })
+  #drop(slots: NodeSlots, node: NodeId, what: string, findings: Finding[]): void {
+    if (!slots.has(node)) return
+    const level = slots.values[slots.open(node) + LEVEL]
+    slots.forget(node)
+    if (level === 0) return
+    findings.push({ ok: true, subject: `${node}/${what}`, why: `${what} has room again` })
   }
 }
 
@@ -155,8 +184,4 @@ function append(series: Float64Array, value: number, nowMs: number, spacingMs: n
   series[at + 1] = value
   series[COUNT] = Math.min(size + 1, POINTS_MAX)
   return true
-}
-
-function subjectOf(node: NodeId, what: string): string {
-  return `${node}/${what}`
 }

@@ -4,7 +4,6 @@
  */
 import type { Assessment } from '../core/assessment.ts'
 import type { FaultKind, Finding } from '../core/fault.ts'
-import type { NodeId } from '../core/ids.ts'
 import { detector, type DetectorFold, NOTHING_FOUND } from './detector.ts'
 import { Latch, type Level } from './latch.ts'
 import { count, number, ratio, type Values } from './settings.ts'
@@ -31,8 +30,9 @@ interface Rule {
   readonly kind: FaultKind
   readonly sign: 1 | -1
   readonly read: (row: Assessment) => { readonly what: string; readonly value: number } | null
-  readonly limits: (values: Limits) => readonly [warning: number, critical: number]
+  readonly limits: (values: Limits) => Pair
 }
+type Pair = readonly [warning: number, critical: number]
 
 const RULES: readonly Rule[] = [
   {
@@ -76,20 +76,44 @@ export const threshold = detector({
     return null
   },
   create(values): DetectorFold {
-    const latch = new Latch(values.persistence)
+    const watches = RULES.map((rule) => watchOf(rule, values))
+    const sum = (pick: (latch: Latch) => number) =>
+      watches.reduce((total, { latch }) => total + pick(latch), 0)
     return {
       take(input, nowMs) {
         if (input.kind === 'departure') {
-          for (const { name } of RULES) latch.forget(subjectOf(input.node, name))
+          for (const { latch } of watches) latch.forget(input.node)
           return NOTHING_FOUND
         }
         if (input.kind !== 'assessment' || input.row.trigger === 'liveness') return NOTHING_FOUND
-        return RULES.flatMap((rule) => judge(rule, input.row, values, latch, nowMs))
+        let findings = NOTHING_FOUND
+        for (const watch of watches) {
+          const finding = judge(watch, input.row, nowMs)
+          if (finding !== null) findings = [...findings, finding]
+        }
+        return findings
       },
-      stats: () => ({ latched: latch.size, leftOut: latch.leftOutCount }),
+      stats: () => ({
+        latched: sum((latch) => latch.size),
+        leftOut: sum((latch) => latch.leftOutCount),
+      }),
     }
   },
 })
+
+/** A rule with its limits, and the nodes that are not well by it. */
+interface Watch {
+  readonly rule: Rule
+  readonly limits: Pair
+  readonly held: Pair
+  readonly latch: Latch
+}
+
+function watchOf(rule: Rule, values: Limits): Watch {
+  const [warning, critical] = rule.limits(values)
+  const held: Pair = [heldFrom(warning, rule.sign, values), heldFrom(critical, rule.sign, values)]
+  return { rule, limits: [warning, critical], held, latch: new Latch(values.persistence) }
+}
 
 /** Values at which something begins or ends: the watcher tells at once where one is crossed. */
 export function turningPoints(values: Limits, name: Rule['name']): readonly number[] {
@@ -99,52 +123,41 @@ export function turningPoints(values: Limits, name: Rule['name']): readonly numb
 }
 
 function judge(
-  rule: Rule,
+  { rule, limits, held, latch }: Watch,
   row: Assessment,
-  values: Limits,
-  latch: Latch,
   nowMs: number,
-): readonly Finding[] {
+): Finding | null {
   const reading = rule.read(row)
-  if (reading === null) return NOTHING_FOUND
+  if (reading === null) return null
   const { name, kind, sign } = rule
-  const limits = rule.limits(values)
   const over = levelOf(reading.value, limits, sign)
-  const subject = subjectOf(row.node, name)
-  const before = latch.level(subject)
-  const held = levelOf(
-    reading.value,
-    limits.map((limit) => heldFrom(limit, sign, values)),
-    sign,
-  )
-  const level = latch.next(subject, over, held)
-  if (level === 0) {
-    return before === 0
-      ? NOTHING_FOUND
-      : [{ ok: true, subject, why: `${name} is within its limit` }]
-  }
   const { node, pool } = row
+  // Nearly every reading of a fleet is within its limit, as the one before it was.
+  if (over === 0 && !latch.has(node)) return null
+  const before = latch.level(node)
+  const level = latch.next(node, over, levelOf(reading.value, held, sign))
+  const subject = `${node}/${name}`
+  if (level === 0) {
+    return before === 0 ? null : { ok: true, subject, why: `${name} is within its limit` }
+  }
   const limit = limits[level - 1]
-  return [
-    {
-      ok: false,
-      fault: {
-        detector: threshold.name,
-        kind,
-        subject,
-        node,
-        pool,
-        atMs: nowMs,
-        severity: level === 2 ? 'critical' : 'warning',
-        confidenceRatio: 1,
-        evidence: [{ what: reading.what, value: reading.value, limit }],
-      },
+  return {
+    ok: false,
+    fault: {
+      detector: threshold.name,
+      kind,
+      subject,
+      node,
+      pool,
+      atMs: nowMs,
+      severity: level === 2 ? 'critical' : 'warning',
+      confidenceRatio: 1,
+      evidence: [{ what: reading.what, value: reading.value, limit }],
     },
-  ]
+  }
 }
 
-function levelOf(value: number, limits: readonly number[], sign: 1 | -1): Level {
-  const [warning, critical] = limits
+function levelOf(value: number, [warning, critical]: Pair, sign: 1 | -1): Level {
   if (sign * (value - critical) >= 0) return 2
   return sign * (value - warning) >= 0 ? 1 : 0
 }
@@ -154,16 +167,12 @@ function heldFrom(limit: number, sign: 1 | -1, { hysteresis }: Limits): number {
   return limit * (1 - sign * hysteresis)
 }
 
-function subjectOf(node: NodeId, name: Rule['name']): string {
-  return `${node}/${name}`
-}
-
 function largest(
   values: Readonly<Record<string, number>> | undefined,
 ): { readonly what: string; readonly value: number } | null {
-  let most: { readonly what: string; readonly value: number } | null = null
-  for (const [what, value] of Object.entries(values ?? {})) {
-    if (most === null || value > most.value) most = { what, value }
+  let [most, value] = ['', Number.NEGATIVE_INFINITY]
+  for (const what in values) {
+    if (values[what] > value) [most, value] = [what, values[what]]
   }
-  return most
+  return most === '' ? null : { what: most, value }
 }

@@ -144,8 +144,7 @@ export class ClassReport {
   /** Nodes that became suspect by phi accrual before they are silent, or are heard of again. */
   sendSuspects(telling: Telling): void {
     if (telling.late) return
-    const { table, nodeClass } = this.#options
-    const changes = this.#suspects.follow(table, nodeClass, telling.observedAtMs)
+    const changes = this.#suspects.follow(this.#options.table, telling.observedAtMs)
     const rows = changes.map(({ index, phi }) => {
       const row = this.#assess(telling, index, 'liveness')
       return phi === null ? row : { ...row, phi }

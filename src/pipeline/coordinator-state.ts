@@ -217,7 +217,7 @@ export class CoordinatorState {
   }
 
   #countedAs(pool: PoolId, zone: string | null, alarming: boolean): Counted {
-    const key = JSON.stringify([pool, zone, alarming])
+    const key = `${alarming ? 1 : 0}${zone === null ? 0 : 1}${pool.length}/${pool}${zone}`
     let counted = this.#counted.get(key)
     if (counted !== undefined) return counted
     if (this.#counted.size === COUNTED_MAX) this.#counted.clear()

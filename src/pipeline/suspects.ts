@@ -1,5 +1,4 @@
 /** Which nodes of a table are suspect by phi accrual: quiet for longer than their habit, not yet silent. */
-import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import { phiAccrual } from '../detect/phi-accrual.ts'
 import { isEnabled, valuesOf } from '../detect/settings.ts'
@@ -26,23 +25,26 @@ export class Suspects {
   /** Those that became suspect, with phi, and those that no longer are. */
   follow(
     table: NodeTable,
-    { heartbeatIntervalMs }: NodeClass,
     observedAtMs: number,
   ): readonly { readonly index: number; readonly phi: number | null }[] {
-    if (heartbeatIntervalMs === null || this.#suspicion === Infinity) return []
+    if (this.#suspicion === Infinity) return []
     const changes: { readonly index: number; readonly phi: number | null }[] = []
-    for (let index = 0; index < table.indexCount && changes.length < CHANGES_MAX; index++) {
-      const known = this.#indices.has(index)
-      // Nearly every node spoke within its interval: one comparison each.
-      if (!known && !(table.silentForMs(index, observedAtMs) > heartbeatIntervalMs)) continue
-      if (!table.isUsed(index)) continue
-      const phi = table.isSilent(index) ? Number.NaN : table.phi(index, observedAtMs)
-      const suspect = phi >= this.#suspicion
-      if (suspect === known) continue
-      if (suspect) this.#indices.add(index)
-      else this.#indices.delete(index)
-      // Its silence is told by the sweep.
-      if (suspect || !table.isSilent(index)) changes.push({ index, phi: suspect ? phi : null })
+    const suspects = table.suspects(observedAtMs, this.#suspicion)
+    if (this.#indices.size > 0) {
+      const still = new Set(suspects)
+      for (const index of this.#indices) {
+        if (still.has(index)) continue
+        if (changes.length === CHANGES_MAX) return changes
+        this.#indices.delete(index)
+        // Its silence is told by the sweep.
+        if (!table.isSilent(index)) changes.push({ index, phi: null })
+      }
+    }
+    for (const index of suspects) {
+      if (changes.length === CHANGES_MAX) break
+      if (this.#indices.has(index)) continue
+      this.#indices.add(index)
+      changes.push({ index, phi: Math.max(this.#suspicion, table.phi(index, observedAtMs)) })
     }
     return changes
   }

@@ -14,7 +14,7 @@ import { BatchStager } from './batch.ts'
 import { CohortCounter, percentiles } from './cohorts.ts'
 import { attributeValue, featureHash, featureNames, peerMetrics } from './features.ts'
 import { COHORTS_MAX, configure, instantiate, NO_NODE } from './kernel.ts'
-import { phiOf } from './phi.ts'
+import { deviationsAt, phiOf } from './phi.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { Metric, NodeClass, NodeEvent } from '../core/node.ts'
 import type { Cohort, CohortTable } from './cohorts.ts'
@@ -284,9 +284,13 @@ export class NodeTable {
     }
   }
 
-  /** Whether the index is some node's now. */
-  isUsed(index: number): boolean {
-    return this.#kernel.isUsed(index) !== 0
+  /** Nodes that are not silent, but quiet for longer than an interval and as surprisingly as `phi`. */
+  suspects(observedNowMs: number, phi: number): Uint32Array {
+    const { heartbeatIntervalMs } = this.#class
+    if (heartbeatIntervalMs === null) return new Uint32Array(0)
+    const count = this.#kernel.suspects(observedNowMs, heartbeatIntervalMs, deviationsAt(phi))
+    const { memory, listPointer } = this.#kernel
+    return new Uint32Array(memory.buffer, listPointer() >>> 0, count)
   }
 
   /** As of the last sweep. */

@@ -77,6 +77,36 @@ export function sweep(observedNow: f64, silence: f64): u32 {
   return count
 }
 
+/** Regular senders would otherwise be suspected after a hair's delay; see src/state/phi.ts. */
+const DEVIATION_RATIO_MIN: f64 = 0.25
+
+/**
+ * Lists the nodes that are not silent and have been quiet for longer than `quiet`, and for longer than
+ * their habit by so many deviations. Returns the count.
+ */
+export function suspects(observedNow: f64, quiet: f64, deviations: f64): u32 {
+  let count: u32 = 0
+  for (let first: u32 = 0; first < slotCount; first += LANES) {
+    const tile = tileOf(first)
+    const lanes = min<u32>(LANES, slotCount - first)
+    for (let lane: u32 = 0; lane < lanes; lane++) {
+      // Nearly every node spoke within its interval: one comparison each.
+      const gap = observedNow - load<f64>(seenObservedOf(tile, lane))
+      if (!(gap > quiet)) continue
+      const flags = load<u32>(flagsOf(tile, lane))
+      if ((flags & (USED | SEEN | SILENT)) != (USED | SEEN)) continue
+      const line = lineOf(tile, lane)
+      const mean = <f64>load<f32>(line, ARRIVAL_MEAN)
+      const spread = sqrt<f64>(<f64>load<f32>(line, ARRIVAL_VARIANCE))
+      const deviation = max<f64>(max<f64>(spread, mean * DEVIATION_RATIO_MIN), 1)
+      if (gap - mean < deviations * deviation) continue
+      store<u32>(listed + count * 4, first + lane)
+      count++
+    }
+  }
+  return count
+}
+
 export function isSilent(node: u32): u32 {
   return load<u32>(flagsOf(tileOf(node), laneOf(node))) & SILENT
 }

@@ -75,9 +75,6 @@ export function idPointer(node: u32): u32 {
 export function idLength(node: u32): u32 {
   return load<u32>(fieldOf(node, ID_LENGTH))
 }
-export function isUsed(node: u32): u32 {
-  return node < slotCount ? load<u32>(flagsOf(tileOf(node), laneOf(node))) & USED : 0
-}
 
 /** Slot of the id in the bytes, or NO_NODE. */
 export function lookUp(bytes: usize, length: u32): u32 {

@@ -1,8 +1,8 @@
 /**
  * Remembers who coordinates a transaction. kafkajs asks the cluster before each of the four steps of a
- * commit that go to a coordinator, which is four round trips of nine. Here it asks as a commit begins,
- * and again after any such step has failed at that broker: with a name older than the commit, its last
- * step could reach a coordinator that has moved, and the outcome would be unknown.
+ * commit that go to a coordinator, which is four round trips of nine. Here it asks once, and again after
+ * any such step has failed there. A coordinator that has moved is met by the first step of a commit,
+ * which kafkajs tries again before it has sent anything.
  */
 
 /** Names a coordinator, as kafkajs's producers ask for one. Its consumers leave the type out. */
@@ -34,24 +34,23 @@ const STEPS = [
 ] as const
 
 interface Known {
-  readonly broker: Broker
-  /** How many transactions had ended and how many steps had failed there when it was found. */
-  readonly endCount: number
+  /** Shared by those who ask at the same time. */
+  readonly found: Promise<Broker>
+  /** How many steps had failed there when it was found; null until then. */
+  failureCount: number | null
 }
 
 /** To be called once for each pair of classes. */
 export function rememberCoordinators({ broker, cluster }: CoordinatorClasses): void {
-  const endCounts = new WeakMap<Broker, number>()
-  const endCount = (of: Broker): number => endCounts.get(of) ?? 0
+  const failureCounts = new WeakMap<Broker, number>()
+  const failureCount = (of: Broker): number => failureCounts.get(of) ?? 0
   for (const name of STEPS) {
     const step = broker[name]
-    broker[name] = async function countingEnds(...args) {
+    broker[name] = async function countingFailures(...args) {
       try {
-        const answer = await step.apply(this, [...args])
-        if (name === 'endTxn') endCounts.set(this, endCount(this) + 1)
-        return answer
+        return await step.apply(this, [...args])
       } catch (error) {
-        endCounts.set(this, endCount(this) + 1)
+        failureCounts.set(this, failureCount(this) + 1)
         throw error
       }
     }
@@ -65,15 +64,26 @@ export function rememberCoordinators({ broker, cluster }: CoordinatorClasses): v
     if (ofCluster === undefined) known.set(this, (ofCluster = new Map()))
     const name = `${coordinatorType}/${groupId}`
     const last = ofCluster.get(name)
-    if (last !== undefined && endCount(last.broker) === last.endCount) {
-      const { nodeId } = last.broker
-      // It connects anew where the connection was lost.
-      const still = await this.findBroker({ nodeId }).catch(() => undefined)
-      if (still === last.broker) return still
+    if (last !== undefined) {
+      const broker = await last.found
+      if (failureCount(broker) === last.failureCount) {
+        // It connects anew where the connection was lost.
+        const still = await this.findBroker({ nodeId: broker.nodeId }).catch(() => undefined)
+        if (still === broker) return broker
+      }
+      if (ofCluster.get(name) === last) ofCluster.delete(name)
     }
-    ofCluster.delete(name)
-    const found = await find.call(this, asked)
-    ofCluster.set(name, { broker: found, endCount: endCount(found) })
-    return found
+    const asking = ofCluster.get(name)
+    if (asking !== undefined) return await asking.found
+    const now: Known = { found: find.call(this, asked), failureCount: null }
+    ofCluster.set(name, now)
+    try {
+      const found = await now.found
+      now.failureCount = failureCount(found)
+      return found
+    } catch (error) {
+      if (ofCluster.get(name) === now) ofCluster.delete(name)
+      throw error
+    }
   }
 }

@@ -63,71 +63,76 @@ export class RunningThresholds {
 
   /** A reading from 0 on, at the same distance from the last as any other. */
   push(index: number, reading: number): RunningReading {
-    const own = this.#open(index)
-    const warmingUp = own[COUNT] < WARM_UP_READINGS
-    const threshold = this.#threshold(own)
+    const own = index * WIDTH
+    const all = this.#open(own)
+    const warmingUp = all[own + COUNT] < WARM_UP_READINGS
+    const threshold = this.#threshold(all, own)
     const over = !warmingUp && reading >= threshold
-    const alarm = over && own[IN_ALARM] === 0
+    const alarm = over && all[own + IN_ALARM] === 0
     const remembered = warmingUp
       ? reading
-      : Math.min(reading, threshold + REMEMBERED_OVER_RATIO * (threshold - own[LEVEL]))
-    this.#followRun(own, remembered, over)
-    followLevel(own, remembered)
+      : Math.min(reading, threshold + REMEMBERED_OVER_RATIO * (threshold - all[own + LEVEL]))
+    this.#followRun(all, own, remembered, over)
+    followLevel(all, own, remembered)
     return { warmingUp, threshold, alarm, over }
   }
 
-  #open(index: number): Float64Array {
-    const end = (index + 1) * WIDTH
+  /** No view of a node's own numbers: one for each reading would be garbage by the million. */
+  #open(own: number): Float64Array {
+    const end = own + WIDTH
     if (end > this.#states.length) {
       const grown = new Float64Array(2 * end)
       grown.set(this.#states)
       this.#states = grown
     }
-    return this.#states.subarray(index * WIDTH, end)
+    return this.#states
   }
 
-  #threshold(own: Float64Array): number {
-    if (own[COUNT] < WARM_UP_READINGS) return Number.POSITIVE_INFINITY
+  #threshold(all: Float64Array, own: number): number {
+    if (all[own + COUNT] < WARM_UP_READINGS) return Number.POSITIVE_INFINITY
     const { readingsPerDay, falseRunsPerDay } = this.#options
     // Before the first run has ended, excesses are thought to be as wide as the readings are.
-    const mean = own[RUNS] === 0 ? own[SCALE] : own[MEAN]
-    const rarity = (Math.max(own[RATE], 1 / READINGS_KEPT) * readingsPerDay) / falseRunsPerDay
-    if (rarity <= 1) return own[LEVEL]
-    const variance = own[SQUARE] - mean * mean
-    const ratio = own[RUNS] < 5 || variance <= 0 ? 1 : (mean * mean) / variance
+    const mean = all[own + RUNS] === 0 ? all[own + SCALE] : all[own + MEAN]
+    const rarity = (Math.max(all[own + RATE], 1 / READINGS_KEPT) * readingsPerDay) / falseRunsPerDay
+    if (rarity <= 1) return all[own + LEVEL]
+    const variance = all[own + SQUARE] - mean * mean
+    const ratio = all[own + RUNS] < 5 || variance <= 0 ? 1 : (mean * mean) / variance
     const shape = Math.max(-SHAPE_MAX, Math.min(SHAPE_MAX, (1 - ratio) / 2))
     const scale = mean * (1 - shape)
     const isExponential = Math.abs(shape) < 1e-3
-    return own[LEVEL] + scale * (isExponential ? Math.log(rarity) : (rarity ** shape - 1) / shape)
+    return (
+      all[own + LEVEL] + scale * (isExponential ? Math.log(rarity) : (rarity ** shape - 1) / shape)
+    )
   }
 
-  #followRun(own: Float64Array, value: number, over: boolean): void {
-    if (over) own[IN_ALARM] = 1
-    if (own[COUNT] < WARM_UP_READINGS / 2) return
-    const isExcess = value > own[LEVEL]
-    own[SINCE_OVER] = isExcess ? 0 : own[SINCE_OVER] + 1
-    if (isExcess) own[PEAK] = Math.max(own[PEAK], value - own[LEVEL])
-    const ended = own[PEAK] > 0 && own[SINCE_OVER] > GAP_MAX
-    const weight = 1 / Math.min(own[COUNT] + 1, READINGS_KEPT)
-    own[RATE] += weight * ((ended ? 1 : 0) - own[RATE])
+  #followRun(all: Float64Array, own: number, value: number, over: boolean): void {
+    if (over) all[own + IN_ALARM] = 1
+    if (all[own + COUNT] < WARM_UP_READINGS / 2) return
+    const isExcess = value > all[own + LEVEL]
+    all[own + SINCE_OVER] = isExcess ? 0 : all[own + SINCE_OVER] + 1
+    if (isExcess) all[own + PEAK] = Math.max(all[own + PEAK], value - all[own + LEVEL])
+    const ended = all[own + PEAK] > 0 && all[own + SINCE_OVER] > GAP_MAX
+    const weight = 1 / Math.min(all[own + COUNT] + 1, READINGS_KEPT)
+    all[own + RATE] += weight * ((ended ? 1 : 0) - all[own + RATE])
     if (!ended) return
-    const share = 1 / Math.min(++own[RUNS], RUNS_KEPT)
-    own[MEAN] += share * (own[PEAK] - own[MEAN])
-    own[SQUARE] += share * (own[PEAK] * own[PEAK] - own[SQUARE])
-    own[PEAK] = 0
-    own[IN_ALARM] = 0
+    const share = 1 / Math.min(++all[own + RUNS], RUNS_KEPT)
+    all[own + MEAN] += share * (all[own + PEAK] - all[own + MEAN])
+    all[own + SQUARE] += share * (all[own + PEAK] * all[own + PEAK] - all[own + SQUARE])
+    all[own + PEAK] = 0
+    all[own + IN_ALARM] = 0
   }
 }
 
 /** Steps up where the reading is over the level and down where it is not, in the ratio of the quantile. */
-function followLevel(own: Float64Array, value: number): void {
-  const count = ++own[COUNT]
+function followLevel(all: Float64Array, own: number, value: number): void {
+  const count = ++all[own + COUNT]
   if (count === 1) {
-    own[LEVEL] = value
+    all[own + LEVEL] = value
     return
   }
   const pace = 1 / Math.min(count, READINGS_KEPT)
-  own[SCALE] += pace * (Math.abs(value - own[LEVEL]) - own[SCALE])
-  const step = own[SCALE] * Math.max(pace, 0.02)
-  own[LEVEL] += value > own[LEVEL] ? step * LEVEL_QUANTILE : -step * (1 - LEVEL_QUANTILE)
+  all[own + SCALE] += pace * (Math.abs(value - all[own + LEVEL]) - all[own + SCALE])
+  const step = all[own + SCALE] * Math.max(pace, 0.02)
+  all[own + LEVEL] +=
+    value > all[own + LEVEL] ? step * LEVEL_QUANTILE : -step * (1 - LEVEL_QUANTILE)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { phiOf } from '../../../src/state/phi.ts'
+import { deviationsAt, phiOf } from '../../../src/state/phi.ts'
 import { PROBE, samplesIpc } from '../../support/node-class.ts'
 import { newTable, OBSERVED } from '../../support/node-program.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
@@ -94,6 +94,43 @@ describe('phi', () => {
     const phis = [0, 5_000, 6_000, 10_000, 60_000, 3e10].map((ms) => phiOf(ms, 5_000, 0))
     expect(phis).toEqual([...phis].sort((a, b) => a - b))
     expect(phis.every(Number.isFinite)).toBe(true)
+  })
+
+  test.each([0.05, 0.3, 1, 3, 8, 12, 16])('of %s is reached after so many deviations', (phi) => {
+    const [mean, deviation] = [8_000, 4_000]
+    const gap = mean + deviationsAt(phi) * deviation
+    expect(phiOf(gap, mean, deviation ** 2)).toBeCloseTo(phi, 9)
+  })
+
+  test('tells who is suspect: quiet for longer than an interval and its habit, and not silent', () => {
+    const table = newTable()
+    const names = ['steady', 'slow', 'ragged', 'young'] as NodeId[]
+    const at = (name: NodeId, atMs: number) =>
+      table.foldEvent({ kind: 'heartbeat', node: name, atMs, component: null }, atMs, {
+        watermarkMs: atMs,
+        atMs,
+      })
+    for (let n = 0; n <= 200; n++) {
+      at(names[0], n * 2_000)
+      at(names[1], n * 4_000 - 400_000)
+      at(names[2], n * 3_000 + (n % 3) * 900 - 201_800)
+    }
+    at(names[3], 400_000)
+    let seen = 0
+    for (let nowMs = 400_000; nowMs < 425_000; nowMs += 250) {
+      table.sweep(nowMs)
+      for (const limit of [0.5, 2, 8]) {
+        const expected = names.flatMap((_, index) => {
+          const isQuiet = table.silentForMs(index, nowMs) > (PROBE.heartbeatIntervalMs ?? 0)
+          return isQuiet && !table.isSilent(index) && table.phi(index, nowMs) >= limit
+            ? [index]
+            : []
+        })
+        expect([...table.suspects(nowMs, limit)]).toEqual(expected)
+        seen += expected.length
+      }
+    }
+    expect(seen).toBeGreaterThan(50)
   })
 
   test('learns the rhythm of a node: a slow sender is less suspect', () => {

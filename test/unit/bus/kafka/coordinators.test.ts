@@ -80,12 +80,27 @@ describe('a coordinator', () => {
     expect(world.asked).toHaveLength(2)
   })
 
-  test('is asked for again in the next transaction', async () => {
+  test('is asked for once by steps that begin at the same time', async () => {
+    const { world, find } = kafka()
+    const found = await Promise.all([find(TRANSACTION), find(TRANSACTION)])
+    expect(found.map(({ nodeId }) => nodeId)).toEqual(['1', '1'])
+    expect(world.asked).toHaveLength(1)
+  })
+
+  test('that nobody could name is asked for again', async () => {
+    const { world, find } = kafka()
+    world.at = '3'
+    await expect(find(TRANSACTION)).rejects.toThrow('BROKER_NOT_FOUND')
+    world.at = '2'
+    expect((await find(TRANSACTION)).nodeId).toBe('2')
+  })
+
+  test('is not asked for again in the next transaction', async () => {
     const { world, find } = kafka()
     for (let count = 1; count <= 3; count++) {
       await find(TRANSACTION)
       await expect((await find(TRANSACTION)).endTxn()).resolves.toBe('1')
-      expect(world.asked).toHaveLength(count)
+      expect(world.asked).toHaveLength(1)
     }
   })
 
