@@ -7,6 +7,8 @@
  */
 import { assert } from './errors.ts'
 
+/** Under the arrival clock each owner ticks its partition so often. */
+export const TICK_INTERVAL_MS = 1_000
 /** What one gap between watermarks may add to observed time under the arrival clock, ms. */
 export const OBSERVED_GAP_MAX_MS = 2_000
 

@@ -16,6 +16,8 @@ export class NodeDesk {
   readonly #outbox: Outbox
   /** In the order in which they became out of date. */
   readonly #waiting = new Set<NodeState>()
+  /** Goes on where it was: begun anew for each record, it would step over all that were taken out. */
+  #next = this.#waiting.values()
   /** Whose record says that something happened to them. */
   readonly #stirred = new WeakSet<NodeState>()
   #allowance = NODES_AT_ONCE_MAX
@@ -45,8 +47,12 @@ export class NodeDesk {
       this.#allowance = Math.min(NODES_AT_ONCE_MAX, this.#allowance + earned)
       this.#allowedAtMs = nowMs
     }
-    for (const node of this.#waiting) {
-      if (this.#allowance === 0) return
+    while (this.#allowance > 0 && this.#waiting.size > 0) {
+      const { value: node } = this.#next.next()
+      if (node === undefined) {
+        this.#next = this.#waiting.values()
+        continue
+      }
       this.#allowance -= 1
       this.#write(node)
     }

@@ -11,8 +11,11 @@ import { actingPointOf } from '../decide/acting-point.ts'
 export const DETAILED_NODES_MAX = 1_000
 /** A smaller change of probability is none between grid times. */
 const PROBABILITY_STEP = 0.05
-/** A node of which there is nothing new is told of once in so many grid times, each in its turn. */
-const REFRESH_GRID_TIMES = 10
+/** A node of which there is nothing new is told of once in so many intervals, each at a time of its own. */
+const REFRESH_INTERVALS = 10
+
+/** Of 2^32, by the golden ratio: multiples of it lie apart. */
+const GOLDEN = 2_654_435_761
 
 /** `assessment`: for the coordinator alone; `prediction`: for everybody. */
 export type Worth = 'nothing' | 'assessment' | 'prediction'
@@ -30,6 +33,8 @@ export class ReportRule {
   readonly #intervalMs: number
   /** By node index, as last told; NaN before. */
   #sent = new Float32Array(0)
+  /** By node index: the turn in which it was last told of, cut to 16 bits. */
+  #turn = new Uint16Array(0)
 
   constructor(model: ModelRef, policies: readonly Policy[], intervalMs: number) {
     const acting = policies.flatMap((policy) => {
@@ -58,13 +63,18 @@ export class ReportRule {
 
   /** What is worth telling is remembered as told. */
   take(scored: Scored, nodeCount: number): Worth {
-    if (scored.index >= this.#sent.length) this.#grow(scored.index)
-    const worth = this.#judge(scored, this.#sent[scored.index], nodeCount <= DETAILED_NODES_MAX)
-    if (worth !== 'nothing') this.#sent[scored.index] = scored.probability
+    const { index, probability } = scored
+    if (index >= this.#sent.length) this.#grow(index)
+    const turn = this.#turnOf(scored)
+    const isDue = turn !== this.#turn[index]
+    const worth = this.#judge(scored, this.#sent[index], isDue, nodeCount <= DETAILED_NODES_MAX)
+    if (worth === 'nothing') return worth
+    this.#sent[index] = probability
+    this.#turn[index] = turn
     return worth
   }
 
-  #judge({ index, probability, atMs, grid }: Scored, sent: number, detailed: boolean): Worth {
+  #judge({ probability, grid }: Scored, sent: number, isDue: boolean, detailed: boolean): Worth {
     const isFirst = Number.isNaN(sent)
     if (detailed && (grid || isFirst)) return 'prediction'
     // From the lowest point on each row may count towards a policy's persistence.
@@ -72,7 +82,7 @@ export class ReportRule {
     if (!isFirst) {
       const moved = Math.abs(probability - sent) >= PROBABILITY_STEP
       if (moved || this.#side(probability) !== this.#side(sent)) return 'prediction'
-      return grid && this.#isDue(index, atMs) ? 'assessment' : 'nothing'
+      return isDue && !detailed ? 'assessment' : 'nothing'
     }
     return this.mayAct(probability) ? 'prediction' : 'assessment'
   }
@@ -84,8 +94,10 @@ export class ReportRule {
     return side
   }
 
-  #isDue(index: number, atMs: number): boolean {
-    return (Math.floor(atMs / this.#intervalMs) + index) % REFRESH_GRID_TIMES === 0
+  /** Turns of different nodes begin at different times: their rows at a grid time come all at once. */
+  #turnOf({ index, atMs }: Scored): number {
+    const phase = (Math.imul(index, GOLDEN) >>> 0) / 2 ** 32
+    return Math.floor(atMs / (REFRESH_INTERVALS * this.#intervalMs) + phase) & 0xffff
   }
 
   #grow(index: number): void {
@@ -94,5 +106,8 @@ export class ReportRule {
     )
     grown.set(this.#sent)
     this.#sent = grown
+    const turns = new Uint16Array(grown.length)
+    turns.set(this.#turn)
+    this.#turn = turns
   }
 }

@@ -3,6 +3,7 @@
  * tests of the whole loop all start. It knows no configuration file, no HTTP and no fleet.
  */
 import type { Bus } from '../core/bus.ts'
+import { TICK_INTERVAL_MS } from '../core/clock.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
@@ -31,7 +32,6 @@ import {
 export const ROLES = ['ingest', 'watcher', 'coordinator'] as const
 export type RoleName = (typeof ROLES)[number]
 
-const TICK_INTERVAL_MS = 1_000
 const READY_POLL_MS = 20
 
 export interface ServiceOptions {

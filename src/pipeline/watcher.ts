@@ -7,7 +7,7 @@
  */
 import type { AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
-import { FoldClock, OBSERVED_GAP_MAX_MS, ObservedClock } from '../core/clock.ts'
+import { FoldClock, OBSERVED_GAP_MAX_MS, ObservedClock, TICK_INTERVAL_MS } from '../core/clock.ts'
 import { DEFAULT_POOL, type PoolId } from '../core/ids.ts'
 import {
   kindOf,
@@ -34,8 +34,10 @@ import { assignModels, type ModelSource, noteFate } from './watcher-models.ts'
 /** A watermark older than this means our own view is behind: nodes are `unknown`, not silent. */
 export const LATE_AFTER_MS = 10_000
 
-/** Rows due at a grid time that one record makes: a quarter of a millisecond's work. */
-const DUE_ROWS_PER_RECORD = 256
+/** Rows due at a grid time that one record makes: a tenth of a millisecond's work. */
+const DUE_ROWS_PER_RECORD = 96
+/** Ticks alone make all of them within this share of an interval, where records are few. */
+const DUE_WITHIN_RATIO = 0.5
 
 export interface WatcherOptions {
   readonly partition: number
@@ -58,6 +60,7 @@ export interface WatcherOptions {
 
 /** One node class of a watcher: its table and what is said of its nodes. */
 interface ClassState {
+  readonly nodeClass: NodeClass
   readonly table: NodeTable
   readonly report: ClassReport
   readonly judge: ClassJudge
@@ -91,7 +94,7 @@ export class WatcherFold implements Fold {
     const champion = predictor && { id: null, reference: null, ...first, predictor }
     const judge = new ClassJudge({ ...this.#options, nodeClass, table }, champion)
     const report = new ClassReport({ ...this.#options, nodeClass, table, predictor, judge })
-    return { table, report, judge }
+    return { nodeClass, table, report, judge }
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -228,6 +231,7 @@ export class WatcherFold implements Fold {
       const { table, report, judge } = state
       this.#due.add(state)
       if (clock === 'driven') await this.#makeAllDue(state, telling)
+      else await this.#makeSomeDue(state, telling, dueRowsPerTick(state))
       const { silent, live } = table.sweep(telling.observedAtMs)
       report.sendLiveness(telling, [...silent, ...live])
       report.sendSuspects(telling)
@@ -299,6 +303,11 @@ export class WatcherFold implements Fold {
       ),
     )
   }
+}
+
+function dueRowsPerTick({ table, nodeClass }: ClassState): number {
+  const ticks = (DUE_WITHIN_RATIO * nodeClass.predictionIntervalMs) / TICK_INTERVAL_MS
+  return Math.ceil(table.nodeCount / Math.max(1, ticks))
 }
 
 /** A driven clock moves in the driver's steps: a gap may then add one heartbeat of the slowest class. */

@@ -1,6 +1,6 @@
 /**
  * kafkajs with some of its functions replaced by ours of the same result: how a request is written
- * (produce-request.ts), how fetched records are read (fetched-records.ts, fetched-batch.ts), how records
+ * (produce-request.ts, encoder.ts), how fetched records are read (fetched-records.ts, fetched-batch.ts), how records
  * are split over partitions. They are bound while kafkajs loads, so it is loaded here, anew where
  * somebody has loaded it before, and nothing else in this folder imports it but for its types.
  */
@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 
 import { assert } from '../../core/errors.ts'
 import { checksumOf } from './checksum-kernel.ts'
+import { type EncoderClass, pooledEncoder } from './encoder.ts'
 import { FetchedBatch } from './fetched-batch.ts'
 import { recordDecoder } from './fetched-records.ts'
 import { groupByPartition } from './partitions.ts'
@@ -20,6 +21,8 @@ const require = createRequire(import.meta.url)
 
 /** Path → what takes the place of what is exported there. */
 const REPLACEMENTS: Readonly<Record<string, (theirs: unknown) => unknown>> = {
+  // First, for the others load it.
+  'kafkajs/src/protocol/encoder': (theirs) => pooledEncoder(theirs as EncoderClass),
   'kafkajs/src/protocol/request': () => frameRequest,
   'kafkajs/src/network/socket': () => createSocket,
   'kafkajs/src/network/socketFactory': () => socketFactory,

@@ -94,23 +94,31 @@ test.each<{ because: string; seen: readonly Seen[]; policies?: readonly Policy[]
 })
 
 describe('a node of which there is nothing new', () => {
-  test('is told of once in ten grid times', () => {
-    const quiet = Array.from({ length: 31 }, (_, time) => ({ p: 0.01, grid: time > 0, time }))
-    const told = judged(
-      quiet.map((each) => ({ ...each, worth: 'nothing' as const })),
-      [DEFAULT_POLICY],
-    )
+  test.each(['grid times', 'samples'])('is told of once in ten intervals, at %s', (when) => {
+    const quiet = Array.from({ length: 31 }, (_, time) => ({
+      p: 0.01,
+      grid: when === 'grid times' && time > 0,
+      time,
+      worth: 'nothing' as const,
+    }))
+    const told = judged(quiet, [DEFAULT_POLICY])
     expect(told.slice(1).filter((worth) => worth === 'assessment')).toHaveLength(3)
     expect(told).not.toContain('prediction')
   })
 
   test('is told of at other times than its neighbours', () => {
     const rule = new ReportRule(MODEL, [DEFAULT_POLICY], INTERVAL_MS)
-    const told = Array.from({ length: 100 }, (_, index) => {
-      rule.take({ index, probability: 0.01, atMs: 0, grid: false }, LARGE)
-      return rule.take({ index, probability: 0.01, atMs: INTERVAL_MS, grid: true }, LARGE)
-    })
-    expect(told.filter((worth) => worth === 'assessment')).toHaveLength(10)
+    const nodes = Array.from({ length: 100 }, (_, index) => index)
+    const toldAt = (time: number) =>
+      nodes.filter((index) => {
+        const scored = { index, probability: 0.01, atMs: time * INTERVAL_MS, grid: time > 0 }
+        return rule.take(scored, LARGE) === 'assessment'
+      }).length
+    expect(toldAt(0)).toBe(100)
+    for (let time = 1; time <= 20; time++) {
+      expect(toldAt(time)).toBeGreaterThanOrEqual(8)
+      expect(toldAt(time)).toBeLessThanOrEqual(12)
+    }
   })
 })
 
