@@ -102,8 +102,8 @@ export class CommandDesk {
       deadlineMs: command.expiresAtMs + EXPIRY_GRACE_MS,
       withdrawn: false,
     })
-    const busy = pool.busy[lane]
-    busy.set(command.node, (busy.get(command.node) ?? 0) + 1)
+    pool.dueMs = Math.min(pool.dueMs, command.expiresAtMs + EXPIRY_GRACE_MS)
+    pool.repairs.begin(lane, command.node)
     if (command.workload !== null && lane !== 'release') {
       pool.flightOf.set(command.workload, command.commandId)
     }
@@ -168,10 +168,10 @@ export class CommandDesk {
     if (action !== 'cancel') this.#state.touch(flight.incident.node)
   }
 
-  #noteCordon({ shielded }: PoolState, { command, incident }: Flight): void {
+  #noteCordon({ repairs }: PoolState, { command, incident }: Flight): void {
     const { node } = incident
-    if (command.action === 'cordon') shielded.add(node.id)
-    if (command.action === 'uncordon' || command.action === 'fence') shielded.delete(node.id)
+    if (command.action === 'cordon') repairs.shield(node.id)
+    if (command.action === 'uncordon' || command.action === 'fence') repairs.unshield(node.id)
     if (command.action === 'cordon' || command.action === 'fence') node.cordonedBy = incident.id
     if (command.action === 'uncordon') node.cordonedBy = null
   }
@@ -210,9 +210,7 @@ export class CommandDesk {
       const oldest = pool.finished.keys().next().value
       if (oldest !== undefined) pool.finished.delete(oldest)
     }
-    const count = (pool.busy[lane].get(node) ?? 1) - 1
-    if (count === 0) pool.busy[lane].delete(node)
-    else pool.busy[lane].set(node, count)
+    pool.repairs.end(lane, node)
     if (workload !== null && pool.flightOf.get(workload) === commandId) {
       pool.flightOf.delete(workload)
     }
@@ -281,12 +279,12 @@ export class CommandDesk {
   }
 
   /** Takes back what was sent and has not begun. What has begun goes on: half a move is worse. */
-  withdraw(pool: PoolState, reason: string, only: (flight: Flight) => boolean): void {
-    for (const flight of pool.flights.values()) {
+  withdraw(reason: string, flights: Iterable<Flight>): void {
+    for (const flight of flights) {
       if (flight.withdrawn || flight.lane === 'release' || flight.command.workload === null)
         continue
       const state = this.#stepOf(flight)?.state
-      if ((state === 'sent' || state === 'accepted') && only(flight)) this.cancel(flight, [reason])
+      if (state === 'sent' || state === 'accepted') this.cancel(flight, [reason])
     }
   }
 
@@ -312,4 +310,12 @@ export class CommandDesk {
       evidence: [{ what: 'state', value: result.state, limit: null }],
     })
   }
+}
+
+/** What is in flight for an incident. */
+export function flightsOf({ flights }: PoolState, { steps }: Incident): readonly Flight[] {
+  return [...steps.values()].flatMap(({ commandId }) => {
+    const flight = commandId === null ? undefined : flights.get(commandId)
+    return flight === undefined ? [] : [flight]
+  })
 }

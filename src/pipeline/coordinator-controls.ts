@@ -1,7 +1,7 @@
 /** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
 import { never } from '../core/errors.ts'
 import type { ApprovalControl, PoolControl } from '../core/policy.ts'
-import type { CommandDesk } from './coordinator-commands.ts'
+import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { type CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 
@@ -47,7 +47,7 @@ export class ControlDesk {
       }
     }
     // A refusal is told again after an operator spoke: the answer may be another one.
-    for (const incident of pool.incidents.values()) incident.refused = new Set()
+    for (const incident of pool.incidents.all()) pool.incidents.setRefused(incident, new Set())
     this.#journal(pool, control)
     this.#withdraw(pool, control)
     for (const rail of EVERY_RAIL) pool.woken.add(rail)
@@ -56,20 +56,23 @@ export class ControlDesk {
 
   #withdraw(pool: PoolState, control: PoolControl): void {
     if (control.kind === 'stop' && control.stopped) {
-      this.#commands.withdraw(pool, `The pool was stopped: ${control.reason}.`, () => true)
+      this.#commands.withdraw(`The pool was stopped: ${control.reason}.`, pool.flights.values())
     }
     if (control.kind === 'mode' && control.mode !== 'enforce') {
-      this.#commands.withdraw(pool, `The mode is now ${control.mode}.`, () => true)
+      this.#commands.withdraw(`The mode is now ${control.mode}.`, pool.flights.values())
     }
     if (control.kind === 'veto' && control.veto) {
       const reason = `Node ${control.node} was vetoed: ${control.reason}.`
-      this.#commands.withdraw(pool, reason, ({ command }) => command.node === control.node)
+      const ofNode = [...pool.flights.values()].filter(
+        ({ command }) => command.node === control.node,
+      )
+      this.#commands.withdraw(reason, ofNode)
     }
   }
 
   #takeApproval(control: ApprovalControl): void {
     const { incident: id, approved, by, reason } = control
-    const pool = [...this.#state.pools.values()].find(({ incidents }) => incidents.has(id))
+    const pool = [...this.#state.pools.values()].find(({ incidents }) => incidents.get(id))
     const incident = pool?.incidents.get(id)
     if (pool === undefined || incident === undefined) {
       // With no pool it was sent to every coordinator, and is another one's.
@@ -80,9 +83,9 @@ export class ControlDesk {
     this.#journal(pool, control)
     if (!approved) {
       const why = `The approval was taken back: ${reason}.`
-      this.#commands.withdraw(pool, why, (flight) => flight.incident === incident)
+      this.#commands.withdraw(why, flightsOf(pool, incident))
     }
-    incident.refused = new Set()
+    pool.incidents.setRefused(incident, new Set())
     pool.stirred.add(incident)
     pool.dirty = true
   }

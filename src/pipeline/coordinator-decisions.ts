@@ -13,7 +13,6 @@ import {
   type Ask,
   type Held,
   isSharedCause,
-  type Lane,
   laneOf,
   type RailCheck,
 } from '../decide/admission.ts'
@@ -64,18 +63,18 @@ export class DecisionDesk {
   /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
   decide(pool: PoolState): void {
     pool.dirty = false
-    pool.dueMs = Number.POSITIVE_INFINITY
+    const isDue = this.#outbox.nowMs >= pool.dueMs
     const waiting = this.#inOrder(this.#awake(pool))
     pool.woken.clear()
     pool.stirred.clear()
     for (const incident of waiting) {
       if (this.#isOver(incident)) continue
       this.#advance(pool, incident)
+      pool.dueMs = Math.min(pool.dueMs, incident.dueMs)
     }
     this.#tellSharedCauses(pool)
-    for (const { deadlineMs } of pool.flights.values())
-      pool.dueMs = Math.min(pool.dueMs, deadlineMs)
-    for (const { dueMs } of pool.incidents.values()) pool.dueMs = Math.min(pool.dueMs, dueMs)
+    // Until then it may be too early, which costs a look in vain.
+    if (isDue) pool.dueMs = earliest(pool)
   }
 
   /** An alarm that is not raised yet: admission says why nothing is done, and it is journaled. */
@@ -87,11 +86,10 @@ export class DecisionDesk {
 
   /** Those that something has changed for; a pool may have thousands that wait for an operator. */
   #awake({ incidents, stirred, woken }: PoolState): readonly Incident[] {
-    const awake: Incident[] = []
-    for (const incident of incidents.values()) {
-      if (stirred.has(incident) || anyOf(incident.refused, woken)) awake.push(incident)
-    }
-    return awake
+    const awake = new Set<Incident>()
+    for (const incident of stirred) if (incidents.get(incident.id) === incident) awake.add(incident)
+    for (const rail of woken) for (const incident of incidents.refusedBy(rail)) awake.add(incident)
+    return [...awake]
   }
 
   /** Undoing first, then recovery by the most urgent workload, then what is likeliest to fail. */
@@ -173,7 +171,7 @@ export class DecisionDesk {
       refused.add(admission.rail)
       if (!WORKLOAD_RAILS.has(admission.rail)) break
     }
-    incident.refused = refused
+    pool.incidents.setRefused(incident, refused)
   }
 
   /** The plan follows the placements: a workload found on the node later gets its step as well. */
@@ -233,7 +231,7 @@ export class DecisionDesk {
   ): Ask {
     const policy = this.#policyFor(pool)
     const { nowMs } = this.#outbox
-    const busy = busyNodes(pool, laneOf(action))
+    const lane = laneOf(action)
     const other = node.acted !== null && node.acted.incidentId !== incident?.id
     return {
       action,
@@ -258,8 +256,8 @@ export class DecisionDesk {
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {
         nodeCount: pool.activeNodeCount,
-        busyCount: busy.count,
-        nodeIsBusy: busy.has(node.id),
+        busyCount: pool.repairs.count(lane),
+        nodeIsBusy: pool.repairs.has(lane, node.id),
       },
       target: workload === null ? null : () => this.#target(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
@@ -382,20 +380,12 @@ export class DecisionDesk {
   }
 }
 
-/** Nodes in repair: those with a command in flight, and before a failure those kept from work. */
-function busyNodes({ busy, shielded }: PoolState, lane: Lane) {
-  const inFlight = busy[lane]
-  if (lane !== 'preemptive') {
-    return { count: inFlight.size, has: (node: NodeId) => inFlight.has(node) }
-  }
-  let count = inFlight.size
-  for (const node of shielded) if (!inFlight.has(node)) count++
-  return { count, has: (node: NodeId) => inFlight.has(node) || shielded.has(node) }
-}
-
-function anyOf(rails: ReadonlySet<Rail>, woken: ReadonlySet<Rail>): boolean {
-  for (const rail of rails) if (woken.has(rail)) return true
-  return false
+/** When time alone changes something next. */
+function earliest({ flights, incidents }: PoolState): number {
+  let dueMs = Number.POSITIVE_INFINITY
+  for (const { deadlineMs } of flights.values()) dueMs = Math.min(dueMs, deadlineMs)
+  for (const incident of incidents.all()) dueMs = Math.min(dueMs, incident.dueMs)
+  return dueMs
 }
 
 /** What a command does, as a sentence; without a target it is what it would do. */

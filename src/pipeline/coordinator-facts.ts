@@ -99,9 +99,7 @@ export class NodeFactDesk {
   #closeFor(node: NodeState, reason: string): void {
     if (node.incident !== null) this.#incidents.close(node.incident, reason)
     const pool = this.#state.pool(node.pool)
-    for (const incident of pool.incidents.values()) {
-      if (incident.node === node) pool.incidents.delete(incident.id)
-    }
+    for (const incident of pool.incidents.ofNode(node)) pool.incidents.delete(incident)
     this.#state.remove(node)
   }
 

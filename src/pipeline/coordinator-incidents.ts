@@ -5,7 +5,7 @@ import { failureReason, featureReasons, lasting } from '../decide/explain.ts'
 import { predictionReason, silenceReason } from '../decide/explain.ts'
 import { never } from '../core/errors.ts'
 import type { PlanCause } from '../recover/plan.ts'
-import type { CommandDesk } from './coordinator-commands.ts'
+import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { AlertRecord, Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -48,8 +48,8 @@ export class IncidentDesk {
     const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
     if (open !== null && gravity(open.cause) >= gravity(cause)) return
     if (open === null) {
-      for (const { id, cause: other, node: owner } of pool.incidents.values()) {
-        if (owner === node && other === 'release') pool.incidents.delete(id)
+      for (const other of pool.incidents.ofNode(node)) {
+        if (other.cause === 'release') pool.incidents.delete(other)
       }
       const id = this.#outbox.incidentId(pool.id)
       const planId = this.#outbox.planId(id)
@@ -69,17 +69,12 @@ export class IncidentDesk {
         resumeAtMs: null,
       }
       node.incident = incident
-      pool.incidents.set(id, incident)
+      pool.incidents.add(incident)
       this.#openedCount++
     } else {
-      this.#commands.withdraw(pool, why, (flight) => flight.incident === open)
-      Object.assign(open, {
-        cause,
-        reasons,
-        evidence: fault.evidence,
-        approved: null,
-        refused: new Set(),
-      })
+      this.#commands.withdraw(why, flightsOf(pool, open))
+      Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
+      pool.incidents.setRefused(open, new Set())
     }
     this.#announce(node, cause, fault, reasons)
     this.#state.touch(node)
@@ -115,8 +110,8 @@ export class IncidentDesk {
   close(incident: Incident, reason: string): void {
     const { node } = incident
     const pool = this.#state.pool(node.pool)
-    this.#commands.withdraw(pool, reason, (flight) => flight.incident === incident)
-    pool.incidents.delete(incident.id)
+    this.#commands.withdraw(reason, flightsOf(pool, incident))
+    pool.incidents.delete(incident)
     if (node.incident === incident) node.incident = null
     if (incident.cause !== 'release') {
       this.#outbox.journal({
@@ -153,7 +148,7 @@ export class IncidentDesk {
       dueMs: Number.POSITIVE_INFINITY,
       resumeAtMs: null,
     }
-    pool.incidents.set(id, incident)
+    pool.incidents.add(incident)
     pool.stirred.add(incident)
     pool.dirty = true
   }

@@ -10,6 +10,8 @@ import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
+import { OpenIncidents } from './open-incidents.ts'
+import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
 export const FAILED_NODES_MAX = 10_000
@@ -47,7 +49,7 @@ export interface Incident {
   readonly actedBefore: Acted | null
   /** Who approved it, and why; null when nobody has, or it got graver since. */
   approved: string | null
-  /** Rails that refuse now and were journaled. */
+  /** Rails that refuse now and were journaled; `OpenIncidents` sets it once the incident is open. */
   refused: ReadonlySet<Rail>
   /** When a refusal may end by itself. */
   dueMs: number
@@ -73,14 +75,11 @@ export interface PoolState {
   readonly zones: Map<string, { nodeCount: number; alarmingCount: number }>
   /** Zones whose shared cause was told to people. */
   readonly frozenZones: Set<string>
-  readonly incidents: Map<IncidentId, Incident>
+  readonly incidents: OpenIncidents
   readonly flights: Map<CommandId, Flight>
   readonly flightOf: Map<WorkloadId, CommandId>
   readonly finished: Map<CommandId, Flight>
-  /** Nodes that a prediction keeps from work: they are in repair until they are let back or fail. */
-  readonly shielded: Set<NodeId>
-  /** Lane → node → commands in flight. */
-  readonly busy: Readonly<Record<Lane, Map<NodeId, number>>>
+  readonly repairs: Repairs
   activeNodeCount: number
   failedNodes: Set<NodeId>
   mode: Mode | null
@@ -93,7 +92,7 @@ export interface PoolState {
   readonly woken: Set<Rail>
   /** Incidents whose own circumstances changed. */
   readonly stirred: Set<Incident>
-  /** Earliest time at which something changes by itself. */
+  /** Nothing changes by itself before then. */
   dueMs: number
 }
 
@@ -151,7 +150,7 @@ export class CoordinatorState {
     this.touched.delete(node)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
-    pool.shielded.delete(node.id)
+    pool.repairs.unshield(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
   }
@@ -201,16 +200,15 @@ export class CoordinatorState {
     const [from, to] = [this.pool(node.pool), this.pool(poolId)]
     from.nodes.delete(node.id)
     from.failedNodes.delete(node.id)
-    if (from.shielded.delete(node.id)) to.shielded.add(node.id)
+    if (from.repairs.unshield(node.id)) to.repairs.shield(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
     node.pool = poolId
     to.nodes.set(node.id, node)
     // What is open for the node goes on where the node is.
-    for (const incident of from.incidents.values()) {
-      if (incident.node !== node) continue
-      from.incidents.delete(incident.id)
-      to.incidents.set(incident.id, incident)
+    for (const incident of from.incidents.ofNode(node)) {
+      from.incidents.delete(incident)
+      to.incidents.add(incident)
       this.stirIncident(incident)
     }
     this.touch(node)
@@ -251,12 +249,11 @@ function createPool(id: PoolId, mode: Mode | null, stopped: string | null): Pool
     nodes: new Map(),
     zones: new Map(),
     frozenZones: new Set(),
-    incidents: new Map(),
+    incidents: new OpenIncidents(),
     flights: new Map(),
     flightOf: new Map(),
     finished: new Map(),
-    shielded: new Set(),
-    busy: { preemptive: new Map(), recovery: new Map(), release: new Map() },
+    repairs: new Repairs(),
     activeNodeCount: 0,
     failedNodes: new Set(),
     mode,
