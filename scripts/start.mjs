@@ -11,12 +11,14 @@ requireNode()
 installWhenNeeded()
 buildWhenStale()
 
+// As the installed binary has it: what a transaction holds dies young.
+const YOUNG = '--max-semi-space-size=64'
 // Arguments without a command belong to `serve --fleet`; `npm start -- serve ...` says its own.
 const given = process.argv.slice(2)
 const own = given.length > 0 && !given[0].startsWith('-')
 const service = spawn(
   process.execPath,
-  [join(root, 'dist/src/main.js'), ...(own ? given : ['serve', '--fleet', ...given])],
+  [YOUNG, join(root, 'dist/src/main.js'), ...(own ? given : ['serve', '--fleet', ...given])],
   { cwd: root, stdio: 'inherit' },
 )
 // A terminal's Ctrl-C reaches the child by itself; a signal sent to this process alone does not.

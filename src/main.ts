@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 /** The command line: wires the process to the commands. No logic lives here. */
 import { runCli } from './commands/cli.ts'
 import type { Registry } from './commands/cli.ts'
