@@ -27,13 +27,11 @@ import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
 import { predictionOutput } from './prediction-event.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
-import { DETAILED_NODES_MAX, ReportRule } from './report-rule.ts'
+import { DETAILED_NODES_MAX, ReportRule, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
 import { Signals } from './signals.ts'
 import { Suspects } from './suspects.ts'
 
-/** Explanations cost a run of the model each: only for nodes from this share of the acting point on. */
-const EXPLAIN_FROM_RATIO = 0.8
 /** Explained rows per folded record; the rest of a wave is explained at its next grid time. */
 const EXPLAINED_ROWS_MAX = 32
 
@@ -221,15 +219,13 @@ export class ClassReport {
       const notable = isDetailed && this.#isNotable(rows, row)
       // A million nodes are first seen within seconds: detectors hear of each in its next turn.
       const isRead = isDetailed || this.#rule!.sent(index) !== undefined
-      const worth = this.#rule!.take(
-        { index, probability: p, atMs: rows.atMs[row], grid },
-        nodeCount,
-      )
+      const scored = { index, probability: p, atMs: rows.atMs[row], grid }
+      const worth = this.#rule!.take(scored, nodeCount)
       const anomaly = this.#anomalyOf(rows, row)
       if (worth === 'nothing' && !notable && !isBeginning(anomaly)) continue
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
-      const top = isNewest ? await this.#explain(telling, rows, row, p) : []
+      const top = isNewest ? await this.#explain(telling, rows, row, scored, nodeCount) : []
       if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
@@ -281,10 +277,11 @@ export class ClassReport {
     telling: Telling,
     rows: FeatureRows,
     row: number,
-    probability: number,
+    scored: Scored,
+    nodeCount: number,
   ): Promise<Assessment['top']> {
-    const from = this.#model!.actingPoint * EXPLAIN_FROM_RATIO
-    if (probability < from || telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
+    if (telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
+    if (!this.#rule!.explains(scored, nodeCount)) return []
     telling.explainedCount++
     const width = this.#options.table.featureNames.length
     const features = rows.matrix.subarray(row * width, (row + 1) * width)

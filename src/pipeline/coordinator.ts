@@ -259,7 +259,8 @@ export class CoordinatorFold implements Fold {
     node.probability = row.probability
     node.actingPoint = actingPoint
     node.model = model
-    node.top = row.top
+    // Of an alarm that stands, reasons that did not change are not told again.
+    if (row.top.length > 0 || !node.alarm.raised) node.top = row.top
     if (actingPoint === null) return
     const before = node.alarm
     node.alarm = nextAlarm(before, row.probability, actingPoint, policy)

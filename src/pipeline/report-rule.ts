@@ -11,6 +11,8 @@ import { actingPointOf } from '../decide/acting-point.ts'
 export const DETAILED_NODES_MAX = 1_000
 /** A smaller change of probability is none between grid times. */
 const PROBABILITY_STEP = 0.05
+/** Explanations cost a run of the model each: only for nodes from this share of the acting point on. */
+const EXPLAIN_FROM_RATIO = 0.8
 /** A node of which there is nothing new is told of once in so many intervals, each at a time of its own. */
 const REFRESH_INTERVALS = 10
 
@@ -31,10 +33,13 @@ export class ReportRule {
   /** Probabilities at which some policy does one thing on one side and another on the other. */
   readonly #points: readonly number[]
   readonly #intervalMs: number
+  readonly #explainFrom: number
   /** By node index, as last told; NaN before. */
   #sent = new Float32Array(0)
   /** By node index: the turn in which it was last told of, cut to 16 bits. */
   #turn = new Uint16Array(0)
+  /** By node index, as last explained; NaN before. */
+  #explained = new Float32Array(0)
 
   constructor(model: ModelRef, policies: readonly Policy[], intervalMs: number) {
     const acting = policies.flatMap((policy) => {
@@ -43,6 +48,7 @@ export class ReportRule {
     })
     this.#points = [...new Set([model.actingPoint, ...acting])].sort((a, b) => a - b)
     this.#intervalMs = intervalMs
+    this.#explainFrom = model.actingPoint * EXPLAIN_FROM_RATIO
   }
 
   /** Some policy may act on it, or keep on acting. */
@@ -58,7 +64,9 @@ export class ReportRule {
 
   /** The index of a node that has ended may serve another one from now on. */
   forget(index: number): void {
-    if (index < this.#sent.length) this.#sent[index] = Number.NaN
+    if (index >= this.#sent.length) return
+    this.#sent[index] = Number.NaN
+    this.#explained[index] = Number.NaN
   }
 
   /** What is worth telling is remembered as told. */
@@ -72,6 +80,22 @@ export class ReportRule {
     this.#sent[index] = probability
     this.#turn[index] = turn
     return worth
+  }
+
+  /**
+   * Whether a probability that is told wants its reasons told anew. In a large fleet thousands may
+   * stand at an alarm, and why has not changed where the probability has not.
+   */
+  explains({ index, probability }: Scored, nodeCount: number): boolean {
+    if (probability < this.#explainFrom) {
+      this.#explained[index] = Number.NaN
+      return false
+    }
+    const before = this.#explained[index]
+    const isNew = Number.isNaN(before) || Math.abs(probability - before) >= PROBABILITY_STEP
+    if (!isNew && nodeCount > DETAILED_NODES_MAX) return false
+    this.#explained[index] = probability
+    return true
   }
 
   #judge({ probability, grid }: Scored, sent: number, isDue: boolean, detailed: boolean): Worth {
@@ -101,13 +125,17 @@ export class ReportRule {
   }
 
   #grow(index: number): void {
-    const grown = new Float32Array(Math.max(256, 2 ** Math.ceil(Math.log2(index + 1)))).fill(
-      Number.NaN,
-    )
-    grown.set(this.#sent)
-    this.#sent = grown
-    const turns = new Uint16Array(grown.length)
+    const size = Math.max(256, 2 ** Math.ceil(Math.log2(index + 1)))
+    this.#sent = grown(this.#sent, size)
+    this.#explained = grown(this.#explained, size)
+    const turns = new Uint16Array(size)
     turns.set(this.#turn)
     this.#turn = turns
   }
+}
+
+function grown(values: Float32Array, size: number): Float32Array<ArrayBuffer> {
+  const larger = new Float32Array(size).fill(Number.NaN)
+  larger.set(values)
+  return larger
 }

@@ -140,3 +140,24 @@ test('an index that another node has now knows nothing of the one before', () =>
   expect(rule.sent(5)).toBeUndefined()
   expect(rule.take(scored, LARGE)).toBe('assessment')
 })
+
+describe('reasons', () => {
+  const explained = (probabilities: readonly number[], nodeCount: number) => {
+    const rule = new ReportRule(MODEL, [DEFAULT_POLICY], INTERVAL_MS)
+    return probabilities.map((probability, time) => {
+      const scored = { index: 7, probability, atMs: time * INTERVAL_MS, grid: true }
+      rule.take(scored, nodeCount)
+      return rule.explains(scored, nodeCount)
+    })
+  }
+
+  test('are told again in a large fleet where the probability has moved', () => {
+    const seen = [0.9, 0.91, 0.94, 0.96, 0.92, 0.9, 0.2, 0.9]
+    const expected = [true, false, false, true, false, true, false, true]
+    expect(explained(seen, LARGE)).toEqual(expected)
+  })
+
+  test('are told each time in a small one', () => {
+    expect(explained([0.9, 0.9, 0.9], DETAILED_NODES_MAX)).toEqual([true, true, true])
+  })
+})
