@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openKafkaBus } from '../../src/bus/kafka/bus.ts'
-import { kafkajs } from '../../src/bus/kafka/library.ts'
+import { deleteTopics } from '../../src/bus/kafka/delete-topics.ts'
 import { packagedModel, packagedNodeClasses } from '../../src/commands/package.ts'
 import { loadNodeClasses } from '../../src/config/node-classes.ts'
 import type { Bus } from '../../src/core/bus.ts'
@@ -81,7 +81,9 @@ export async function createDeployment(
       for (const service of services) await service.stop()
       await bus.close()
       rmSync(directory, { recursive: true, force: true })
-      await deleteTopics(brokers, topologies)
+      // A backlog is hundreds of megabytes, which nobody needs after its drain.
+      const topics = topologies.flatMap((each) => topicSpecs(each).map(({ name: topic }) => topic))
+      await deleteTopics({ brokers: [...brokers], clientId: name, prefix }, topics)
     },
   }
 }
@@ -90,17 +92,4 @@ export function serverClass(): NodeClass {
   const found = loadNodeClasses(packagedNodeClasses()).get('server')
   assert(found !== undefined, 'the class of servers is packaged')
   return found
-}
-
-/** A backlog is hundreds of megabytes, which nobody needs after its drain. */
-async function deleteTopics(
-  brokers: readonly string[],
-  topologies: readonly Topology[],
-): Promise<void> {
-  const { logLevel } = kafkajs
-  const admin = new kafkajs.Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  const topics = topologies.flatMap((topology) => topicSpecs(topology).map(({ name }) => name))
-  await admin.deleteTopics({ topics })
-  await admin.disconnect()
 }

@@ -14,7 +14,7 @@ import { ROLES, startService, type ServiceOptions, untilReady } from '../pipelin
 import { type LatencyFound, measureLatency, WARM_UP_MS } from './bench-latency.ts'
 import { LOAD_PATHS, type LoadPath, SAMPLE_INTERVAL_MS } from './bench-load.ts'
 import { ServiceWatch, type Watched } from './bench-watch.ts'
-import { loadedConfig, openBus } from './bus.ts'
+import { dropTopics, loadedConfig, openBus } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type ExitCode, type Io } from './command.ts'
 import { loadKernel, packagedModel, packagedNodeClasses } from './package.ts'
 import { Progress } from './progress.ts'
@@ -151,6 +151,9 @@ async function runLatency(
     }
   } finally {
     await bus.close()
+    // Ten minutes of a million nodes are fifteen gigabytes of a cluster's disks.
+    const topics = topicSpecs(topology).map(({ name }) => name)
+    await dropTopics(config, topics)
   }
 }
 

@@ -39,6 +39,13 @@ export async function openBus(config: Config, io: Io, log?: KafkaLog): Promise<B
   return bus
 }
 
+/** Of topics that this process made for itself; those of the embedded bus go with their directory. */
+export async function dropTopics(config: Config, topics: readonly string[]): Promise<void> {
+  if (config.bus.kind === 'embedded') return
+  const { deleteTopics } = await import('../bus/kafka/delete-topics.ts')
+  await deleteTopics(kafkaOptions(config), topics)
+}
+
 export function kafkaOptions({ kafka, topology }: Config): KafkaBusOptions {
   const { brokers, clientId, ssl, ca, sasl } = kafka
   return {

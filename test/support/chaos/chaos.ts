@@ -2,11 +2,11 @@
  * Two processes of the whole service under load, killed in turn at every step of every role's commit
  * and started again; then the books are balanced.
  */
-import kafkajs from 'kafkajs'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openKafkaBus } from '../../../src/bus/kafka/bus.ts'
+import { deleteTopics } from '../../../src/bus/kafka/delete-topics.ts'
 import { createVerifier, loadSigner } from '../../../src/config/keys.ts'
 import type { Bus } from '../../../src/core/bus.ts'
 import {
@@ -61,7 +61,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   } finally {
     await bus.close()
     rmSync(stateDirectory, { recursive: true, force: true })
-    await deleteTopics(brokers, topology)
+    const topics = topicSpecs(topology).map(({ name }) => name)
+    await deleteTopics({ brokers, clientId: 'chaos-load', prefix }, topics)
   }
 }
 
@@ -126,12 +127,4 @@ async function inputsBehind(bus: Bus, topology: Topology): Promise<number> {
     }),
   )
   return counts.reduce((sum, count) => sum + count, 0)
-}
-
-async function deleteTopics(brokers: readonly string[], topology: Topology): Promise<void> {
-  const { logLevel } = kafkajs
-  const admin = new kafkajs.Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  await admin.deleteTopics({ topics: topicSpecs(topology).map(({ name }) => name) })
-  await admin.disconnect()
 }
