@@ -1,6 +1,7 @@
 /** The HTTP console: read models and a few inputs, from plain ports. It decides nothing. */
 import { Hono } from 'hono'
 import type { Output } from '../core/bus.ts'
+import type { NetworkFigures } from '../core/network.ts'
 import type { Topology } from '../core/topics.ts'
 import type { ConsoleViews } from '../store/views.ts'
 import { assignmentRoutes } from './assignments.ts'
@@ -8,6 +9,7 @@ import { controlRoutes } from './controls.ts'
 import { loopbackOnly } from './guard.ts'
 import { listRoutes } from './lists.ts'
 import { modelRoutes, type StoredModels } from './models.ts'
+import { networkRoutes } from './networks.ts'
 import { nodeRoutes } from './nodes.ts'
 import { pageRoutes } from './page.ts'
 import type { PageFile } from './page.ts'
@@ -46,6 +48,8 @@ export interface AppPorts {
   /** Prometheus text. */
   readonly metrics: () => Promise<string>
   readonly about: () => About
+  /** Of pools whose coordinator runs here. */
+  readonly networks: () => readonly NetworkFigures[]
   readonly models: StoredModels
   /** Files of the page; empty: no page. */
   readonly page: ReadonlyMap<string, PageFile>
@@ -98,6 +102,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/nodes', nodeRoutes(views))
   app.route('/v1/assignments', assignmentRoutes(views))
   app.route('/v1/route', routeRoutes(views, ports.makeRing))
+  app.route('/v1/networks', networkRoutes(ports.networks))
   app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
   app.route('/v1/controls', controlRoutes({ topology, produce, models: ports.models }))

@@ -1,6 +1,7 @@
 /** Metrics of what runs in this process: partitions, queues, intake and shards, read at each scrape. */
 import type { Counter, Gauge, Registry } from 'prom-client'
 import type { BusHealth, LeaseBuffer } from '../core/bus.ts'
+import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { counterOf, gaugeOf, setTotal } from './instruments.ts'
 
@@ -24,6 +25,8 @@ export interface LiveSources {
   readonly roles: () => readonly RoleFigures[]
   /** Pools with shards whose coordinator runs here. */
   readonly shards: () => readonly ShardFigures[]
+  /** Pools whose coordinator runs here. */
+  readonly rails: () => readonly RailFigures[]
   /** What ingest has read here, by full topic name. */
   readonly intake: () => ReadonlyMap<
     string,
@@ -45,6 +48,8 @@ export class LiveMetrics {
   readonly #fold: Gauge<'role' | 'partition' | 'figure'>
   readonly #detectors: Gauge<'detector' | 'figure' | 'partition'>
   readonly #pools: Readonly<Record<keyof ReturnType<typeof poolFigures>, PoolGauge>>
+  readonly #rails: Readonly<Record<keyof ReturnType<typeof fullness>, PoolGauge>>
+  readonly #refused: Gauge<'pool' | 'rail'>
   readonly #perNode: Gauge<'pool' | 'stat'>
   readonly #moves: Counter<'pool' | 'reason'>
   readonly #connected: Gauge
@@ -88,6 +93,15 @@ export class LiveMetrics {
       deferred: pool('shard_moves_deferred', 'Moves that the budget of moves put off'),
       waiting: pool('shard_nodes_waiting', 'Nodes whose change the map does not follow yet'),
     }
+    this.#rails = {
+      budget: pool('budget_nodes', 'Nodes in repair before a failure'),
+      budgetMax: pool('budget_nodes_max', 'Nodes that may be in repair before a failure'),
+      zone: pool('zone_alarming_ratio', 'Largest share of a zone that alarms at once'),
+      zoneMax: pool('zone_alarming_ratio_max', 'Share from which preemptive work there waits'),
+      inFlight: pool('commands_in_flight', 'Commands sent and not over'),
+      stopped: pool('pool_stopped', '1 while the pool is stopped'),
+    }
+    this.#refused = gauge('rail_refused', 'Incidents that a rail refuses now', 'pool', 'rail')
     this.#perNode = gauge('shards_per_node', 'Replicas on a node', 'pool', 'stat')
     this.#moves = counter('shard_moves_total', 'Replicas moved between nodes', 'pool', 'reason')
     this.#connected = gauge('bus_connected', '1 while the bus is connected')
@@ -100,6 +114,7 @@ export class LiveMetrics {
     this.#readRoles(this.#sources.roles())
     this.#readIntake()
     this.#readShards(this.#sources.shards())
+    this.#readRails(this.#sources.rails())
   }
 
   #readBus(health: BusHealth): void {
@@ -139,6 +154,17 @@ export class LiveMetrics {
     }
   }
 
+  #readRails(pools: readonly RailFigures[]): void {
+    for (const gauge of [...Object.values(this.#rails), this.#refused]) gauge.reset()
+    for (const figures of pools) {
+      const { pool, refused } = figures
+      for (const [name, value] of entriesOf(fullness(figures))) {
+        this.#rails[name].set({ pool }, value)
+      }
+      for (const [rail, count] of refused) this.#refused.set({ pool, rail }, count)
+    }
+  }
+
   #readShards(pools: readonly ShardFigures[]): void {
     for (const gauge of [...Object.values(this.#pools), this.#perNode]) gauge.reset()
     this.#moves.reset()
@@ -175,6 +201,17 @@ function poolFigures(figures: ShardFigures) {
     unplaced: figures.unplaced,
     deferred: figures.deferred,
     waiting: figures.waitingNodes,
+  }
+}
+
+function fullness(figures: RailFigures) {
+  return {
+    budget: figures.budgetNodes,
+    budgetMax: figures.budgetNodesMax,
+    zone: figures.zoneAlarmingRatio,
+    zoneMax: figures.zoneAlarmingRatioMax,
+    inFlight: figures.commandsInFlight,
+    stopped: figures.stopped ? 1 : 0,
   }
 }
 

@@ -17,6 +17,7 @@ import type { DriftRules, ModelRefusal, OutcomeRecord, PromotionRules } from '..
 import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
+import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Placement } from '../core/workload.ts'
@@ -37,6 +38,7 @@ import { IncidentDesk } from './coordinator-incidents.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -153,6 +155,11 @@ export class CoordinatorFold implements Fold {
   /** State, history and statistics of each pool's network. */
   networkFigures(): readonly NetworkFigures[] {
     return this.#evidence.network()
+  }
+
+  /** How full the rails of each pool are. */
+  railFigures(): readonly RailFigures[] {
+    return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id))
   }
 
   /** Of each pool that has shards. */

@@ -55,6 +55,10 @@ export class OpenIncidents {
     for (const rail of isOpen ? rails : NONE) put(this.#refusedBy, rail, incident)
   }
 
+  refusedCount(rail: Rail): number {
+    return this.#refusedBy.get(rail)?.size ?? 0
+  }
+
   refusedBy(rail: Rail): Iterable<Incident> {
     return this.#refusedBy.get(rail) ?? NONE
   }

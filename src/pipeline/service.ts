@@ -9,6 +9,7 @@ import type { NodeId, PoolId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
 import type { NetworkFigures } from '../core/network.ts'
+import type { RailFigures } from '../core/rail-figures.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ShardFigures } from '../core/shard.ts'
@@ -83,6 +84,8 @@ export interface Service {
   figures(): readonly FoldFigures[]
   /** Of each pool with shards whose coordinator runs here. */
   shards(): readonly ShardFigures[]
+  /** How full the rails of the pools are whose coordinator runs here. */
+  rails(): readonly RailFigures[]
   /** State, history and statistics of the networks of pools whose coordinator runs here. */
   networks(): readonly NetworkFigures[]
   /** Counters of the folds that run here, added up. */
@@ -129,18 +132,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await stop()
     throw error
   }
+  const owned = () =>
+    (running.get('coordinator')?.readyPartitions() ?? []).flatMap(
+      (partition) => coordinators.get(partition) ?? [],
+    )
   return {
     models: host?.models ?? [],
     figures: () => figures(running, ingest),
     intake: () => intake.topics(),
-    shards: () => {
-      const owned = running.get('coordinator')?.readyPartitions() ?? []
-      return owned.flatMap((partition) => coordinators.get(partition)?.shardFigures() ?? [])
-    },
-    networks: () => {
-      const owned = running.get('coordinator')?.readyPartitions() ?? []
-      return owned.flatMap((partition) => coordinators.get(partition)?.networkFigures() ?? [])
-    },
+    shards: () => owned().flatMap((coordinator) => coordinator.shardFigures()),
+    rails: () => owned().flatMap((coordinator) => coordinator.railFigures()),
+    networks: () => owned().flatMap((coordinator) => coordinator.networkFigures()),
     totals: () => totals(running, routers),
     ready: () => ({
       ingest: ingest?.readyPartitions().length ?? 0,

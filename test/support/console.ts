@@ -46,6 +46,7 @@ export function createConsole(ports: Partial<AppPorts> = {}, limits: Partial<Vie
     readiness: () => ({ ready: true, problems: [] }),
     metrics: async () => '',
     about: () => ({ version: '0', bus: 'simulated', mode: 'observe', provider: null }),
+    networks: () => [],
     models: { ids: async () => [], file: async () => null },
     page: new Map(),
     bodyBytesMax: 1_000,

@@ -8,6 +8,7 @@ import { logOutput, type PoolLogKind } from '../../src/core/log.ts'
 import type { Capacity, NodeEvent } from '../../src/core/node.ts'
 import { partitionOf } from '../../src/core/partition.ts'
 import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
+import type { RailFigures } from '../../src/core/rail-figures.ts'
 import type { Assignment, ShardFigures } from '../../src/core/shard.ts'
 import type { Topology } from '../../src/core/topics.ts'
 import type { Placement } from '../../src/core/workload.ts'
@@ -257,6 +258,10 @@ export class CoordinatorWorld {
 
   figures(): ShardFigures {
     return this.#fold.shardFigures()[0]
+  }
+
+  railFigures(): RailFigures {
+    return this.#fold.railFigures()[0]
   }
 
   /** What this world's own coordinator makes of another log. */

@@ -1,5 +1,6 @@
 /** Metrics of a process in which everything runs that has figures. */
 import type { ClassModels } from '../../src/core/model-life.ts'
+import type { RailFigures } from '../../src/core/rail-figures.ts'
 import type { ShardFigures } from '../../src/core/shard.ts'
 import type { ModelId, PoolId } from '../../src/core/ids.ts'
 import type { RoleFigures } from '../../src/http/live-metrics.ts'
@@ -70,12 +71,24 @@ export const CLASS_MODELS: ClassModels = {
   lastChange: 'Model b challenges a.',
 }
 
+const RAIL_FIGURES: RailFigures = {
+  pool: 'web' as PoolId,
+  refused: new Map([['budget', 6]]),
+  budgetNodes: 3,
+  budgetNodesMax: 4,
+  zoneAlarmingRatio: 0.25,
+  zoneAlarmingRatioMax: 0.3,
+  commandsInFlight: 7,
+  stopped: true,
+}
+
 /** As a process has it that has just started. */
 export function freshMetrics(): Metrics {
   return new Metrics({
     topology: TOPOLOGY,
     roles: () => ROLES,
     shards: () => [SHARDS],
+    rails: () => [RAIL_FIGURES],
     intake: () => new Map([['test.telemetry', { recordCount: 3, byteCount: 900 }]]),
     bus: () => ({ connected: true, reconnectCount: 2, lastError: null, stuckLeaseCount: 0 }),
   })

@@ -105,6 +105,7 @@ class Trial {
       topology,
       roles: () => [],
       shards: () => [],
+      rails: () => [],
       intake: () => new Map(),
       bus: () => bus.health(),
     })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../../src/core/errors.ts'
+import type { PoolId } from '../../../src/core/ids.ts'
 import { command, createConsole, outputRecord, result } from '../../support/console.ts'
 
 interface Listed {
@@ -175,4 +176,24 @@ test('every answer forbids sniffing and caching', async () => {
   const answer = await createConsole().app.request('/v1/about')
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
   expect(answer.headers.get('cache-control')).toBe('no-store')
+})
+
+test('the network of a pool is shown by the process that decides for it', async () => {
+  const web = {
+    pool: 'web' as PoolId,
+    state: 'PARTITIONED',
+    hasMajority: true,
+    partitions: [],
+    partitionCount: 1,
+    partitionedMs: 0,
+    longestPartitionMs: 0,
+    attacks: [],
+    attackCounts: {},
+  } as const
+  const { app } = createConsole({ networks: () => [web] })
+  expect(await (await app.request('/v1/networks')).json()).toEqual({ items: [web] })
+  expect(await (await app.request('/v1/networks/web')).json()).toEqual(web)
+  const answer = await app.request('/v1/networks/db')
+  expect(answer.status).toBe(404)
+  expect(((await answer.json()) as { detail: string }).detail).toContain('pool "db"')
 })

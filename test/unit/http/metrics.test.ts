@@ -134,6 +134,21 @@ test('the load of shards is shown by pool, and moves by their reason', async () 
   }
 })
 
+test('how full the rails of a pool are is shown beside what they allow', async () => {
+  const text = await lines(createMetrics())
+  for (const line of [
+    'foreshock_rail_refused{pool="web",rail="budget"} 6',
+    'foreshock_budget_nodes{pool="web"} 3',
+    'foreshock_budget_nodes_max{pool="web"} 4',
+    'foreshock_zone_alarming_ratio{pool="web"} 0.25',
+    'foreshock_zone_alarming_ratio_max{pool="web"} 0.3',
+    'foreshock_commands_in_flight{pool="web"} 7',
+    'foreshock_pool_stopped{pool="web"} 1',
+  ]) {
+    expect(text).toContain(line)
+  }
+})
+
 test('figures of a detector have a name of their own, beside those of the fold', async () => {
   const text = await lines(createMetrics())
   expect(text).toContain('foreshock_detector{detector="threshold",figure="raised",partition="1"} 2')

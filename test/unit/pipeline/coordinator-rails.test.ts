@@ -183,6 +183,14 @@ describe.each(SCENARIOS)('$rail, when $because', (scenario) => {
     expect(refusal!.reasons[0]).toMatch(/^Not done: .{15,}\.$/)
   })
 
+  test('whoever waits for it is counted', () => {
+    const [held, free] = [played(scenario, null), played(scenario, scenario.rail)]
+    // Before an alarm is raised there is no incident that could wait.
+    const isEarly = scenario.rail === 'hysteresis'
+    expect(held.railFigures().refused.has(scenario.rail)).toBe(!isEarly)
+    expect(free.railFigures().refused.has(scenario.rail)).toBe(false)
+  })
+
   test('without the rail it is no longer refused, and more goes out', () => {
     const [held, free] = [played(scenario, null), played(scenario, scenario.rail)]
     expect(free.rails()).not.toContain(scenario.rail)

@@ -1,0 +1,17 @@
+/** How full the rails of a pool are, for metrics. */
+import type { Rail } from './command.ts'
+import type { PoolId } from './ids.ts'
+
+export interface RailFigures {
+  readonly pool: PoolId
+  /** Incidents that a rail refuses now, by rail; rails that refuse nothing are left out. */
+  readonly refused: ReadonlyMap<Rail, number>
+  /** Nodes in repair before a failure, and how many may be. */
+  readonly budgetNodes: number
+  readonly budgetNodesMax: number
+  /** Largest share of a zone's nodes that alarm, 0..1, and the share from which preemptive work waits there. */
+  readonly zoneAlarmingRatio: number
+  readonly zoneAlarmingRatioMax: number
+  readonly commandsInFlight: number
+  readonly stopped: boolean
+}
