@@ -1,6 +1,6 @@
 /** Facts of nodes' lives: joining, leaving, failing, labels, maintenance. */
 import type { Assessment } from '../core/assessment.ts'
-import { DEFAULT_POOL, type PoolId } from '../core/ids.ts'
+import { DEFAULT_POOL, type NodeId, type PoolId } from '../core/ids.ts'
 import type { FailureEvent, JoinEvent, LabelsEvent, NodeEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Topology } from '../core/topics.ts'
@@ -11,12 +11,16 @@ import { type CoordinatorState, FAILED_NODES_MAX } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
 const POOL_LABEL = 'pool'
+/** Nodes that have left, remembered so that what was on its way does not bring them back; oldest go first. */
+const LEFT_NODES_MAX = 10_000
 
 export class NodeFactDesk {
   readonly #options: { readonly partition: number; readonly topology: Topology }
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #incidents: IncidentDesk
+  /** Node → when it left, oldest first. */
+  readonly #left = new Map<NodeId, number>()
 
   constructor(
     options: { readonly partition: number; readonly topology: Topology },
@@ -35,7 +39,7 @@ export class NodeFactDesk {
       case 'join':
         return this.#join(event)
       case 'leave':
-        return this.#leave(this.#state.nodes.get(event.node))
+        return this.#leave(event.node)
       case 'failure':
         return this.#fail(event)
       case 'labels':
@@ -49,6 +53,18 @@ export class NodeFactDesk {
     }
   }
 
+  /**
+   * Whether this is said of a node that has left: it counts for nothing, or the node would be one of its
+   * pool again, and silent ever after. A sign of life after it left brings a node back.
+   */
+  hasLeft({ node, liveness, lastSeenAtMs }: Assessment): boolean {
+    const leftAtMs = this.#left.get(node)
+    if (leftAtMs === undefined) return false
+    if (liveness !== 'live' || lastSeenAtMs <= leftAtMs) return true
+    this.#left.delete(node)
+    return false
+  }
+
   /** A sign of life after the confirmed failure: the node is back. */
   noteSign(node: NodeState, { liveness, lastSeenAtMs }: Assessment): void {
     if (node.failedAtMs === null || liveness !== 'live' || lastSeenAtMs <= node.failedAtMs) return
@@ -56,6 +72,7 @@ export class NodeFactDesk {
   }
 
   #join(event: JoinEvent): void {
+    this.#left.delete(event.node)
     const known = this.#state.nodes.get(event.node)
     if (!this.#isOurs(event.pool)) {
       if (known !== undefined) this.#handOver(known)
@@ -85,7 +102,12 @@ export class NodeFactDesk {
     this.#state.touch(node)
   }
 
-  #leave(node: NodeState | undefined): void {
+  #leave(id: NodeId): void {
+    this.#left.delete(id)
+    this.#left.set(id, this.#outbox.nowMs)
+    const [oldest] = this.#left.keys()
+    if (this.#left.size > LEFT_NODES_MAX) this.#left.delete(oldest)
+    const node = this.#state.nodes.get(id)
     if (node === undefined) return
     this.#closeFor(node, `Node ${node.id} has left.`)
     this.#outbox.nodeGone(node.id)

@@ -230,7 +230,7 @@ export class CoordinatorFold implements Fold {
 
   #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {
     if (late !== this.#state.lateSources.has(source)) this.#turnLate(source, late)
-    for (const row of rows) this.#assess(row, model, late)
+    for (const row of rows) if (!this.#facts.hasLeft(row)) this.#assess(row, model, late)
   }
 
   /** The watcher of these nodes lost sight of them, or has it again. */

@@ -231,6 +231,30 @@ test('a node that leaves is forgotten, with a tombstone in nodes', () => {
   expect(world.stats()).toMatchObject({ nodeCount: 5, openIncidentCount: 0 })
 })
 
+test('what is said of a node that has left does not bring it back; a sign of life after that does', () => {
+  const world = fleet()
+  world.fact({ kind: 'leave', node: 'n0' as NodeId, atMs: world.nowMs })
+  const leftAtMs = world.nowMs
+  world.risky('n0')
+  world.after(1_000)
+  world.assess('n0', { lastSeenAtMs: leftAtMs, probability: 0.99 })
+  world.silent('n0')
+  world.assess('n0', { liveness: 'unknown' })
+  expect(world.commands()).toEqual([])
+  expect(world.stats()).toMatchObject({ nodeCount: 5, openIncidentCount: 0 })
+  world.live('n0')
+  world.silent('n0')
+  expect(world.stats()).toMatchObject({ nodeCount: 6, openIncidentCount: 1 })
+})
+
+test('a node that joins again is known at once', () => {
+  const world = fleet()
+  world.fact({ kind: 'leave', node: 'n0' as NodeId, atMs: world.nowMs })
+  world.join('n0')
+  world.silent('n0')
+  expect(world.stats()).toMatchObject({ nodeCount: 6, openIncidentCount: 1 })
+})
+
 test('a node that is labelled into a pool of another coordinator is handed over', () => {
   const world = new CoordinatorWorld({ poolPartitions: 2 })
   const pools = ['a', 'b', 'c', 'd', 'e'].map((pool) => [pool, partitionOf(pool, 2)] as const)
