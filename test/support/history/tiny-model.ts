@@ -70,8 +70,12 @@ export function tinyCard(nodeClass: NodeClass, onnx: Uint8Array): ModelCard {
   }
 }
 
-/** Writes model.onnx and card.json; returns the directory. */
-export function writeTinyModel(nodeClass: NodeClass, threshold = 45): string {
+/** Writes model.onnx and card.json, with what else the card shall say; returns the directory. */
+export function writeTinyModel(
+  nodeClass: NodeClass,
+  threshold = 45,
+  more: Partial<ModelCard> = {},
+): string {
   const names = featureNames(nodeClass)
   const onnx = toOnnx({
     booster: tinyBooster(names.length, threshold),
@@ -83,6 +87,9 @@ export function writeTinyModel(nodeClass: NodeClass, threshold = 45): string {
   })
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-tiny-'))
   writeFileSync(join(directory, 'model.onnx'), onnx)
-  writeFileSync(join(directory, 'card.json'), JSON.stringify(tinyCard(nodeClass, onnx)))
+  writeFileSync(
+    join(directory, 'card.json'),
+    JSON.stringify({ ...tinyCard(nodeClass, onnx), ...more }),
+  )
   return directory
 }

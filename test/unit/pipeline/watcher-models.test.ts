@@ -8,6 +8,7 @@ import type { ModelId } from '../../../src/core/ids.ts'
 import type { ModelAssignment, ModelRefusal, OutcomeRecord } from '../../../src/core/model-life.ts'
 import type { NodeClass } from '../../../src/core/node.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
+import { probabilityInterval } from '../../../src/core/probability-interval.ts'
 import type { Topology } from '../../../src/core/topics.ts'
 import { startLocalHost, type WatcherHost } from '../../../src/pipeline/watcher-host.ts'
 import type { WatcherFold } from '../../../src/pipeline/watcher.ts'
@@ -35,8 +36,10 @@ const TOPOLOGY: Topology = {
 const kernel = foreshockWasm()
 
 /** The first feature is the value: alarms above `threshold`. */
-const FIRST = writeTinyModel(CLASS, 45)
-const SECOND = writeTinyModel(CLASS, 10)
+const SPREAD = { constant: 0.25, linear: 0, quadratic: 0 }
+const WIDER = { constant: 4, linear: 0, quadratic: 0 }
+const FIRST = writeTinyModel(CLASS, 45, { calibrationSpread: SPREAD })
+const SECOND = writeTinyModel(CLASS, 10, { calibrationSpread: WIDER })
 
 function storeDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-models-'))
@@ -73,6 +76,7 @@ interface Prediction {
   readonly node: string
   readonly atMs: number
   readonly probability: number
+  readonly interval: readonly [number, number] | null
 }
 
 function predictions({ outputs }: NodeLog): readonly Prediction[] {
@@ -102,6 +106,27 @@ test('rows are scored by the model that their place in the log says, also when i
   const said = []
   for (const record of log.records) said.push(...(await rebuilt.fold(record)))
   expect(NodeLog.texts(said)).toEqual(NodeLog.texts(log.outputs))
+})
+
+test('the interval beside a probability is that of the model that serves, not of the configured one', async () => {
+  const directory = storeDirectory()
+  const { id } = await new ModelStore(directory).add(SECOND)
+  const log = await logOf(directory)
+  const parts = [
+    { champion: null, spread: SPREAD },
+    { champion: id, spread: WIDER },
+    { champion: null, spread: SPREAD },
+  ]
+  for (const [trial, { champion, spread }] of parts.entries()) {
+    const before = predictions(log).length
+    if (trial > 0) await log.append('model', assignment(champion, { trial }))
+    await log.minutes(2, { a: 20 })
+    const told = predictions(log).slice(before)
+    expect(told.length).toBeGreaterThan(1)
+    for (const { probability, interval } of told) {
+      expect(interval).toEqual(probabilityInterval(probability, spread))
+    }
+  }
 })
 
 test('the log does not go on before the model is here, and says what is missing', async () => {
