@@ -1,8 +1,6 @@
 /** Topics and offsets: small questions, each with a few tries, through one connection of their own. */
 import type { Admin as KafkaAdmin, Kafka } from 'kafkajs'
 
-import { setTimeout as sleep } from 'node:timers/promises'
-
 import type { TopicDescription, TopicSpec } from '../../core/bus.ts'
 import { ServiceError, isServiceError } from '../../core/errors.ts'
 import { kafkajs } from './library.ts'
@@ -16,18 +14,12 @@ import {
   topicMissing,
   unreachable,
 } from './failure.ts'
+import { fetchGroupOffsets } from './group-offsets.ts'
+import { LEADERLESS, TRIES_MAX, nap, patiently } from './patience.ts'
 import type { Pulse } from './pulse.ts'
 import { RECORD_BYTES_MAX } from './record.ts'
 
 const ADMIN_RETRY = { initialRetryTime: 20, maxRetryTime: 500, retries: 5 }
-const OFFSET_TRIES_MAX = 30
-const OFFSET_RETRY_MS = 5
-const OFFSET_RETRY_MS_MAX = 500
-const LEADERLESS: ReadonlySet<string> = new Set([
-  'NOT_LEADER_FOR_PARTITION',
-  'LEADER_NOT_AVAILABLE',
-  'REPLICA_NOT_AVAILABLE',
-])
 const PING_MS = 1_000
 /** How long `close` waits for what was asked. */
 const CLOSE_MS_MAX = 5_000
@@ -132,15 +124,7 @@ export class Admin {
     group: string,
     topics: readonly string[],
   ): Promise<ReadonlyMap<string, readonly number[]>> {
-    const found = await this.#ask((admin) =>
-      admin.fetchOffsets({ groupId: group, topics: [...topics] }),
-    )
-    return new Map(
-      found.map(({ topic, partitions }) => [
-        topic,
-        byPartition(partitions, ({ offset }) => offset).map((offset) => Math.max(0, offset)),
-      ]),
-    )
+    return await this.#ask((admin) => fetchGroupOffsets(admin, group, topics))
   }
 
   async close(): Promise<void> {
@@ -257,23 +241,6 @@ function topicConfig({ name, partitions, cleanup, retentionMs }: TopicSpec, repl
   }
 }
 
-/**
- * Offsets are asked again where kafkajs gives up at once: a partition whose leader is only being found
- * (a new topic, a broker that comes back), and a topic that is missing from metadata which was fetched
- * for another one at the same moment; there it stumbles, and has noticed by the next try.
- */
-async function patiently<Answer>(question: () => Promise<Answer>): Promise<Answer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await question()
-    } catch (error) {
-      const passing = error instanceof TypeError || LEADERLESS.has(failureOf(error).type)
-      if (!passing || attempt === OFFSET_TRIES_MAX) throw error
-      await sleep(Math.min(OFFSET_RETRY_MS * 2 ** attempt, OFFSET_RETRY_MS_MAX))
-    }
-  }
-}
-
 /** Waits until every partition of new topics has a leader. */
 async function untilLed(admin: KafkaAdmin, names: readonly string[]): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -284,10 +251,10 @@ async function untilLed(admin: KafkaAdmin, names: readonly string[]): Promise<vo
     } catch (error) {
       const failure = failureOf(error)
       const passing = isTopicMissing(failure) || LEADERLESS.has(failure.type)
-      if (!passing || attempt === OFFSET_TRIES_MAX) throw error
+      if (!passing || attempt === TRIES_MAX) throw error
     }
-    if (attempt === OFFSET_TRIES_MAX) return
-    await sleep(Math.min(OFFSET_RETRY_MS * 2 ** attempt, OFFSET_RETRY_MS_MAX))
+    if (attempt === TRIES_MAX) return
+    await nap(attempt)
   }
 }
 

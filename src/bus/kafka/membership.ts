@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Lease, Membership, MembershipOptions } from '../../core/bus.ts'
+import { assert } from '../../core/errors.ts'
 import { logOutput } from '../../core/log.ts'
 import type { Claim } from '../../core/log.ts'
 import type { Admin } from './admin.ts'
@@ -160,7 +161,11 @@ export class KafkaMembership implements Membership {
     const claim = claimTopic === null ? null : logOutput(claimTopic, partition, 'claim', null, body)
     const epoch = await producer.claim(claim)
     const offsets = await this.#context.admin.groupOffsets(group, topics)
-    const next = topics.map((topic) => [topic, offsets.get(topic)?.[partition] ?? 0] as const)
+    const next = topics.map((topic) => {
+      const offset = offsets.get(topic)?.[partition]
+      assert(offset !== undefined, `${group} has an offset of ${topic}[${partition}]`)
+      return [topic, offset] as const
+    })
     return new KafkaLease({
       partition,
       epoch,

@@ -1,5 +1,5 @@
 /**
- * Goal: a bus answers for topics that it has just made, however many are asked for at once.
+ * Goal: a bus answers for topics that it has just made, and for others, however many are asked for at once.
  * Method: a fresh client, fresh topics, and every question at the same moment.
  */
 import { expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { kafkaBrokers, uniquePrefix } from '../../support/kafka.ts'
 
 const TOPICS = 18
 const PARTITIONS = 8
+const ROUNDS = 600
 
 const brokers = await kafkaBrokers()
 
@@ -44,3 +45,24 @@ test.skipIf(brokers === null)('topics made one set after the other are there at 
   }
   await bus.close()
 })
+
+// Whoever is told of no offset begins at the start of a log, and sends again what was sent.
+test.skipIf(brokers === null)(
+  'what a group has committed is told whole, whatever else is asked at the same moment',
+  async () => {
+    const prefix = uniquePrefix('group-offsets')
+    const bus = await openKafkaBus({ brokers: brokers ?? [], clientId: 'test', prefix })
+    const [asked, other] = ['asked', 'other'].map((name) => `${prefix}${name}`)
+    await bus.create(
+      [asked, other].map((name) => ({ name, partitions: PARTITIONS, cleanup: 'delete' as const })),
+    )
+    const counts = new Set<number>()
+    for (let round = 0; round < ROUNDS; round++) {
+      const answers = Array.from({ length: 4 }, () => bus.committed(`${prefix}group`, asked))
+      await bus.describe([other])
+      for (const answer of await Promise.all(answers)) counts.add(answer.length)
+    }
+    expect([...counts]).toEqual([PARTITIONS])
+    await bus.close()
+  },
+)
