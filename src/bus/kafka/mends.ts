@@ -1,5 +1,5 @@
 /**
- * Three faults of kafkajs 2.2.4 that no option switches off, mended from outside. It is unmaintained,
+ * Four faults of kafkajs 2.2.4 that no option switches off, mended from outside. It is unmaintained,
  * so they will stay; `mendKafkajs` refuses any other version rather than guess at its inside.
  *
  * 1. Records of aborted transactions leak to read-committed consumers. Its filter takes the broker's
@@ -9,6 +9,8 @@
  * 2. A fetch below the log's start silently jumps, and *commits* the jump to the group. Instead the
  *    partition is paused and `OUT_OF_RANGE` is logged, which the owner of the consumer acts on.
  * 3. An admin client asks for offsets as read-uncommitted, so that an open transaction looks readable.
+ * 4. To describe a topic makes a client forget the others, and what asks for offsets at that moment asks
+ *    for those of no partition. What is described does not take the place of what is known any more.
  */
 import { createRequire } from 'node:module'
 
@@ -40,8 +42,19 @@ type Method<This, Result> = (this: This, ...args: readonly unknown[]) => Promise
 interface BrokerClass {
   readonly prototype: { fetch: Method<unknown, FetchResponse> }
 }
+interface Pool {
+  refreshMetadataIfNecessary(topics: readonly string[]): Promise<void>
+  withBroker(ask: unknown): Promise<unknown>
+}
+interface Described {
+  readonly brokerPool: Pool
+  readonly targetTopics: ReadonlySet<string>
+}
 interface ClusterClass {
-  readonly prototype: { fetchTopicsOffset: Method<{ isolationLevel?: number }, unknown> }
+  readonly prototype: {
+    fetchTopicsOffset: Method<{ isolationLevel?: number }, unknown>
+    metadata: Method<Described, unknown>
+  }
 }
 interface Group {
   pause(what: readonly { readonly topic: string; readonly partitions: readonly number[] }[]): void
@@ -87,6 +100,24 @@ export function mendKafkajs(): void {
   cluster.fetchTopicsOffset = async function fetchCommitted(...args) {
     this.isolationLevel ??= READ_COMMITTED
     return await fetchTopicsOffset.apply(this, [...args])
+  }
+  const { metadata } = cluster
+  cluster.metadata = async function describeBeside(...args) {
+    const { brokerPool, targetTopics } = this
+    const apart: Pool = {
+      refreshMetadataIfNecessary: async (topics) => {
+        const all = topics.length === 0 ? topics : [...new Set([...targetTopics, ...topics])]
+        try {
+          await brokerPool.refreshMetadataIfNecessary(all)
+        } catch {
+          // Another one may be gone. Of those that were asked for, their own error is told.
+          await brokerPool.refreshMetadataIfNecessary(topics)
+        }
+      },
+      withBroker: (ask) => brokerPool.withBroker(ask),
+    }
+    const beside = Object.create(this, { brokerPool: { value: apart } }) as typeof this
+    return await metadata.apply(beside, [...args])
   }
   rememberCoordinators({ broker, cluster } as unknown as CoordinatorClasses)
   Object.defineProperty(broker, MENDED, { value: true })

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'
 
 import type { FetchedPartition } from '../../../../src/bus/kafka/mends.ts'
@@ -82,5 +83,51 @@ describe('records of aborted transactions', () => {
   test('the mend proves itself on kafkajs and may be called again', () => {
     mendKafkajs()
     mendKafkajs()
+  })
+})
+
+describe('to describe a topic', () => {
+  interface Cluster {
+    metadata(of: { readonly topics: readonly string[] }): Promise<unknown>
+  }
+
+  /** One of kafkajs's that works with `a` and `b`, of the topics that there are. */
+  function clusterOf(existing: readonly string[]) {
+    mendKafkajs()
+    const { prototype } = createRequire(import.meta.url)('kafkajs/src/cluster') as {
+      readonly prototype: Cluster
+    }
+    const brokerPool = {
+      known: ['a', 'b'] as readonly string[],
+      async refreshMetadataIfNecessary(topics: readonly string[]) {
+        if (topics.every((topic) => this.known.includes(topic))) return
+        if (!topics.every((topic) => existing.includes(topic))) throw new Error('UNKNOWN_TOPIC')
+        this.known = topics
+      },
+      withBroker: async (ask: (of: object) => Promise<unknown>) =>
+        await ask({ broker: { metadata: async (topics: readonly string[]) => topics } }),
+    }
+    const retrier = async (ask: (bail: (error: unknown) => void) => Promise<unknown>) =>
+      await ask((error) => {
+        throw error
+      })
+    const own = { brokerPool, targetTopics: new Set(['a', 'b']), retrier }
+    return { cluster: Object.assign(Object.create(prototype) as Cluster, own), brokerPool }
+  }
+
+  test('does not make a client forget the others', async () => {
+    const { cluster, brokerPool } = clusterOf(['a', 'b', 'c'])
+    expect(await cluster.metadata({ topics: ['c'] })).toEqual(['c'])
+    expect(brokerPool.known).toEqual(['a', 'b', 'c'])
+  })
+
+  test('does not fail where another one is gone', async () => {
+    const { cluster } = clusterOf(['a', 'c'])
+    expect(await cluster.metadata({ topics: ['c'] })).toEqual(['c'])
+  })
+
+  test('fails where it is not there', async () => {
+    const { cluster } = clusterOf(['a', 'b'])
+    await expect(cluster.metadata({ topics: ['c'] })).rejects.toThrow('UNKNOWN_TOPIC')
   })
 })
