@@ -7,7 +7,7 @@ const NODE_PAGE = 1000
 const REDRAW_MS = 250
 
 const nodes = new Map()
-const feeds = { predictions: [], commands: [], decisions: [] }
+const feeds = { predictions: [], commands: [], decisions: [], maintenance: [] }
 let about = { counts: {} }
 let redrawing = false
 
@@ -22,7 +22,7 @@ async function start() {
   on(stream, 'node', takeNode)
   on(stream, 'prediction', (prediction) => push('predictions', prediction))
   on(stream, 'command', takeCommand)
-  on(stream, 'decision', (entry) => push('decisions', entry))
+  on(stream, 'decision', takeDecision)
   setInterval(() => void loadAbout(), 2000)
 }
 
@@ -79,6 +79,11 @@ function takeCommand(command) {
   else feeds.commands[at] = command
 }
 
+function takeDecision(entry) {
+  push('decisions', entry)
+  if (entry.window !== undefined) void loadFeed('maintenance').then(redrawSoon)
+}
+
 function push(name, item) {
   feeds[name].unshift(item)
   if (feeds[name].length > FEED_MAX) feeds[name].pop()
@@ -111,6 +116,7 @@ function redraw() {
   feed('predictions', predictionText)
   feed('commands', commandText)
   feed('decisions', decisionText)
+  feed('maintenance', windowText)
 }
 
 /** Silent nodes first, then by probability, then by bad health. */
@@ -155,10 +161,23 @@ function decisionText(entry) {
   return { text: `${kind}${refused} ${node ?? ''}: ${(reasons ?? []).join(' ')}`, tone }
 }
 
+function windowText(window) {
+  const { state, node, zone, pool, endMs, by, reason } = window
+  const of = node ?? (zone === null ? `pool ${pool}` : `zone ${zone}`)
+  const end = new Date(endMs).toLocaleString()
+  return {
+    text: `${of} until ${end}, ${state}: ${reason} (${by})`,
+    tone: state === 'running' ? 'warn' : '',
+  }
+}
+
 function feed(name, describe) {
   const items = feeds[name].map((item) => {
     const { text, tone } = describe(item)
-    return element('li', [clock(item.atMs ?? item.resultAtMs), element('span', [text], tone)])
+    return element('li', [
+      clock(item.startMs ?? item.atMs ?? item.resultAtMs),
+      element('span', [text], tone),
+    ])
   })
   replace(name, items.length === 0 ? [element('li', ['nothing yet'], 'empty')] : items)
 }

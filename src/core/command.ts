@@ -1,6 +1,7 @@
 /** Commands and their results, and the journal that says why and why not. */
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { Evidence } from './fault.ts'
+import type { WindowRecord } from './maintenance.ts'
 
 export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
@@ -102,4 +103,6 @@ export interface JournalEntry {
   /** Sentences for people. */
   readonly reasons: readonly string[]
   readonly evidence: readonly Evidence[]
+  /** Where it tells of a maintenance window. */
+  readonly window?: WindowRecord
 }

@@ -16,6 +16,8 @@ export type ModelId = Id<'model'>
 export const ID_BYTES_MAX = 256
 
 export const DEFAULT_POOL = 'default' as PoolId
+/** What is no pool's is told under this name: models, and what operators say of all pools. */
+export const FLEET_POOL = '_fleet' as PoolId
 
 /** Why a text cannot be an identifier, or `undefined` when it can. */
 export function idProblem(text: string): 'empty' | 'too-long' | 'control-character' | undefined {

@@ -1,5 +1,6 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
+import type { MaintenanceControl } from './maintenance.ts'
 import type { ShardRules } from './shard.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
@@ -62,7 +63,7 @@ export const DEFAULT_POLICY: Policy = {
 }
 
 /** What operators send. Each is journaled with its reason. */
-export type Control = PoolControl | ModelControl
+export type Control = PoolControl | ModelControl | MaintenanceControl
 
 /** Pool `null` means every pool. */
 export type PoolControl =

@@ -8,6 +8,7 @@
 import type { Liveness } from '../core/assessment.ts'
 import type { CommandAction, Rail } from '../core/command.ts'
 import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
+import type { WindowRecord } from '../core/maintenance.ts'
 import type { Mode, Policy } from '../core/policy.ts'
 import { formatDuration } from '../core/time.ts'
 import { percent } from './explain.ts'
@@ -35,6 +36,8 @@ export interface Ask {
   readonly stopped: string | null
   readonly vetoed: string | null
   readonly maintenanceUntilMs: number | null
+  /** The maintenance window that is running for it. */
+  readonly window?: WindowRecord | null
   readonly liveness: Liveness
   /** The failure is confirmed by an event, so our own view of the node does not matter. */
   readonly confirmed: boolean
@@ -134,10 +137,14 @@ function checkMode({ mode, approved }: Ask): string | null {
   return 'the pool acts on approval only, and nobody has approved'
 }
 
-function checkMaintenance({ maintenanceUntilMs, nowMs, node }: Ask): string | null {
-  if (maintenanceUntilMs === null || nowMs >= maintenanceUntilMs) return null
-  const left = formatDuration(maintenanceUntilMs - nowMs)
-  return `node ${node} is in maintenance for another ${left}`
+function checkMaintenance({ maintenanceUntilMs, window, nowMs, node, action }: Ask): string | null {
+  if (maintenanceUntilMs !== null && nowMs < maintenanceUntilMs) {
+    return `node ${node} is in maintenance for another ${formatDuration(maintenanceUntilMs - nowMs)}`
+  }
+  if (!window || (window.holds === 'preemptive' && laneOf(action) !== 'preemptive')) return null
+  const left = formatDuration(window.endMs - nowMs)
+  const said = `${window.reason} (by ${window.by})`
+  return `node ${node} is in maintenance window ${window.window} for another ${left}: ${said}`
 }
 
 function checkObserver({ liveness, confirmed, node }: Ask): string | null {

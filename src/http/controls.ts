@@ -1,12 +1,14 @@
 /**
- * POST /v1/controls: what operators say (mode, stop, veto, approval), always with a reason.
+ * POST /v1/controls: what operators say (mode, stop, veto, approval, maintenance), always with a reason.
  *
  * All of them take one partition, so that "stop" never overtakes the "go on" before it. A stop of
  * every pool is also put on the compacted `stop` topic, which is read out of band before every send.
  */
+import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Output } from '../core/bus.ts'
+import { windowProblem } from '../core/maintenance.ts'
 import { LISTING_FILE } from '../core/model.ts'
 import type { Control } from '../core/policy.ts'
 import { topicName } from '../core/topics.ts'
@@ -21,6 +23,8 @@ const CONTROL_PARTITION = 0
 const STOP_KEY = 'console'
 
 const text = z.string().trim().min(1).max(1_000)
+const AT = 'expected ms since 1970 or an RFC 3339 time'
+const time = z.union([z.int().min(0), z.iso.datetime({ offset: true, error: AT })], { error: AT })
 const common = {
   pool: text.nullable().default(null),
   by: text.default('console'),
@@ -52,7 +56,28 @@ const ControlBody = z.discriminatedUnion('kind', [
     ...common,
     pool: z.null().default(null),
   }),
+  z
+    .strictObject({
+      kind: z.literal('maintenance'),
+      window: text.max(256).default(() => randomUUID()),
+      withdrawn: z.boolean().default(false),
+      node: text.nullable().default(null),
+      zone: text.nullable().default(null),
+      start: time.nullable().default(null),
+      end: time.nullable().default(null),
+      holds: z.enum(['preemptive', 'everything']).default('preemptive'),
+      ...common,
+    })
+    .superRefine((said, context) => {
+      const problem = windowProblem({ ...said, startMs: msOf(said.start), endMs: msOf(said.end) })
+      if (problem === null) return
+      context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
+    }),
 ])
+
+function msOf(at: z.infer<typeof time> | null): number | null {
+  return typeof at === 'string' ? Date.parse(at) : at
+}
 
 export interface ControlPorts {
   readonly topology: Topology

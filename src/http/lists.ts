@@ -1,8 +1,8 @@
-/** GET /v1/predictions, /v1/commands, /v1/decisions and /v1/alerts: newest first. */
+/** GET /v1/predictions, /v1/commands, /v1/decisions, /v1/alerts: newest first; /v1/maintenance: next first. */
 import { Hono } from 'hono'
 import type { Ring } from '../store/ring.ts'
 import type { CommandView, ConsoleViews } from '../store/views.ts'
-import { cursorFor, cursorOf, limitOf, ratioOf, sequenceOf } from './paging.ts'
+import { cursorFor, cursorOf, LIMIT_MAX, limitOf, ratioOf, sequenceOf } from './paging.ts'
 import type { Page } from './paging.ts'
 import { notFound } from './problem.ts'
 
@@ -37,6 +37,22 @@ export function listRoutes(views: ConsoleViews): Hono {
   routes.get('/alerts', (c) => {
     const { limit, cursor } = c.req.query()
     return c.json(newest(views.alerts, limitOf(limit), sequenceOf(cursor), () => true))
+  })
+  routes.get('/maintenance', (c) => {
+    const { node, zone, pool, state } = c.req.query()
+    const items = views.maintenance
+      .list()
+      .filter(
+        (window) =>
+          (node === undefined || window.node === node) &&
+          (zone === undefined || window.zone === zone) &&
+          (pool === undefined || window.pool === pool) &&
+          (state === undefined || window.state === state),
+      )
+    return c.json({
+      items: items.slice(0, LIMIT_MAX),
+      leftOut: Math.max(0, items.length - LIMIT_MAX),
+    })
   })
   routes.get('/commands', (c) => {
     const { node, pool, state, action, limit, cursor } = c.req.query()

@@ -1,11 +1,12 @@
 /** Controls: what operators tell the service, each with who and why. */
 import { z } from 'zod'
 import type { IncidentId, ModelId } from '../core/ids.ts'
+import { windowProblem } from '../core/maintenance.ts'
 import type { Control } from '../core/policy.ts'
 import { checkedBody, parseObject } from './body.ts'
 import type { Field } from './field.ts'
 import { quoted, refuse, typeName } from './refusal.ts'
-import { nodeId, orNull, poolId } from './schema.ts'
+import { nodeId, orNull, poolId, time } from './schema.ts'
 
 const said = z
   .string()
@@ -50,6 +51,25 @@ const BODIES = {
     .refine(({ action, model }) => (action === 'rollback') === (model === null), {
       message: 'activate and challenge name a model, rollback names none',
       path: ['model'],
+    }),
+  maintenance: z
+    .object({
+      kind: z.literal('maintenance'),
+      window: z.string().min(1, 'expected a name, to change or withdraw it by').max(256),
+      withdrawn: z.boolean().default(false),
+      node: nodeId.nullish().transform(orNull),
+      zone: z.string().min(1).max(256).nullish().transform(orNull),
+      start: time.nullish().transform(orNull),
+      end: time.nullish().transform(orNull),
+      holds: z.enum(['preemptive', 'everything']).default('preemptive'),
+      ...common,
+    })
+    .transform(({ start: startMs, end: endMs, ...rest }, context) => {
+      const control = { ...rest, startMs, endMs }
+      const problem = windowProblem(control)
+      if (problem === null) return control
+      context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
+      return z.NEVER
     }),
 }
 

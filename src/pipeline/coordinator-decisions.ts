@@ -244,6 +244,7 @@ export class DecisionDesk {
       stopped: pool.stopped ?? (nowMs < pool.heldUntilMs ? pool.held : null),
       vetoed: node.vetoed,
       maintenanceUntilMs: node.maintenanceUntilMs,
+      window: this.#state.windows.holding(node),
       liveness: this.#state.livenessOf(node),
       confirmed: node.failedAtMs !== null,
       zone: this.#state.zoneOf(node),
@@ -288,8 +289,7 @@ export class DecisionDesk {
   }
 
   #isFit(node: NodeState): boolean {
-    const { maintenanceUntilMs } = node
-    const inMaintenance = maintenanceUntilMs !== null && this.#outbox.nowMs < maintenanceUntilMs
+    const inMaintenance = this.#state.isInMaintenance(node, this.#outbox.nowMs)
     const clean = node.incident === null && node.cordonedBy === null && node.vetoed === null
     const quiet = !node.alarm.raised && node.alarm.overCount === 0 && node.failedAtMs === null
     // Where no side has a majority all are held, and what failed for certain still finds a place.
@@ -303,6 +303,7 @@ export class DecisionDesk {
     const { node } = incident
     const times = [
       node.maintenanceUntilMs,
+      this.#state.windows.holding(node)?.endMs ?? null,
       pool.held === null ? null : pool.heldUntilMs,
       node.acted === null ? null : node.acted.lastAtMs + policy.cooldownMs,
     ]

@@ -9,7 +9,7 @@
 import { cloudEventOutput } from '../core/cloudevent.ts'
 import { never } from '../core/errors.ts'
 import type { Evidence } from '../core/fault.ts'
-import type { ModelId, PoolId } from '../core/ids.ts'
+import { FLEET_POOL, type ModelId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import {
   type ClassModels,
@@ -31,8 +31,6 @@ import { detectDrift } from '../detect/drift.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { toEveryPartition } from './role.ts'
 
-/** Models are no pool's: their journal is kept under this name. */
-export const FLEET_POOL = '_fleet' as PoolId
 /** State is published at most this often where nothing was decided. */
 const PUBLISHED_EVERY_MS = 60_000
 

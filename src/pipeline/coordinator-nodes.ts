@@ -65,7 +65,6 @@ export class NodeDesk {
     if (isCalm(node)) this.#stirred.delete(node)
     else this.#stirred.add(node)
     const { nowMs } = this.#outbox
-    const { maintenanceUntilMs } = node
     this.#outbox.node(
       {
         node: node.id,
@@ -78,7 +77,7 @@ export class NodeDesk {
         probability: node.probability,
         alarming: node.alarm.raised,
         cordoned: node.cordonedBy !== null,
-        maintenance: maintenanceUntilMs !== null && nowMs < maintenanceUntilMs,
+        maintenance: this.#state.isInMaintenance(node, nowMs),
         vetoed: node.vetoed !== null,
         incident: node.incident?.id ?? null,
         lastSeenAtMs: node.lastSeenAtMs,

@@ -8,6 +8,7 @@ import type { Mode } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
+import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 import { OpenIncidents } from './open-incidents.ts'
@@ -106,6 +107,7 @@ export class CoordinatorState {
   /** Nodes that are in these pools no longer, since the shards last followed. */
   readonly left: { readonly pool: PoolId; readonly node: NodeId }[] = []
   readonly vetoes = new Map<NodeId, string>()
+  readonly windows = new MaintenanceWindows()
   /** What operators said of every pool; a pool that appears later begins with it. */
   mode: Mode | null = null
   stopped: string | null = null
@@ -188,6 +190,13 @@ export class CoordinatorState {
 
   livenessOf(node: NodeState): Liveness {
     return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
+  }
+
+  /** It is worked on: by its own word, or because a window of it or of its zone is running. */
+  isInMaintenance(node: NodeState, nowMs: number): boolean {
+    const { maintenanceUntilMs } = node
+    if (maintenanceUntilMs !== null && nowMs < maintenanceUntilMs) return true
+    return this.windows.isWorkedOn(node)
   }
 
   zoneOf(node: NodeState): ZoneTrouble | null {

@@ -35,6 +35,7 @@ import { DecisionDesk } from './coordinator-decisions.ts'
 import { EvidenceDesk } from './coordinator-evidence.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { IncidentDesk } from './coordinator-incidents.ts'
+import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
@@ -82,6 +83,7 @@ export class CoordinatorFold implements Fold {
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
   readonly #models: ModelDesk
+  readonly #maintenance: MaintenanceDesk
   #skippedCount = 0
 
   /** `rails`: tests take one away to show that nothing else holds what it holds. */
@@ -110,6 +112,7 @@ export class CoordinatorFold implements Fold {
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
     this.#models = new ModelDesk(options, this.#outbox)
+    this.#maintenance = new MaintenanceDesk(options.partition, this.#state, this.#outbox)
   }
 
   fold(record: LogRecord): readonly Output[] {
@@ -147,6 +150,7 @@ export class CoordinatorFold implements Fold {
       missedCount: this.#incidents.missedCount,
       unknownResultCount: this.#commands.unknownResultCount,
       mergedCohortCount: this.#cohorts.mergedCount,
+      maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#evidence.stats(),
     }
@@ -183,6 +187,7 @@ export class CoordinatorFold implements Fold {
       case 'control': {
         const control = logBody<Control>(record)
         if (control.kind === 'model') return this.#models.take(control)
+        if (control.kind === 'maintenance') return this.#maintenance.take(control)
         this.#controls.take(control)
         return this.#shards.wake()
       }
@@ -316,6 +321,7 @@ export class CoordinatorFold implements Fold {
   #settle(): void {
     const { nowMs } = this.#outbox
     if (nowMs === 0) return
+    this.#maintenance.turn()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

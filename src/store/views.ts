@@ -8,6 +8,7 @@ import type { Command, JournalEntry, Result, ResultState } from '../core/command
 import type { ClassModels } from '../core/model-life.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
 import { AssignmentViews } from './assignments.ts'
+import { MaintenanceViews } from './maintenance.ts'
 import { Ring } from './ring.ts'
 
 /** As in topic `nodes`, which the coordinator writes. Unknown fields are kept and shown. */
@@ -52,6 +53,7 @@ export interface ViewLimits {
   readonly decisionsMax: number
   readonly alertsMax: number
   readonly assignmentsMax: number
+  readonly windowsMax: number
   readonly streamMax: number
 }
 
@@ -62,6 +64,7 @@ export const VIEW_LIMITS: ViewLimits = {
   decisionsMax: 20_000,
   alertsMax: 2_000,
   assignmentsMax: 300_000,
+  windowsMax: 10_000,
   streamMax: 5_000,
 }
 
@@ -104,6 +107,7 @@ export class ConsoleViews {
   readonly alerts: Ring<Readonly<Record<string, unknown>>>
   readonly stream: Ring<StreamEvent>
   readonly assignments: AssignmentViews
+  readonly maintenance: MaintenanceViews
   /** By node class. */
   readonly models = new Map<string, ClassModels>()
   readonly #limits: ViewLimits
@@ -129,6 +133,7 @@ export class ConsoleViews {
     this.alerts = new Ring(this.#limits.alertsMax)
     this.stream = new Ring(this.#limits.streamMax)
     this.assignments = new AssignmentViews(this.#limits.assignmentsMax)
+    this.maintenance = new MaintenanceViews(this.#limits.windowsMax)
   }
 
   /** Takes one record of `VIEW_TOPICS`. A record it cannot read is counted and skipped. */
@@ -214,6 +219,7 @@ export class ConsoleViews {
       case 'journal':
         if (typeof body.kind !== 'string') return false
         this.decisions.push(body as unknown as JournalEntry)
+        this.maintenance.take(body as unknown as JournalEntry)
         this.#publish('decision', body)
         return true
       case 'assignments':
