@@ -1,5 +1,5 @@
 /** Trains a model and its parts by folds, and judges them: out of fold, and once on the test nodes. */
-import type { CardPart, Figures, ModelCard } from '../src/core/model.ts'
+import type { CardPart, Figures, ModelCard, ModelReference } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
 import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
@@ -13,6 +13,7 @@ import { knownFeatures } from './known-features.ts'
 import type { Label, Lives } from './labels.ts'
 import { foldOf, type Manifest, type Part } from './manifest.ts'
 import { partDirectory, type ModelFiles } from './model-files.ts'
+import { referenceOf } from './reference.ts'
 import { pickFacts, type RowFacts } from './row-store.ts'
 import { scoreRows } from './score.ts'
 import { targetOf, type Goal } from './targets.ts'
@@ -68,6 +69,7 @@ export async function trainFolded(options: FoldedModelOptions): Promise<ModelFil
   const [main] = pieces
   return {
     ...describe(options, main, judged, cardExtra(options, pieces, judged)),
+    reference: referenceFor(options, main, judged),
     parts: parts.map((piece) => describe(options, piece, judged, {})),
   }
 }
@@ -157,6 +159,26 @@ function describe(
     },
     extra,
   )
+}
+
+/** Of the judged rows alone: chosen samples lie as no fleet's rows do. */
+function referenceFor(
+  { nodeClass, data }: FoldedModelOptions,
+  { validation }: Piece,
+  judged: Judged,
+): ModelReference {
+  const rows = data.slices.fit.rows()
+  const weights = new Float32Array(rows.rowCount)
+  for (const row of judged.rows) weights[row] = 1
+  return referenceOf({
+    nodeClass,
+    featureNames: Array.from(data.columns, (column) => data.featureNames[column]),
+    bounds: data.bounds,
+    rows: { ...rows, weights },
+    nodes: judged.validation.node,
+    scores: validation.probabilities,
+    scoreNodes: judged.validation.node,
+  })
 }
 
 /** Rows labelled for a goal; those whose label is unknown are left out. */

@@ -1,9 +1,10 @@
 // Goal: a model by folds learns from every node outside the test slice, is judged by none that it
 // learned from, and its parts serve as they were judged.
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
+import type { ModelReference } from '../../../src/core/model.ts'
 import { loadPredictor } from '../../../src/predict/session.ts'
 import { backtest } from '../../../training/backtest.ts'
 import { toBinnedRows } from '../../../training/bins.ts'
@@ -50,6 +51,10 @@ test('the model and its parts are judged from their files as training judged the
   expect(expected.prAuc).toBeGreaterThan(0.8)
   // What tells of failures is kept from it.
   expect(expected.parts['blind'].prAuc).toBeLessThan(expected.prAuc - 0.1)
+  const text = readFileSync(join(outDir, 'reference.json'), 'utf8')
+  const reference = JSON.parse(text) as ModelReference
+  expect(reference.nodeCount).toBe(card.validation.nodeCount)
+  expect(Object.keys(reference.features)).toContain('pending.value')
   const scorer = await loadPredictor(outDir, { kernel: module })
   const parts = await Promise.all(
     card.parts!.map(async (part) => ({
