@@ -18,7 +18,7 @@ describe.skipIf(dataDir === undefined)('on engines never seen', () => {
     expect(result.figures.prAuc).toBeGreaterThanOrEqual(0.97)
   })
 
-  // Engines that have more than 125 cycles left show no wear, so that nobody can say how many more.
+  // Engines that have more than 115 cycles left show no wear, so that nobody can say how many more.
   test('it says the remaining life of engines cut off: within 12.5 cycles, root mean square', () => {
     expect(result.figures.rulNodeCount).toBeGreaterThan(0)
     expect(result.figures.rulCappedRmse!).toBeLessThanOrEqual(12.5)
