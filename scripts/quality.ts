@@ -144,10 +144,17 @@ async function writeAblation(name: string, manifest: Manifest, dataDir: string):
 async function runPeers(manifest: Manifest, dataDir: string): Promise<Others> {
   const nodeClass = loadNodeClass(join(ROOT, 'node-classes'), manifest.nodeClass)
   const module = await loadKernel()
+  const wanted = options.peers.split(',')
   // With folds there are no calibration rows of their own to hold the peers to.
   if (manifest.training.folds !== null) {
     log(`${manifest.name}: peers by folds`)
-    const judged = await judgeFoldedPeers({ manifest, nodeClass, dataDir, module })
+    const judged = await judgeFoldedPeers({
+      manifest,
+      nodeClass,
+      dataDir,
+      module,
+      peers: wanted,
+    })
     if (typeof judged !== 'string') return { peers: judged, runs: {} }
     log(`*** peers by folds FAILED: ${judged} ***`)
     return NO_PEERS
@@ -158,7 +165,7 @@ async function runPeers(manifest: Manifest, dataDir: string): Promise<Others> {
   const fixedTrees = manifest.training.patience === 0 ? manifest.training.trees : undefined
   const peers: Record<string, Quality> = {}
   const runs: Record<string, PeerRun> = {}
-  for (const peer of PEERS.filter((name) => options.peers.split(',').includes(name))) {
+  for (const peer of PEERS.filter((name) => wanted.includes(name))) {
     log(`${manifest.name}: ${peer}`)
     const run = runPeer(peer, folder, fixedTrees)
     if (typeof run === 'string') {
