@@ -11,6 +11,7 @@ const ACTIONS: ReadonlySet<string> = new Set<CommandAction>([
   'migrate',
   'recover',
   'fence',
+  'restart',
   'cordon',
   'uncordon',
   'cancel',

@@ -189,6 +189,8 @@ export class Executor implements CommandExecutor {
         return hooks.recover(command, nowMs)
       case 'fence':
         return hooks.fence(command, nowMs)
+      case 'restart':
+        return hooks.restart(command, nowMs)
       case 'cordon':
         return hooks.cordon(command, nowMs)
       case 'uncordon':

@@ -300,6 +300,7 @@ export class ReplayWorld implements World {
       migrate: move,
       recover: move,
       fence: simple,
+      restart: () => ({ ok: false, refused: 'a history cannot be mended by a restart' }),
       cordon: simple,
       uncordon: simple,
       unmet: () => null,

@@ -9,6 +9,8 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   'incident-opened': 'seen',
   'incident-closed': 'closed',
   decision: 'decided',
+  choice: 'chosen',
+  trial: 'tried',
   refusal: 'refused',
   result: 'result',
   control: 'operator',

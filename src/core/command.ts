@@ -7,6 +7,7 @@ export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
   | 'recover' // start a workload of a failed node elsewhere
   | 'fence' // make sure a silent node can do no harm
+  | 'restart' // restart the node's service where it is
   | 'cordon' // take no new workloads
   | 'uncordon'
   | 'cancel' // withdraw a command that is still in flight
@@ -88,6 +89,9 @@ export interface JournalEntry {
     /** What a detector found, where no plan answers it. */
     | 'fault'
     | 'decision'
+    /** Which strategy answers an incident, with its ranking; and how one ended. */
+    | 'choice'
+    | 'trial'
     | 'refusal'
     | 'result'
     | 'control'

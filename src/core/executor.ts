@@ -32,6 +32,8 @@ export interface ExecutorHooks {
   migrate(command: Command, nowMs: number): ActionStart
   recover(command: Command, nowMs: number): ActionStart
   fence(command: Command, nowMs: number): ActionStart
+  /** Never of a fenced node, nor beyond a fence: what it runs may run elsewhere by then. */
+  restart(command: Command, nowMs: number): ActionStart
   cordon(command: Command, nowMs: number): ActionStart
   uncordon(command: Command, nowMs: number): ActionStart
   /** Why a precondition does not hold, or null when it does. */

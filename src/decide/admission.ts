@@ -14,12 +14,17 @@ import { formatDuration } from '../core/time.ts'
 import { percent } from './explain.ts'
 import type { TargetChoice } from './place.ts'
 
-/** `preemptive`: before a failure. `recovery`: after it. Each has its own budget of the same size. */
+/**
+ * `preemptive`: before a failure. `recovery`: after it. Each has its own budget of the same size.
+ *
+ * A restart is preemptive whatever it answers: it takes no place from recoveries, waits with its zone
+ * where many nodes are ill at once, and rests after earlier work on the node.
+ */
 export type Lane = 'preemptive' | 'recovery' | 'release'
 
 export function laneOf(action: CommandAction): Lane {
   if (action === 'uncordon' || action === 'cancel') return 'release'
-  return action === 'migrate' || action === 'cordon' ? 'preemptive' : 'recovery'
+  return action === 'fence' || action === 'recover' ? 'recovery' : 'preemptive'
 }
 
 /** Everything that a rail may look at, as values, so that a refusal can be replayed and explained. */
@@ -164,6 +169,9 @@ function checkSharedCause({ action, zone, policy, held, confirmed }: Ask): strin
 
 function checkHysteresis(ask: Ask): string | null {
   if (laneOf(ask.action) !== 'preemptive' || ask.alarmRaised) return null
+  // What is silent or has failed needs no alarm to be restarted.
+  const isDown = ask.confirmed || ask.liveness === 'silent'
+  if (ask.action === 'restart' && isDown) return null
   const { probability, actingPoint, overCount, policy } = ask
   if (actingPoint === null) return "the policy's acting point is not in the model's card"
   const seen = `seen ${overCount} of ${policy.persistenceCount} times in a row`

@@ -13,6 +13,7 @@ import type { TruthLedger } from './truth.ts'
 const BYTES_PER_SECOND = [80e6, 400e6] as const
 const MOVE_OVERHEAD_MS = [4_000, 12_000] as const
 const FENCE_MS = [4_000, 10_000] as const
+const RESTART_MS = [30_000, 90_000] as const
 /** From "it is there" to "it answers". */
 const VERIFY_MS = 5_000
 const FAIL_CHANCE = 0.03
@@ -23,6 +24,14 @@ export interface HandsOptions {
   readonly truth: TruthLedger
   /** Powers a node off until it is repaired. */
   readonly powerOff: (node: ClusterNode, nowMs: number) => void
+  readonly restart: Restart
+}
+
+/** What a restart does to a node: down at its beginning, and up at its end if nothing keeps it down. */
+export interface Restart {
+  begin(node: ClusterNode, nowMs: number): void
+  /** `luck`, 0..1, says whether it mends what it may mend. False: the node does not come up. */
+  end(node: ClusterNode, luck: number, nowMs: number): boolean
 }
 
 export class Hands implements ExecutorHooks {
@@ -60,6 +69,16 @@ export class Hands implements ExecutorHooks {
     const doneAtMs = nowMs + random.between(FENCE_MS)
     const fails = random.chance(FAIL_CHANCE)
     return { ok: true, action: new Fencing(this.options, node, doneAtMs, fails) }
+  }
+
+  restart(command: Command, nowMs: number): ActionStart {
+    const node = this.options.cluster.node(command.node)
+    if (node === undefined) return refuse(`node ${command.node} is unknown`)
+    if (node.fenced) return refuse(`node ${command.node} is fenced`)
+    const random = this.randomOf(command)
+    const doneAtMs = nowMs + random.between(RESTART_MS)
+    this.options.restart.begin(node, nowMs)
+    return { ok: true, action: new Restarting(this.options, node, doneAtMs, random.ratio()) }
   }
 
   cordon(command: Command, nowMs: number): ActionStart {
@@ -220,6 +239,42 @@ class Fencing implements RunningAction {
 
   withdraw(): boolean {
     return !this.done
+  }
+}
+
+class Restarting implements RunningAction {
+  private readonly options: HandsOptions
+  private readonly node: ClusterNode
+  private readonly doneAtMs: number
+  private readonly luck: number
+  private restarted = false
+
+  constructor(options: HandsOptions, node: ClusterNode, doneAtMs: number, luck: number) {
+    this.options = options
+    this.node = node
+    this.doneAtMs = doneAtMs
+    this.luck = luck
+  }
+
+  poll(nowMs: number): ActionState {
+    if (nowMs < this.doneAtMs) return { kind: 'running' }
+    if (!this.restarted) {
+      if (!this.options.restart.end(this.node, this.luck, nowMs)) return this.fail()
+      this.restarted = true
+      return { kind: 'succeeded', placement: null }
+    }
+    if (nowMs < this.doneAtMs + VERIFY_MS) return { kind: 'running' }
+    return this.node.up ? { kind: 'verified' } : this.fail()
+  }
+
+  /** Half a restart is a node that is down. */
+  withdraw(): boolean {
+    return false
+  }
+
+  private fail(): ActionState {
+    this.options.truth.counts.actionsFailed++
+    return { kind: 'failed', detail: `node ${this.node.spec.id} does not come up` }
   }
 }
 

@@ -69,6 +69,8 @@ interface Member {
   readonly signals: NodeSignals
   readonly losses: Random
   backAtMs: number | null
+  /** A restart has taken it down and will bring it up. */
+  isRestarting: boolean
   /** The confirmation that is still to be published. */
   unconfirmed: FailureEvent | null
 }
@@ -98,6 +100,10 @@ export class Fleet {
       cluster: this.cluster,
       truth: this.truthLedger,
       powerOff: (node, nowMs) => this.powerOff(node, nowMs),
+      restart: {
+        begin: (node, at) => this.beginRestart(node, at),
+        end: (node, luck, at) => this.endRestart(node, luck, at),
+      },
     })
     this.executor = options.createExecutor?.(hands) ?? null
   }
@@ -212,6 +218,7 @@ export class Fleet {
       signals: new NodeSignals(seed, node.spec),
       losses: new Random(seed, `node/${index}/losses`),
       backAtMs: null,
+      isRestarting: false,
       unconfirmed: null,
     }
   }
@@ -255,6 +262,40 @@ export class Fleet {
     node.downAtMs = nowMs
     member.backAtMs = nowMs + FENCED_MS
     this.truthLedger.counts.workloadsInterrupted += node.workloads.size
+  }
+
+  private beginRestart(node: ClusterNode, nowMs: number): void {
+    if (!node.up) return
+    this.memberOf.get(node)!.isRestarting = true
+    node.up = false
+    node.downAtMs = nowMs
+    this.truthLedger.counts.workloadsInterrupted += node.workloads.size
+  }
+
+  private endRestart(node: ClusterNode, luck: number, nowMs: number): boolean {
+    const member = this.memberOf.get(node)!
+    const { life, isRestarting } = member
+    const { kind, trouble } = life.failure
+    member.isRestarting = false
+    if (node.fenced) {
+      member.backAtMs ??= nowMs + FENCED_MS
+      return false
+    }
+    if (node.up) return true
+    const mends = luck < kind.restartMendsRatio
+    if (isRestarting) {
+      node.up = true
+      node.downAtMs = null
+      member.signals.reboot()
+      this.truthLedger.counts.workloadsResumed += node.workloads.size
+      if (mends && trouble.startMs <= nowMs) life.restart(nowMs)
+      return true
+    }
+    if (!mends) return false
+    // The repair is over, and nobody has a failure left to confirm.
+    member.unconfirmed = null
+    member.backAtMs = nowMs
+    return true
   }
 
   private eventOutput(event: FleetEvent): Output {

@@ -16,6 +16,8 @@
  * repair times are the trace's (repair.ts). The troubles that pass start like the failures: a leak
  * and a cache that fills up look alike until the cache stops.
  *
+ * A restart mends leaks, and half of the crashes without a sign; a full disk and broken parts stay so.
+ *
  * The held-out set has kinds that the training set lacks, and known kinds at other speeds and sizes.
  */
 import type { Range } from './random.ts'
@@ -70,6 +72,8 @@ export interface TroubleKind {
 export interface FailureKind extends TroubleKind {
   readonly course: 'growing'
   readonly repair: RepairClass
+  /** Share of them that a restart mends, before or after the failure. */
+  readonly restartMendsRatio: number
 }
 
 export type FailureSetName = 'training' | 'held-out' | 'all'
@@ -92,10 +96,11 @@ interface FailureDraft {
   readonly repair: RepairClass
   readonly effects: readonly Effect[]
   readonly needsGpu?: boolean
+  readonly restartMendsRatio?: number
 }
 
 function failure(name: string, draft: FailureDraft): FailureKind {
-  return { name, course: 'growing', needsGpu: false, ...draft }
+  return { name, course: 'growing', needsGpu: false, restartMendsRatio: 0, ...draft }
 }
 
 const SUDDEN_CRASH = failure('sudden-crash', {
@@ -103,6 +108,7 @@ const SUDDEN_CRASH = failure('sudden-crash', {
   durationMs: [0, 0],
   repair: 'unknown',
   effects: [],
+  restartMendsRatio: 0.5,
 })
 
 const TRAINING_KINDS: readonly FailureKind[] = [
@@ -117,6 +123,7 @@ const TRAINING_KINDS: readonly FailureKind[] = [
     durationMs: minutes(15, 40),
     repair: 'software',
     effects: [steady('memory', [0.85, 1], [0.9, 1.6])],
+    restartMendsRatio: 1,
   }),
   failure('disk-wear', {
     weight: 18,
@@ -178,6 +185,7 @@ const HELD_OUT_KINDS: readonly FailureKind[] = [
       steady('response', [1, 6], [1, 2.5]),
       steady('memory', [0.1, 0.3]),
     ],
+    restartMendsRatio: 1,
   }),
   failure('disk-filling', {
     weight: 12,
@@ -196,6 +204,7 @@ const HELD_OUT_KINDS: readonly FailureKind[] = [
     durationMs: minutes(45, 90),
     repair: 'software',
     effects: [steady('memory', [0.85, 1], [0.8, 1.2])],
+    restartMendsRatio: 1,
   }),
   failure('disk-wear-faint', {
     weight: 12,

@@ -404,6 +404,8 @@ function describe(
       return `Workload ${workload} of node ${node} starts again${target === null ? ' elsewhere' : ` on node ${target}`}.`
     case 'fence':
       return `Node ${node} is fenced before its work starts elsewhere.`
+    case 'restart':
+      return `Node ${node} is restarted where it is.`
     case 'cordon':
       return `Node ${node} takes no new work.`
     case 'uncordon':

@@ -40,6 +40,8 @@ const crashes = z.strictObject({
   /** Share followed by another crash of the same rack, and how soon. */
   followed: ratios,
   followed_within: lengths,
+  /** Share that a restart mends, before or after the crash. */
+  restartable: ratio.default(0.3),
 })
 const troubles = z.strictObject({ per_node_hour: numbers, lasts: lengths })
 const spells = z.strictObject({ per_hour: numbers, lasts: lengths })
@@ -74,6 +76,7 @@ const schema = z.strictObject({
       command_delay: delay,
       move: delay,
       fence: delay,
+      restart: delay.optional(),
     })
     .optional(),
   service: z

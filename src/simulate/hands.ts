@@ -20,6 +20,7 @@ export interface Skill {
   readonly failingRatio: number
   readonly move: Delay
   readonly fence: Delay
+  readonly restart: Delay
 }
 
 /** One piece of work that was begun, for the statistics. */
@@ -43,6 +44,11 @@ export interface HandsOptions {
   readonly poke: () => void
   /** Cuts the power until it is repaired. */
   readonly fence: (machine: Machine) => void
+  readonly restart: {
+    begin(machine: Machine): void
+    /** Why it does not come up, or null. */
+    end(machine: Machine): string | null
+  }
   readonly began: (work: Work) => void
   /** A workload has arrived, and its executor is not there to say so. */
   readonly landed: (placement: Placement) => void
@@ -84,6 +90,26 @@ export class Hands implements ExecutorHooks {
         this.#options.fence(machine)
         return null
       },
+    })
+  }
+
+  restart(command: Command): ActionStart {
+    const machine = this.#options.machines.get(command.node)
+    if (machine === undefined) return refuse(`node ${command.node} is unknown`)
+    if (machine.node.fenced) return refuse(`node ${command.node} is fenced`)
+    const { restart, skill } = this.#options
+    restart.begin(machine)
+    let isUp = false
+    const bringUp = () => {
+      const problem = isUp ? null : restart.end(machine)
+      isUp = true
+      return problem
+    }
+    return this.#begin(command, skill.restart, {
+      blocked: bringUp,
+      effect: () => null,
+      // Broken off, it still boots.
+      undo: () => void bringUp(),
     })
   }
 
@@ -180,6 +206,8 @@ interface Deed {
   readonly effect: () => Placement | null
   /** Why it can no longer take effect. */
   readonly broken?: () => string | null
+  /** Does it when its time has come; why it does not work. */
+  readonly blocked?: () => string | null
   readonly undo?: () => void
 }
 
@@ -214,6 +242,8 @@ class Action implements RunningAction {
     if (broken !== null) return this.#fail(broken)
     if (nowMs < work.beganAtMs + tookMs) return { kind: 'running' }
     if (fails) return this.#fail('the work broke off')
+    const blocked = work.lie ? null : (deed.blocked?.() ?? null)
+    if (blocked !== null) return this.#fail(blocked)
     this.#state = 'succeeded'
     if (work.lie) {
       deed.undo?.()
@@ -240,7 +270,8 @@ class Action implements RunningAction {
     }
     this.#state = 'over'
     after(Math.max(0, work.beganAtMs + tookMs - nowMs()), () => {
-      if ((deed.broken?.() ?? null) !== null) deed.undo?.()
+      const broken = deed.broken?.() ?? deed.blocked?.() ?? null
+      if (broken !== null) deed.undo?.()
       else {
         work.done = true
         work.doneAtMs = nowMs()

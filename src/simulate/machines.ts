@@ -25,6 +25,8 @@ export interface Machine {
   /** Rises when it goes down, so that an older plan to bring it back is void. */
   downs: number
   downSinceMs: number | null
+  /** Its newest fault is gone by a restart: the crash that was coming, or the news of the one that came. */
+  mended: { readonly crashAtMs: number | null; readonly downs: number | null } | null
 }
 
 /** A workload that did not run: from when until when, and which node had it. */
@@ -157,6 +159,7 @@ function createMachine(node: ClusterNode): Machine {
     skewMs: 0,
     downs: 0,
     downSinceMs: null,
+    mended: null,
   }
 }
 

@@ -19,6 +19,9 @@ const AFTERMATH_MS = 120_000
 /** After the last fault repairs take no longer than this. */
 const LAST_REPAIR_MS = 60_000
 
+/** Faults that take a machine down. */
+const FELLING: ReadonlySet<string> = new Set(['crash', 'zone-loss'])
+
 export interface Injected {
   readonly kind: 'crash' | 'zone-loss' | 'flapping' | 'network-partition' | 'slow'
   readonly node: NodeId
@@ -52,6 +55,8 @@ export class Troubles {
   readonly #options: TroublesOptions
   readonly #random: Random
   readonly #killedAfterCommand: number
+  /** Down for a restart, and for nothing else. */
+  readonly #restarting = new Set<Machine>()
   #calm = false
 
   constructor(options: TroublesOptions) {
@@ -141,6 +146,49 @@ export class Troubles {
     this.#backAfter(machine, this.#calm ? LAST_REPAIR_MS : FENCED_MS)
   }
 
+  restart(machine: Machine): void {
+    const { wear } = machine
+    if (!this.#options.machines.powerOff(machine)) return
+    machine.wear = wear
+    this.#restarting.add(machine)
+  }
+
+  /** Why the machine does not come up after a restart; null where it is up, mended or not. */
+  restarted(machine: Machine): string | null {
+    const { machines, publisher, nowMs } = this.#options
+    const wasUp = this.#restarting.delete(machine)
+    const { node, wear, downs } = machine
+    if (node.fenced) {
+      if (wasUp) this.#backAfter(machine, this.#calm ? LAST_REPAIR_MS : FENCED_MS)
+      return 'its node is fenced'
+    }
+    if (node.up) return null
+    if (wasUp) {
+      machines.powerOn(machine)
+      machine.flapping = null
+      machine.slowness = 1
+      if (wear === null || !this.#isRestartable(machine, wear.sinceMs)) return null
+      machine.wear = null
+      machine.mended = { crashAtMs: wear.untilMs, downs: null }
+      return null
+    }
+    const { id } = node.spec
+    const fault = this.injected.findLast(({ kind, node: of }) => of === id && FELLING.has(kind))
+    if (fault?.kind !== 'crash' || !this.#isRestartable(machine, fault.shownSinceMs ?? fault.atMs))
+      return 'it does not come up'
+    machines.powerOn(machine)
+    machine.mended = { crashAtMs: null, downs }
+    this.#say(publisher.join(node.spec, nowMs()))
+    return null
+  }
+
+  /** Drawn once for each fault: trying again does not help. */
+  #isRestartable({ node }: Machine, sinceMs: number): boolean {
+    const { seed, faults } = this.#options
+    const random = new Random(seed, `restart/${node.spec.id}/${sinceMs}`)
+    return random.chance(faults.crashes?.restartable ?? 0)
+  }
+
   /** A command was sent: the process that sent it may die before it learns what became of it. */
   commanded(): void {
     const { processes } = this.#options
@@ -151,15 +199,18 @@ export class Troubles {
   #crash(machine: Machine, happening: Extract<Happening, { kind: 'crash' }>): void {
     const { machines, publisher, nowMs } = this.#options
     const atMs = nowMs()
+    if (machine.mended?.crashAtMs === atMs) return
     const shownSinceMs = machine.wear?.sinceMs ?? null
     if (!machines.powerOff(machine)) return
     const { repairMs, confirmedAfterMs } = happening
     this.#inject('crash', machine, repairMs, { shownSinceMs })
     this.#backAfter(machine, repairMs)
     if (confirmedAfterMs === null || confirmedAfterMs >= repairMs) return
-    this.#later(confirmedAfterMs, () =>
-      this.#say(publisher.failure(machine.node.spec, atMs, nowMs())),
-    )
+    const { downs } = machine
+    this.#later(confirmedAfterMs, () => {
+      if (machine.mended?.downs === downs) return
+      this.#say(publisher.failure(machine.node.spec, atMs, nowMs()))
+    })
   }
 
   #loseZone(zone: readonly Machine[], lastsMs: number): void {

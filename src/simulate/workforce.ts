@@ -11,7 +11,7 @@ import type { Placement } from '../core/workload.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import { Random } from '../fleet/random.ts'
 import type { Faults } from './fault-file.ts'
-import { drawDelay, Hands, type Work } from './hands.ts'
+import { drawDelay, Hands, type HandsOptions, type Work } from './hands.ts'
 import type { Machine, Machines } from './machines.ts'
 import { SIGNATURE } from './process.ts'
 
@@ -28,6 +28,7 @@ export interface WorkforceOptions {
   readonly nowMs: () => number
   readonly after: (ms: number, callback: () => void) => void
   readonly fence: (machine: Machine) => void
+  readonly restart: HandsOptions['restart']
   readonly commanded: (command: Command) => void
 }
 
@@ -41,7 +42,11 @@ interface Seat {
   readonly unreported: Placement[]
 }
 
-const SKILL = { move: { p50: 6_000, p99: 30_000 }, fence: { p50: 3_000, p99: 10_000 } }
+const SKILL = {
+  move: { p50: 6_000, p99: 30_000 },
+  fence: { p50: 3_000, p99: 10_000 },
+  restart: { p50: 20_000, p99: 60_000 },
+}
 const COMMAND_DELAY = { p50: 2, p99: 7 }
 
 export class Workforce {
@@ -142,7 +147,7 @@ export class Workforce {
   }
 
   #hands(index: number): Hands {
-    const { seed, machines, nowMs, after, fence, preconditions, faults } = this.#options
+    const { seed, machines, nowMs, after, fence, restart, preconditions, faults } = this.#options
     const ratios = this.#ratios
     return new Hands({
       seed,
@@ -150,6 +155,7 @@ export class Workforce {
       nowMs,
       after,
       fence,
+      restart,
       preconditions,
       skill: {
         get lyingRatio() {
@@ -160,6 +166,7 @@ export class Workforce {
         },
         move: faults.executors?.move ?? SKILL.move,
         fence: faults.executors?.fence ?? SKILL.fence,
+        restart: faults.executors?.restart ?? SKILL.restart,
       },
       poke: () => this.#poke(index),
       began: (work) => void this.works.push(work),

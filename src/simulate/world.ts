@@ -140,6 +140,10 @@ export class World {
       nowMs,
       after,
       fence: (machine) => this.troubles.fence(machine),
+      restart: {
+        begin: (machine) => this.troubles.restart(machine),
+        end: (machine) => this.troubles.restarted(machine),
+      },
       commanded: () => this.troubles.commanded(),
     })
     this.troubles = new Troubles({

@@ -43,6 +43,7 @@ export class GatedFleet {
       verify,
       hooks: {
         fence: begin,
+        restart: begin,
         recover: begin,
         migrate: begin,
         cordon: begin,

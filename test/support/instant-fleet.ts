@@ -40,6 +40,8 @@ export class InstantFleet {
           this.fenced.add(command.node)
           return done(null)
         },
+        restart: (command) =>
+          this.fenced.has(command.node) ? { ok: false, refused: 'fenced' } : done(null),
         recover: (command) => this.#move(command),
         migrate: (command) => this.#move(command),
         cordon: () => done(null),

@@ -16,6 +16,7 @@ const order = fc.record({
     'migrate',
     'recover',
     'fence',
+    'restart',
     'cordon',
     'uncordon',
     'cancel',

@@ -40,6 +40,9 @@ class ScriptedHooks implements ExecutorHooks {
   fence(command: Command): ActionStart {
     return this.begin(command)
   }
+  restart(command: Command): ActionStart {
+    return this.begin(command)
+  }
   cordon(command: Command): ActionStart {
     return this.begin(command)
   }
@@ -198,7 +201,7 @@ test('a dry run is accepted and nothing is done', () => {
   expect(hooks.begun).toEqual([])
 })
 
-test.each<CommandAction>(['migrate', 'recover', 'fence', 'cordon', 'uncordon'])(
+test.each<CommandAction>(['migrate', 'recover', 'fence', 'restart', 'cordon', 'uncordon'])(
   '%s runs its own hook through to verified',
   (action) => {
     const hooks = new ScriptedHooks()

@@ -172,6 +172,46 @@ describe('commands', () => {
     expect(world.states(recover)).toEqual(['accepted', 'started'])
   })
 
+  test('a restart mends what was coming where the kind of failure allows it, and says what is up', () => {
+    const world = new FleetWorld({ nodeCount: 150, failureRateFactor: 6 })
+    let [mended, notMended] = [0, 0]
+    for (let round = 0; round < 50; round++) {
+      world.steps(20)
+      for (const { node, failureKind } of world.fleet.unconfirmed()) {
+        const isDown = !world.fleet.upNodes().includes(node)
+        if (!isDown) continue
+        const restart = world.send('restart', { node })
+        world.steps(30)
+        const last = world.states(restart).at(-1)
+        if (failureKind === 'memory-leak') {
+          expect(last).toBe('verified')
+          expect(world.fleet.upNodes()).toContain(node)
+          mended++
+        } else if (failureKind === 'disk-wear' && last === 'failed') notMended++
+      }
+    }
+    expect(mended).toBeGreaterThan(0)
+    expect(notMended).toBeGreaterThan(0)
+  })
+
+  test('a restart interrupts the work of a node that is up, and a fenced node is not restarted', () => {
+    const world = new FleetWorld()
+    const { node } = movable(world.fleet)
+    const restart = world.send('restart', { node })
+    expect(world.fleet.upNodes()).not.toContain(node)
+    const fence = world.send('fence', { node })
+    world.steps(25)
+    expect(world.states(fence).at(-1)).toBe('verified')
+    expect(world.states(restart).at(-1)).toBe('failed')
+    expect(world.fleet.upNodes()).not.toContain(node)
+    expect(world.states(world.send('restart', { node }))).toEqual(['rejected'])
+    world.steps(60)
+    expect(world.fleet.upNodes()).toContain(node)
+    const again = world.send('restart', { node })
+    world.steps(25)
+    expect(world.states(again)).toEqual(['accepted', 'started', 'succeeded', 'verified'])
+  })
+
   test('two moves of one workload at once are refused', () => {
     const world = new FleetWorld()
     const { workload, node, target } = movable(world.fleet)
