@@ -3,10 +3,16 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { DEFAULT_POLICY } from '../core/policy.ts'
 import type { ActingPoint, Policy } from '../core/policy.ts'
+import { ServiceError } from '../core/errors.ts'
+import type { ChooserRules } from '../core/strategy.ts'
 import { BOUND_DEFAULT, REPLICAS_MAX } from '../core/ring.ts'
 import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
 import { DetectorsTable, mergeDetectors } from './detectors.ts'
 import { duration } from './toml.ts'
+
+/** Least and most share of the choices that try something out, unless told otherwise. */
+const EXPLORE_MIN = 0.01
+const EXPLORE_MAX = 0.1
 
 const ratio = z.number().min(0).max(1)
 
@@ -35,6 +41,9 @@ export const PolicyTable = z.strictObject({
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   dry_run: z.boolean().optional(),
+  chooser: z.enum(['fixed', 'learn']).optional(),
+  explore_min: ratio.optional(),
+  explore_ratio: ratio.optional(),
   detectors: DetectorsTable.optional(),
 })
 
@@ -66,9 +75,21 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
+    chooser: toChooserRules(table),
     detectors: mergeDetectors(base.detectors, own.detectors),
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
+}
+
+function toChooserRules(table: PolicyTable): ChooserRules | null {
+  const { chooser = 'fixed', explore_ratio: most = EXPLORE_MAX, explore_min: least } = table
+  if (chooser === 'fixed') return null
+  const exploreMinRatio = least ?? Math.min(EXPLORE_MIN, most)
+  if (exploreMinRatio > most) {
+    const mend = `set it to at most explore_ratio (${most})`
+    throw new ServiceError('CONFIG_INVALID', `explore_min: ${exploreMinRatio} is too much; ${mend}`)
+  }
+  return { exploreMinRatio, exploreMaxRatio: most }
 }
 
 function toShardRules(own: PoolTable): ShardRules | null {
@@ -94,7 +115,12 @@ function toActingPoint(point: PolicyTable['acting_point']): ActingPoint {
 
 function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
   const { version, shards: _, ...defaults } = DEFAULT_POLICY
-  const text = JSON.stringify(rules)
-  if (text === JSON.stringify(defaults)) return version
+  const text = textOf(rules)
+  if (text === textOf(defaults)) return version
   return `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
+}
+
+/** A fixed strategy is left out: policies from before there was a choice keep their names. */
+function textOf({ chooser, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
+  return JSON.stringify(chooser === null ? rules : { ...rules, chooser })
 }

@@ -2,6 +2,7 @@
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
 import type { ShardRules } from './shard.ts'
+import type { ChooserRules } from './strategy.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
 export type Mode = 'observe' | 'approve' | 'enforce'
@@ -38,6 +39,8 @@ export interface Policy {
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
   readonly dryRun: boolean
+  /** `null`: strategies are not chosen; the last rung of each ladder is what is done. */
+  readonly chooser: ChooserRules | null
   /** By detector, where a setting differs from the detector's own default. */
   readonly detectors: DetectorSettings
   /** `null`: the pool has no shards. Not part of the version, because no command depends on it. */
@@ -58,6 +61,7 @@ export const DEFAULT_POLICY: Policy = {
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,
+  chooser: null,
   detectors: {},
   shards: null,
 }

@@ -63,6 +63,12 @@ const CUES: readonly (readonly [RegExp, FaultKind])[] = [
   [/error_rate|exit_?code|crash/i, 'software'],
   [/response_time|disk_latency|cpu_utilization/, 'performance-degradation'],
 ]
+/** By the name that an event gives to a failure; the first that fits. */
+const FAILURE_CUES: readonly (readonly [RegExp, FaultKind])[] = [
+  [/leak|memory|oom|disk-?fill|out-of-space/i, 'resource-exhaustion'],
+  [/nic|network|link|switch/i, 'network'],
+  [/software|crash|hang|panic|exit/i, 'software'],
+]
 /** So much of a pool at once is more than its worst node. */
 const WIDE_RATIO = 0.1
 
@@ -82,6 +88,13 @@ export function classify(faults: readonly Fault[], impact: Impact): Classified {
     confidenceRatio: total === 0 ? 0 : votes[0].weight / total,
     votes,
   }
+}
+
+/** Of a failure that an event confirms; hardware unless its name says otherwise. */
+export function kindOfFailure(name: string): FaultKind {
+  // What goes wrong in a part's memory is the part's.
+  if (/gpu|ecc/i.test(name)) return 'node-hardware'
+  return FAILURE_CUES.find(([pattern]) => pattern.test(name))?.[1] ?? 'node-hardware'
 }
 
 function vote(

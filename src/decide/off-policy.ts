@@ -2,7 +2,9 @@
  * What another way of choosing would have cost, from what was done: incidents in which chance chose as it
  * would have count for all of them, each by how unlikely that was (self-normalised importance sampling).
  */
-import type { ChoiceContext, Strategy } from '../core/strategy.ts'
+import type { JournalEntry } from '../core/command.ts'
+import type { Evidence, FaultKind, Severity } from '../core/fault.ts'
+import type { ChoiceCause, ChoiceContext, Strategy } from '../core/strategy.ts'
 import { rungsAfter } from './choose.ts'
 
 /** One choice as the journal has it. */
@@ -24,6 +26,47 @@ export interface Estimate {
   readonly costS: number | null
   /** So many incidents, all alike in weight, would say as much (Kish). */
   readonly effectiveCount: number
+}
+
+/** Those of the journal in which every strategy was carried out and has ended. */
+export function loggedIncidents(entries: Iterable<JournalEntry>): readonly LoggedIncident[] {
+  const choices = new Map<string, LoggedChoice[]>()
+  const costs = new Map<string, number[]>()
+  for (const { kind, incidentId, evidence } of entries) {
+    if (incidentId === null) continue
+    if (kind === 'choice') put(choices, incidentId, choiceOf(evidence))
+    else if (kind === 'trial') {
+      const cost = valueOf(evidence, 'costS')
+      put(costs, incidentId, typeof cost === 'number' ? cost : Number.NaN)
+    }
+  }
+  return [...choices].flatMap(([incidentId, made]) => {
+    const ended = costs.get(incidentId) ?? []
+    const costS = ended.reduce((sum, cost) => sum + cost, 0)
+    return ended.length < made.length || Number.isNaN(costS) ? [] : [{ choices: made, costS }]
+  })
+}
+
+function choiceOf(evidence: readonly Evidence[]): LoggedChoice {
+  const [cause, kind, severity] = String(valueOf(evidence, 'context')).split('/')
+  const context = {
+    cause: cause as ChoiceCause,
+    kind: kind as FaultKind,
+    severity: severity as Severity,
+  }
+  const after = (valueOf(evidence, 'after') ?? null) as Strategy | null
+  const strategy = valueOf(evidence, 'strategy') as Strategy
+  return { context, after, strategy, propensityRatio: Number(valueOf(evidence, 'propensity')) }
+}
+
+function valueOf(evidence: readonly Evidence[], name: string): Evidence['value'] | undefined {
+  return evidence.find(({ what }) => what === name)?.value
+}
+
+function put<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [value])
+  else list.push(value)
 }
 
 /** Always this rung first (the last where it is not allowed), and then rung by rung. */

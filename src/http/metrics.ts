@@ -57,6 +57,12 @@ export class Metrics {
   readonly #commands = this.#counter('foreshock_commands_total', 'Commands sent', 'action')
   readonly #results = this.#counter('foreshock_results_total', 'Results of executors', 'state')
   readonly #refusals = this.#counter('foreshock_refusals_total', 'Refused decisions', 'rail')
+  readonly #choices = this.#counter(
+    'foreshock_choices_total',
+    'Strategies chosen, and whether to try them out',
+    'strategy',
+    'exploring',
+  )
   readonly #deadLetters = this.#counter(
     'foreshock_dead_letters_total',
     'Input records that could not be used',
@@ -165,7 +171,13 @@ export class Metrics {
   #foldJournal(entry: JournalEntry): void {
     if (entry.kind === 'incident-opened') this.#failures.inc()
     else if (entry.kind === 'refusal') this.#refusals.inc({ rail: entry.rail ?? 'none' })
+    else if (entry.kind === 'choice') this.#foldChoice(entry)
     else if (entry.kind === 'outcome') this.#foldOutcome(entry)
+  }
+
+  #foldChoice({ evidence }: JournalEntry): void {
+    const said = (name: string) => String(evidence.find(({ what }) => what === name)?.value)
+    this.#choices.inc({ strategy: said('strategy'), exploring: said('exploring') })
   }
 
   #foldOutcome(entry: JournalEntry): void {

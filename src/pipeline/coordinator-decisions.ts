@@ -18,6 +18,7 @@ import {
 } from '../decide/admission.ts'
 import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
+import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
@@ -38,6 +39,7 @@ export class DecisionDesk {
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
   readonly #incidents: IncidentDesk
+  readonly #choices: ChoiceDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
@@ -47,6 +49,7 @@ export class DecisionDesk {
     outbox: Outbox,
     commands: CommandDesk,
     incidents: IncidentDesk,
+    choices: ChoiceDesk,
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
@@ -55,6 +58,7 @@ export class DecisionDesk {
     this.#outbox = outbox
     this.#commands = commands
     this.#incidents = incidents
+    this.#choices = choices
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -64,6 +68,7 @@ export class DecisionDesk {
   decide(pool: PoolState): void {
     pool.dirty = false
     const isDue = this.#outbox.nowMs >= pool.dueMs
+    if (isDue) this.#stirTimedOut(pool)
     const waiting = this.#inOrder(this.#awake(pool))
     pool.woken.clear()
     pool.stirred.clear()
@@ -90,6 +95,16 @@ export class DecisionDesk {
     for (const incident of stirred) if (incidents.get(incident.id) === incident) awake.add(incident)
     for (const rail of woken) for (const incident of incidents.refusedBy(rail)) awake.add(incident)
     return [...awake]
+  }
+
+  /** No rail holds back what a strategy waits for: its own time is what ends it. */
+  #stirTimedOut({ incidents, stirred }: PoolState): void {
+    for (const incident of incidents.all()) {
+      const { choice } = incident
+      if (choice !== null && !choice.ended && choice.untilMs <= this.#outbox.nowMs) {
+        stirred.add(incident)
+      }
+    }
   }
 
   /** Undoing first, then recovery by the most urgent workload, then what is likeliest to fail. */
@@ -129,7 +144,7 @@ export class DecisionDesk {
   #isOver(incident: Incident): boolean {
     const reason = this.#endOf(incident)
     if (reason === null) return false
-    this.#incidents.close(incident, reason)
+    this.#incidents.close(incident, reason, true)
     return true
   }
 
@@ -156,6 +171,8 @@ export class DecisionDesk {
   #advance(pool: PoolState, incident: Incident): void {
     const refused = new Set<Rail>()
     incident.dueMs = Number.POSITIVE_INFINITY
+    this.#choices.follow(incident)
+    if (this.#isDownUnrestarted(incident)) return
     for (const step of this.#steps(incident)) {
       const current = incident.steps.get(step.stepId)!
       if (!isReady(current, incident.steps.get('fence'))) continue
@@ -174,6 +191,17 @@ export class DecisionDesk {
     pool.incidents.setRefused(incident, refused)
   }
 
+  /** The silence that a restart had explained outlasts it: it is an incident of its own gravity now. */
+  #isDownUnrestarted(incident: Incident): boolean {
+    const { node, cause, choice } = incident
+    if (choice === null || cause !== 'predicted' || this.#choices.explainsSilence(incident)) {
+      return false
+    }
+    if (this.#state.livenessOf(node) !== 'silent' || node.failedAtMs !== null) return false
+    this.#incidents.raiseSilent(node)
+    return true
+  }
+
   /** The plan follows the placements: a workload found on the node later gets its step as well. */
   #steps(incident: Incident): readonly Step[] {
     const { node, cause, steps } = incident
@@ -181,7 +209,7 @@ export class DecisionDesk {
       (a, b) => this.#priority(a) - this.#priority(b) || (a < b ? -1 : 1),
     )
     if (cause === 'failed' && workloads.length === 0) return []
-    const plan = planFor(cause, workloads)
+    const plan = planFor(cause, workloads, incident.choice?.strategy ?? null)
     for (const step of plan) if (!steps.has(step.stepId)) steps.set(step.stepId, step)
     return plan
   }

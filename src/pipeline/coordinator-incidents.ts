@@ -4,7 +4,9 @@ import type { FailureEvent } from '../core/node.ts'
 import { failureReason, featureReasons, lasting } from '../decide/explain.ts'
 import { predictionReason, silenceReason } from '../decide/explain.ts'
 import { never } from '../core/errors.ts'
+import { heartbeat } from '../detect/heartbeat.ts'
 import type { PlanCause } from '../recover/plan.ts'
+import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { AlertRecord, Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
@@ -14,14 +16,16 @@ export class IncidentDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
+  readonly #choices: ChoiceDesk
   #openedCount = 0
   #foreseenCount = 0
   #missedCount = 0
 
-  constructor(state: CoordinatorState, outbox: Outbox, commands: CommandDesk) {
+  constructor(state: CoordinatorState, outbox: Outbox, commands: CommandDesk, choices: ChoiceDesk) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
+    this.#choices = choices
   }
 
   get openedCount(): number {
@@ -47,6 +51,7 @@ export class IncidentDesk {
     const open = node.incident
     const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
     if (open !== null && gravity(open.cause) >= gravity(cause)) return
+    if (open !== null && cause === 'silent' && this.#choices.explainsSilence(open)) return
     if (open === null) {
       for (const other of pool.incidents.ofNode(node)) {
         if (other.cause === 'release') pool.incidents.delete(other)
@@ -63,6 +68,7 @@ export class IncidentDesk {
         evidence: fault.evidence,
         steps: new Map(),
         actedBefore: node.acted,
+        choice: null,
         approved: null,
         refused: new Set(),
         dueMs: Number.POSITIVE_INFINITY,
@@ -77,7 +83,26 @@ export class IncidentDesk {
       pool.incidents.setRefused(open, new Set())
     }
     this.#announce(node, cause, fault, reasons)
+    this.#choices.begin(node.incident!, cause, fault)
     this.#state.touch(node)
+  }
+
+  /** Without a new word of the node: it is known to be silent. */
+  raiseSilent(node: NodeState): void {
+    const { nowMs } = this.#outbox
+    const { silentForMs } = node
+    const fault: Fault = {
+      detector: heartbeat.name,
+      kind: 'service-unavailability',
+      subject: node.id,
+      node: node.id,
+      pool: node.pool,
+      atMs: nowMs,
+      severity: 'critical',
+      confidenceRatio: 1,
+      evidence: [{ what: 'silentForMs', value: silentForMs, limit: null }],
+    }
+    this.raise(node, 'silent', fault, whyOf(node, 'silent'))
   }
 
   #announce(
@@ -106,9 +131,13 @@ export class IncidentDesk {
     })
   }
 
-  /** Ends an incident: nothing new is sent for it, and what shielded the node is undone. */
-  close(incident: Incident, reason: string): void {
+  /**
+   * Ends an incident: nothing new is sent for it, and what shielded the node is undone. `mended`: its
+   * reason is gone.
+   */
+  close(incident: Incident, reason: string, mended = false): void {
     const { node } = incident
+    this.#choices.close(incident, mended)
     const pool = this.#state.pool(node.pool)
     this.#commands.withdraw(reason, flightsOf(pool, incident))
     pool.incidents.delete(incident)
@@ -143,6 +172,7 @@ export class IncidentDesk {
       evidence,
       steps: new Map(),
       actedBefore: null,
+      choice: null,
       approved: null,
       refused: new Set(),
       dueMs: Number.POSITIVE_INFINITY,

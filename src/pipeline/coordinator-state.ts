@@ -9,6 +9,7 @@ import type { Topology } from '../core/topics.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
+import type { ChoiceContext, Strategy } from '../core/strategy.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 import { OpenIncidents } from './open-incidents.ts'
@@ -37,6 +38,16 @@ export interface Acted {
   readonly lastAtMs: number
 }
 
+/** The strategy that answers an incident now, or did until it ended. */
+export interface OpenChoice {
+  readonly context: ChoiceContext
+  readonly strategy: Strategy
+  readonly chosenAtMs: number
+  /** Its time is up then. */
+  readonly untilMs: number
+  ended: boolean
+}
+
 export interface Incident {
   readonly id: IncidentId
   readonly planId: PlanId
@@ -48,6 +59,8 @@ export interface Incident {
   readonly steps: Map<string, Step>
   /** What `node.acted` was before this incident. */
   readonly actedBefore: Acted | null
+  /** Null where the policy fixes what is done. */
+  choice: OpenChoice | null
   /** Who approved it, and why; null when nobody has, or it got graver since. */
   approved: string | null
   /** Rails that refuse now and were journaled; `OpenIncidents` sets it once the incident is open. */

@@ -28,6 +28,7 @@ import { anomalyReason } from '../decide/explain.ts'
 import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
 import type { NodeKeys } from '../detect/detector.ts'
 import { nextStepState } from '../recover/plan.ts'
+import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
 import { ControlDesk } from './coordinator-controls.ts'
@@ -96,12 +97,14 @@ export class CoordinatorFold implements Fold {
     this.#outbox = new Outbox(options)
     this.#cohorts = new CohortMerge(topology)
     this.#commands = new CommandDesk(this.#state, this.#outbox, policyFor)
-    this.#incidents = new IncidentDesk(this.#state, this.#outbox, this.#commands)
+    const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
+    this.#incidents = new IncidentDesk(this.#state, this.#outbox, this.#commands, choices)
     this.#decisions = new DecisionDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       this.#incidents,
+      choices,
       policyFor,
       rails,
       (node) => this.#evidence.heldBack(node),

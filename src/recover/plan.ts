@@ -7,8 +7,10 @@
  *
  * *Assumed* is never shown as *verified*.
  */
+import { never } from '../core/errors.ts'
 import type { CommandAction, Precondition, ResultState } from '../core/command.ts'
 import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
+import type { Strategy } from '../core/strategy.ts'
 
 export type StepState =
   | 'planned'
@@ -99,13 +101,31 @@ export function planStep(action: CommandAction, workload: WorkloadId | null): St
   return { stepId, action, workload, state: 'planned', attempts: 0, commandId: null }
 }
 
+/** What nobody chose: what is predicted is migrated, what is silent or failed fails over. */
+export function strategyFor(cause: Exclude<PlanCause, 'release'>): Strategy {
+  return cause === 'predicted' ? 'migrate' : 'fail-over'
+}
+
 /** The step that shields the node comes first, then one for each workload, in the order given. */
-export function planFor(cause: PlanCause, workloads: readonly WorkloadId[]): readonly Step[] {
+export function planFor(
+  cause: PlanCause,
+  workloads: readonly WorkloadId[],
+  chosen: Strategy | null = null,
+): readonly Step[] {
   if (cause === 'release') return [planStep('uncordon', null)]
-  if (cause === 'predicted') {
-    return [planStep('cordon', null), ...workloads.map((w) => planStep('migrate', w))]
+  const strategy = chosen ?? strategyFor(cause)
+  switch (strategy) {
+    case 'wait':
+      return []
+    case 'restart':
+      return [planStep('restart', null)]
+    case 'migrate':
+      return [planStep('cordon', null), ...workloads.map((w) => planStep('migrate', w))]
+    case 'fail-over':
+      return [planStep('fence', null), ...workloads.map((w) => planStep('recover', w))]
+    default:
+      return never(strategy)
   }
-  return [planStep('fence', null), ...workloads.map((w) => planStep('recover', w))]
 }
 
 /** Fencing must be over before its workloads start elsewhere: two copies would both write. */

@@ -6,12 +6,16 @@ import { expect } from 'vitest'
 import type { Output } from '../../../src/core/bus.ts'
 import type { Command, ResultState } from '../../../src/core/command.ts'
 import type { CommandId, NodeId } from '../../../src/core/ids.ts'
+import type { Policy } from '../../../src/core/policy.ts'
 import { laneOf, type RailCheck, RAILS } from '../../../src/decide/admission.ts'
 import { asText, CAPACITY, CoordinatorWorld } from '../../support/coordinator-world.ts'
 
 const NODES = ['n0', 'n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7']
 const WORKLOADS = ['w0', 'w1', 'w2', 'w3', 'w4', 'w5']
 const POLICY = { budgetRatio: 0.25, cooldownMs: 20_000, sharedCauseNodesMin: 4, attemptsMax: 2 }
+
+/** Every strategy is chosen as often as the others. */
+const LEARNING = { ...POLICY, chooser: { exploreMinRatio: 0.6, exploreMaxRatio: 0.6 } }
 
 const node = fc.constantFrom(...NODES)
 const event = fc.oneof(
@@ -80,8 +84,8 @@ class Bystander {
   stopped = false
   observing = false
 
-  constructor(rails: readonly RailCheck[] = RAILS) {
-    this.world = new CoordinatorWorld({ policy: POLICY, rails })
+  constructor(rails: readonly RailCheck[] = RAILS, policy: Partial<Policy> = POLICY) {
+    this.world = new CoordinatorWorld({ policy, rails })
     for (const id of NODES) this.join(id)
     for (const [i, workload] of WORKLOADS.entries()) this.world.place(workload, NODES[i % 3])
     this.look()
@@ -232,6 +236,15 @@ test.prop([stories], { numRuns: 300, examples: [[LEFT_AND_ASSESSED]] })(
   (story) => {
     const bystander = new Bystander()
     for (const happened of story) bystander.play(happened)
+  },
+)
+
+test.prop([stories], { numRuns: 200 })(
+  'promises hold whatever strategies are chosen, and a log folded again chooses the same',
+  (story) => {
+    const bystander = new Bystander(RAILS, LEARNING)
+    for (const happened of story) bystander.play(happened)
+    expect(asText(bystander.world.refold())).toEqual(asText(bystander.world.outputs))
   },
 )
 

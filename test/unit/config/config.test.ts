@@ -190,7 +190,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, dry_run, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',
