@@ -1,4 +1,5 @@
 /** Commands and their results, and the journal that says why and why not. */
+import type { AcknowledgeControl, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
@@ -109,4 +110,8 @@ export interface JournalEntry {
   readonly evidence: readonly Evidence[]
   /** Where it tells of a maintenance window. */
   readonly window?: WindowRecord
+  /** What an operator said of alerts. */
+  readonly said?: SilenceControl | AcknowledgeControl
+  /** The shared cause that now explains the node, as in `alerts`. */
+  readonly cause?: string
 }

@@ -1,4 +1,5 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
+import type { AcknowledgeControl, SilenceControl } from './alert.ts'
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
 import type { ShardRules } from './shard.ts'
@@ -67,7 +68,12 @@ export const DEFAULT_POLICY: Policy = {
 }
 
 /** What operators send. Each is journaled with its reason. */
-export type Control = PoolControl | ModelControl | MaintenanceControl
+export type Control =
+  | PoolControl
+  | ModelControl
+  | MaintenanceControl
+  | SilenceControl
+  | AcknowledgeControl
 
 /** Pool `null` means every pool. */
 export type PoolControl =

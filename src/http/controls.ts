@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Output } from '../core/bus.ts'
+import { MATCHED, silenceProblem } from '../core/alert.ts'
 import { windowProblem } from '../core/maintenance.ts'
 import { LISTING_FILE } from '../core/model.ts'
 import type { Control } from '../core/policy.ts'
@@ -73,6 +74,28 @@ const ControlBody = z.discriminatedUnion('kind', [
       if (problem === null) return
       context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
     }),
+  z
+    .strictObject({
+      kind: z.literal('silence'),
+      silence: text.max(256).default(() => randomUUID()),
+      withdrawn: z.boolean().default(false),
+      matchers: z.partialRecord(z.enum(MATCHED), text.max(256)).default({}),
+      until: time.nullable().default(null),
+      ...common,
+      pool: z.null().default(null),
+    })
+    .superRefine((said, context) => {
+      const problem = silenceProblem({ ...said, untilMs: msOf(said.until) })
+      if (problem === null) return
+      context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
+    }),
+  z.strictObject({
+    kind: z.literal('acknowledge'),
+    fingerprint: z.string().regex(/^[0-9a-f]{16}$/, 'expected the 16 hex digits of an alert'),
+    acknowledged: z.boolean().default(true),
+    ...common,
+    pool: z.null().default(null),
+  }),
 ])
 
 function msOf(at: z.infer<typeof time> | null): number | null {

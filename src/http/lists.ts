@@ -1,5 +1,6 @@
 /** GET /v1/predictions, /v1/commands, /v1/decisions, /v1/alerts: newest first; /v1/maintenance: next first. */
 import { Hono } from 'hono'
+import type { AlertView } from '../alerts/alert-book.ts'
 import type { Ring } from '../store/ring.ts'
 import type { CommandView, ConsoleViews } from '../store/views.ts'
 import { cursorFor, cursorOf, LIMIT_MAX, limitOf, ratioOf, sequenceOf } from './paging.ts'
@@ -35,9 +36,16 @@ export function listRoutes(views: ConsoleViews): Hono {
     )
   })
   routes.get('/alerts', (c) => {
-    const { limit, cursor } = c.req.query()
-    return c.json(newest(views.alerts, limitOf(limit), sequenceOf(cursor), () => true))
+    const { state, kind, pool, node, severity, limit, cursor } = c.req.query()
+    const wanted = (alert: AlertView): boolean =>
+      (state === undefined || alert.state === state) &&
+      (kind === undefined || alert.kind === kind) &&
+      (pool === undefined || alert.pool === pool) &&
+      (node === undefined || alert.node === node) &&
+      (severity === undefined || alert.severity === severity)
+    return c.json(pageOfAlerts(views.alertBook.list(), wanted, limitOf(limit), cursorOf(cursor)))
   })
+  routes.get('/silences', (c) => c.json({ items: views.alertBook.silences() }))
   routes.get('/maintenance', (c) => {
     const { node, zone, pool, state } = c.req.query()
     const items = views.maintenance
@@ -112,4 +120,19 @@ function pageOfCommands(
     items.push(command)
   }
   return { items, nextCursor: null }
+}
+
+function pageOfAlerts(
+  alerts: readonly AlertView[],
+  wanted: (alert: AlertView) => boolean,
+  limit: number,
+  after: string | undefined,
+): Page<AlertView> {
+  const from = after === undefined ? 0 : alerts.findIndex((each) => each.fingerprint === after) + 1
+  // A cursor whose alert has fired again or is forgotten stands before nothing.
+  if (from === 0 && after !== undefined) return { items: [], nextCursor: null }
+  const found = alerts.slice(from).filter(wanted)
+  const items = found.slice(0, limit)
+  const more = found.length > limit
+  return { items, nextCursor: more ? cursorFor(items.at(-1)!.fingerprint) : null }
 }

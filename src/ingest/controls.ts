@@ -1,6 +1,7 @@
 /** Controls: what operators tell the service, each with who and why. */
 import { z } from 'zod'
 import type { IncidentId, ModelId } from '../core/ids.ts'
+import { MATCHED, silenceProblem } from '../core/alert.ts'
 import { windowProblem } from '../core/maintenance.ts'
 import type { Control } from '../core/policy.ts'
 import { checkedBody, parseObject } from './body.ts'
@@ -71,6 +72,30 @@ const BODIES = {
       context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
       return z.NEVER
     }),
+  silence: z
+    .object({
+      kind: z.literal('silence'),
+      silence: z.string().min(1, 'expected a name, to change or withdraw it by').max(256),
+      withdrawn: z.boolean().default(false),
+      matchers: z.partialRecord(z.enum(MATCHED), z.string().min(1).max(256)).default({}),
+      until: time.nullish().transform(orNull),
+      ...common,
+      pool: z.null().default(null),
+    })
+    .transform(({ until: untilMs, ...rest }, context) => {
+      const control = { ...rest, untilMs }
+      const problem = silenceProblem(control)
+      if (problem === null) return control
+      context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
+      return z.NEVER
+    }),
+  acknowledge: z.object({
+    kind: z.literal('acknowledge'),
+    fingerprint: z.string().regex(/^[0-9a-f]{16}$/, 'expected the 16 hex digits of an alert'),
+    acknowledged: z.boolean().default(true),
+    ...common,
+    pool: z.null().default(null),
+  }),
 }
 
 export function decodeControl(bytes: Uint8Array): Field<Control> {

@@ -391,7 +391,7 @@ export class DecisionDesk {
     const policy = this.#policyFor(pool)
     for (const [name, count] of pool.zones) {
       const shared = isSharedCause(policy, { name, ...count })
-      if (!shared) pool.frozenZones.delete(name)
+      if (!shared) this.#thaw(pool, name)
       else if (!pool.frozenZones.has(name)) {
         pool.frozenZones.add(name)
         const share = `${count.alarmingCount} of ${count.nodeCount} nodes of zone ${name}`
@@ -399,13 +399,28 @@ export class DecisionDesk {
           kind: 'shared-cause',
           pool: pool.id,
           node: null,
+          cause: `zone:${name}`,
           severity: 'critical',
           message: `${share} alarm at once: preemptive work there waits, recovery goes on.`,
           incidentId: null,
         })
       }
     }
-    for (const name of pool.frozenZones) if (!pool.zones.has(name)) pool.frozenZones.delete(name)
+    for (const name of pool.frozenZones) if (!pool.zones.has(name)) this.#thaw(pool, name)
+  }
+
+  #thaw(pool: PoolState, name: string): void {
+    if (!pool.frozenZones.delete(name)) return
+    this.#outbox.alert({
+      kind: 'shared-cause',
+      pool: pool.id,
+      node: null,
+      cause: `zone:${name}`,
+      severity: 'info',
+      message: `Zone ${name} has no shared cause any more.`,
+      incidentId: null,
+      resolved: true,
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 /** Incidents from opening to closing, and what became of each failure: foreseen or missed. */
+import type { AlertRecord } from '../core/alert.ts'
 import type { Fault } from '../core/fault.ts'
 import type { FailureEvent } from '../core/node.ts'
 import { failureReason, featureReasons, lasting } from '../decide/explain.ts'
@@ -8,7 +9,7 @@ import { heartbeat } from '../detect/heartbeat.ts'
 import type { PlanCause } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
-import type { AlertRecord, Outbox } from './coordinator-outbox.ts'
+import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -125,6 +126,7 @@ export class IncidentDesk {
       kind,
       pool: node.pool,
       node: node.id,
+      zone: node.zone,
       severity,
       message: reasons.join(' '),
       incidentId,
@@ -213,6 +215,7 @@ export class IncidentDesk {
       kind: 'missed',
       pool: node.pool,
       node: node.id,
+      zone: node.zone,
       severity,
       message: reason,
       incidentId,

@@ -255,14 +255,15 @@ export class ModelDesk {
       { what: 'driftScore', value: told.score, limit: this.#drift.stabilityMax },
       { what: 'driftedFeatures', value: told.featureShare, limit: this.#drift.featureShareMax },
     ])
-    if (!told.drifted) return
     this.#outbox.alert({
       kind: 'drift',
       pool: FLEET_POOL,
       node: null,
-      severity: 'warning',
+      cause: `class:${state.nodeClass}`,
+      severity: told.drifted ? 'warning' : 'info',
       message,
       incidentId: null,
+      ...(told.drifted ? {} : { resolved: true }),
     })
   }
 

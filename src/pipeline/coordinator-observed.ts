@@ -2,6 +2,7 @@
  * Incidents that are seen and not acted on: faults for which no plan exists yet are grouped by cause,
  * classified, journaled and told to people. They never lead to a command.
  */
+import { CAUSE_NODES_MAX } from '../core/alert.ts'
 import type { Evidence, Fault, Severity } from '../core/fault.ts'
 import { never } from '../core/errors.ts'
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
@@ -35,6 +36,8 @@ const INCIDENT_FROM: Severity = 'error'
 interface Observed {
   readonly id: IncidentId
   severity: Severity
+  /** Nodes that a shared cause was told to explain. */
+  readonly explained: Set<NodeId>
 }
 
 /** Of one pool. */
@@ -121,9 +124,21 @@ export class ObservedDesk {
       if (group.cause === null && this.#isPlanned(group)) return
       return this.#openIncident(pool, groups, group, seen)
     }
+    if (group.cause !== null) this.#explain(pool, group, open)
     if (SEVERITIES.indexOf(seen.severity) <= SEVERITIES.indexOf(open.severity)) return
     open.severity = seen.severity
     this.#alert(pool, group, seen, open.id)
+  }
+
+  /** Alerts of nodes that the cause explains need not reach people one by one. */
+  #explain(pool: PoolId, group: Group, { id, explained }: Observed): void {
+    for (const node of nodesOf(group)) {
+      if (explained.has(node)) continue
+      explained.add(node)
+      const reasons = [`Node ${node} is faulty for the same cause: ${group.identity}.`]
+      const cause = group.identity
+      this.#outbox.journal({ kind: 'fault', pool, incidentId: id, node, reasons, cause })
+    }
   }
 
   /** One node whose trouble a plan answers already, or will. */
@@ -139,7 +154,8 @@ export class ObservedDesk {
     const again = ended !== undefined && nowMs - ended.atMs <= SAME_INCIDENT_MS
     groups.ended.delete(group.identity)
     const id = again ? ended.id : this.#outbox.incidentId(pool)
-    groups.open.set(group.identity, { id, severity: seen.severity })
+    const explained = new Set(group.cause === null ? [] : nodesOf(group).slice(0, CAUSE_NODES_MAX))
+    groups.open.set(group.identity, { id, severity: seen.severity, explained })
     if (!again) this.#openedCount++
     this.#outbox.journal({
       kind: 'incident-opened',
@@ -188,10 +204,14 @@ export class ObservedDesk {
   #alert(pool: PoolId, group: Group, seen: Classified, incidentId: IncidentId): void {
     const { severity } = seen
     const message = sentence(group, seen)
+    const { identity, cause } = group
     this.#outbox.alert({
       kind: 'fault',
       pool,
       node: soleNode(group),
+      // A group of one node is that node's.
+      ...(identity.startsWith('node:') ? {} : { cause: identity }),
+      ...(cause === null ? {} : { nodes: nodesOf(group).slice(0, CAUSE_NODES_MAX) }),
       severity,
       message,
       incidentId,

@@ -2,12 +2,12 @@
  * What a coordinator says to the outside. Every id is made of the partition and offset of the record
  * that caused it and a count within it: the same log gives the same ids, and none is ever used twice.
  */
+import type { AlertRecord, PublishedAlert } from '../core/alert.ts'
 import type { Output } from '../core/bus.ts'
 import { toBytes } from '../core/bytes.ts'
 import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.ts'
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
-import type { Evidence, Severity } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
@@ -19,27 +19,6 @@ export interface OutboxOptions {
   readonly sign: (bytes: Uint8Array) => string
   /** CloudEvents source. */
   readonly source: string
-}
-
-/** Body of a record in `alerts`: something that a person should know. */
-export interface AlertRecord {
-  readonly kind:
-    | 'failure'
-    | 'prediction'
-    | 'shared-cause'
-    | 'attempts'
-    | 'missed'
-    | 'approval'
-    | 'drift'
-    | 'anomaly'
-    | 'fault'
-  readonly pool: PoolId
-  readonly node: NodeId | null
-  readonly severity: Severity
-  readonly message: string
-  readonly incidentId: IncidentId | null
-  /** Where no incident holds it. */
-  readonly evidence?: readonly Evidence[]
 }
 
 /** Body of a record in the compacted topic `nodes`. */
@@ -163,7 +142,7 @@ export class Outbox {
 
   alert(alert: AlertRecord): void {
     const alertId = this.#id()
-    const body = { alertId, atMs: this.nowMs, ...alert }
+    const body: PublishedAlert = { alertId, atMs: this.nowMs, ...alert }
     this.#event('alerts', `foreshock.alert.${alert.kind}`, alertId, alert.node ?? alert.pool, body)
   }
 

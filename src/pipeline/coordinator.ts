@@ -6,12 +6,13 @@
  * so the same log gives the same bytes. That is what lets an owner rebuild its state and answer
  * "why did it do that?" with the same decision.
  */
+import type { AcknowledgeControl, SilenceControl } from '../core/alert.ts'
 import type { Assessment, AssessmentRecord, ModelRef } from '../core/assessment.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
-import type { CommandId, PoolId } from '../core/ids.ts'
+import { type CommandId, FLEET_POOL, type PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import type { DriftRules, ModelRefusal, OutcomeRecord, PromotionRules } from '../core/model-life.ts'
 import type { NetworkFigures } from '../core/network.ts'
@@ -191,6 +192,9 @@ export class CoordinatorFold implements Fold {
         const control = logBody<Control>(record)
         if (control.kind === 'model') return this.#models.take(control)
         if (control.kind === 'maintenance') return this.#maintenance.take(control)
+        if (control.kind === 'silence' || control.kind === 'acknowledge') {
+          return this.#noteSaid(control)
+        }
         this.#controls.take(control)
         return this.#shards.wake()
       }
@@ -223,6 +227,18 @@ export class CoordinatorFold implements Fold {
       case undefined:
         this.#skippedCount++
     }
+  }
+
+  /** What is said of alerts changes nothing here: who keeps them reads it in the journal. */
+  #noteSaid(said: SilenceControl | AcknowledgeControl): void {
+    if (this.#options.partition !== 0) return
+    const { by, reason } = said
+    const what =
+      said.kind === 'silence'
+        ? `Silence ${said.silence} is ${said.withdrawn ? 'withdrawn' : 'begun'}`
+        : `Alert ${said.fingerprint} is ${said.acknowledged ? 'acknowledged' : 'no longer acknowledged'}`
+    const reasons = [`${what} by ${by}: ${reason}.`]
+    this.#outbox.journal({ kind: 'control', pool: FLEET_POOL, reasons, said })
   }
 
   #takeFact(event: NodeEvent): void {
@@ -294,6 +310,7 @@ export class CoordinatorFold implements Fold {
       kind: 'anomaly',
       pool: row.pool,
       node: row.node,
+      zone: this.#state.nodes.get(row.node)?.zone ?? null,
       severity: fault.severity,
       message: anomalyReason(row.node, fault.evidence),
       incidentId: null,

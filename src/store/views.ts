@@ -2,6 +2,8 @@
  * What people see: read models folded from the output topics, so that the console holds no state of
  * its own and can be started, stopped or doubled at any time. Every model is bounded.
  */
+import { AlertBook } from '../alerts/alert-book.ts'
+import type { PublishedAlert } from '../core/alert.ts'
 import type { LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry, Result, ResultState } from '../core/command.ts'
@@ -108,6 +110,7 @@ export class ConsoleViews {
   readonly stream: Ring<StreamEvent>
   readonly assignments: AssignmentViews
   readonly maintenance: MaintenanceViews
+  readonly alertBook = new AlertBook()
   /** By node class. */
   readonly models = new Map<string, ClassModels>()
   readonly #limits: ViewLimits
@@ -220,6 +223,7 @@ export class ConsoleViews {
         if (typeof body.kind !== 'string') return false
         this.decisions.push(body as unknown as JournalEntry)
         this.maintenance.take(body as unknown as JournalEntry)
+        this.alertBook.takeJournal(body as unknown as JournalEntry)
         this.#publish('decision', body)
         return true
       case 'assignments':
@@ -229,7 +233,9 @@ export class ConsoleViews {
         this.models.set(body.nodeClass, body as unknown as ClassModels)
         return true
       case 'alerts':
+        if (typeof body.kind !== 'string' || typeof body.atMs !== 'number') return false
         this.alerts.push(body)
+        this.alertBook.takeAlert(body as unknown as PublishedAlert)
         this.#publish('alert', body)
         return true
       default:
@@ -248,6 +254,7 @@ export class ConsoleViews {
     const before = this.#nodes.get(node.node)
     if (before === undefined || before.pool !== node.pool) this.#membersVersion++
     this.#nodes.set(node.node, node)
+    if (typeof node.atMs === 'number') this.alertBook.advance(node.atMs)
     this.#publish('node', node)
     return true
   }

@@ -330,7 +330,8 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
     topic: 'controls',
     body: { kind: 'panic' },
     reason: 'kind-unknown',
-    detail: '`kind` is "panic"; expected one of mode, stop, veto, approval, model, maintenance',
+    detail:
+      '`kind` is "panic"; expected one of mode, stop, veto, approval, model, maintenance, silence, acknowledge',
   },
   { topic: 'votes', body: {}, reason: 'not-supported', detail: 'votes are not counted yet' },
 ])('$topic: refused as $reason: $detail', ({ topic, body, reason, detail }) => {

@@ -1,6 +1,6 @@
 // Goal: in mode `approve` nothing is done before somebody says yes, and only for what they said yes to.
 import { expect, test } from 'vitest'
-import type { AlertRecord } from '../../../src/pipeline/coordinator-outbox.ts'
+import type { AlertRecord } from '../../../src/core/alert.ts'
 import type { IncidentId } from '../../../src/core/ids.ts'
 import { bodies, CoordinatorWorld } from '../../support/coordinator-world.ts'
 
