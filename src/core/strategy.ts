@@ -1,4 +1,5 @@
 /** Strategies: what may be tried against an incident, and the ladder on which one follows another. */
+import { never } from './errors.ts'
 import type { FaultKind, Severity } from './fault.ts'
 
 export type Strategy =
@@ -47,7 +48,10 @@ export function timeOutMsOf(strategy: Strategy, cause: ChoiceCause): number {
       return cause === 'predicted' ? 180_000 : 45_000
     case 'restart':
       return cause === 'predicted' ? 300_000 : 180_000
-    default:
+    case 'migrate':
+    case 'fail-over':
       return Number.POSITIVE_INFINITY
+    default:
+      return never(strategy)
   }
 }

@@ -1,6 +1,9 @@
 /** Sentences for people: why something is done, and what a model saw. Percent lives only here. */
 import type { Contribution } from '../core/assessment.ts'
+import type { CommandAction } from '../core/command.ts'
+import { never } from '../core/errors.ts'
 import type { Evidence } from '../core/fault.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
 import { formatDuration } from '../core/time.ts'
 
 /** Features named in a sentence; the evidence holds more. */
@@ -56,4 +59,32 @@ function roundedText(value: Evidence['limit']): string {
 
 function rounded(value: number): string {
   return String(Number(value.toPrecision(4)))
+}
+
+/** What a command does, as a sentence; without a target it is what it would do. */
+export function commandSentence(
+  action: CommandAction,
+  workload: WorkloadId | null,
+  node: NodeId,
+  target: NodeId | null,
+): string {
+  const to = target === null ? 'elsewhere' : `to node ${target}`
+  switch (action) {
+    case 'migrate':
+      return `Workload ${workload} moves from node ${node} ${to}.`
+    case 'recover':
+      return `Workload ${workload} of node ${node} starts again${target === null ? ' elsewhere' : ` on node ${target}`}.`
+    case 'fence':
+      return `Node ${node} is fenced before its work starts elsewhere.`
+    case 'restart':
+      return `Node ${node} is restarted where it is.`
+    case 'cordon':
+      return `Node ${node} takes no new work.`
+    case 'uncordon':
+      return `Node ${node} takes work again.`
+    case 'cancel':
+      return `What is under way for node ${node} is withdrawn.`
+    default:
+      return never(action)
+  }
 }

@@ -2,6 +2,7 @@
  * The strategy of each incident, where the pool's policy lets it be chosen: the choice with its ranking,
  * how it ended, and what follows. Only what was really carried out, or waited for, teaches anything.
  */
+import { never } from '../core/errors.ts'
 import type { Evidence, Fault, FaultKind } from '../core/fault.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
@@ -105,6 +106,8 @@ export class ChoiceDesk {
         if (own.some(isUsedUp)) return 'failed'
         return own.every((step) => step !== undefined && isAchieved(step)) ? 'done' : 'under way'
       }
+      default:
+        return never(strategy)
     }
   }
 

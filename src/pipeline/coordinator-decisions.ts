@@ -3,7 +3,6 @@
  * through. Every refusal is written down once, and again only after it had stopped applying.
  */
 import type { CommandAction, Rail } from '../core/command.ts'
-import { never } from '../core/errors.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Priority } from '../core/workload.ts'
@@ -16,6 +15,7 @@ import {
   laneOf,
   type RailCheck,
 } from '../decide/admission.ts'
+import { commandSentence } from '../decide/explain.ts'
 import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
@@ -229,7 +229,7 @@ export class DecisionDesk {
       this.#noteDue(pool, incident, policy)
       return admission
     }
-    const what = describe(step.action, step.workload, node.id, admission.target)
+    const what = commandSentence(step.action, step.workload, node.id, admission.target)
     const newest = incident.steps.get(step.stepId) ?? step
     this.#commands.send(incident, newest, admission.target, [...incident.reasons, what])
     return admission
@@ -349,7 +349,7 @@ export class DecisionDesk {
     workload: WorkloadId | null,
     { rail, reason }: Extract<Admission, { ok: false }>,
   ): void {
-    const what = describe(action, workload, node.id, null)
+    const what = commandSentence(action, workload, node.id, null)
     this.#outbox.journal({
       kind: 'refusal',
       rail,
@@ -430,32 +430,4 @@ function earliest({ flights, incidents }: PoolState): number {
   for (const { deadlineMs } of flights.values()) dueMs = Math.min(dueMs, deadlineMs)
   for (const incident of incidents.all()) dueMs = Math.min(dueMs, incident.dueMs)
   return dueMs
-}
-
-/** What a command does, as a sentence; without a target it is what it would do. */
-function describe(
-  action: CommandAction,
-  workload: WorkloadId | null,
-  node: NodeId,
-  target: NodeId | null,
-): string {
-  const to = target === null ? 'elsewhere' : `to node ${target}`
-  switch (action) {
-    case 'migrate':
-      return `Workload ${workload} moves from node ${node} ${to}.`
-    case 'recover':
-      return `Workload ${workload} of node ${node} starts again${target === null ? ' elsewhere' : ` on node ${target}`}.`
-    case 'fence':
-      return `Node ${node} is fenced before its work starts elsewhere.`
-    case 'restart':
-      return `Node ${node} is restarted where it is.`
-    case 'cordon':
-      return `Node ${node} takes no new work.`
-    case 'uncordon':
-      return `Node ${node} takes work again.`
-    case 'cancel':
-      return `What is under way for node ${node} is withdrawn.`
-    default:
-      return never(action)
-  }
 }

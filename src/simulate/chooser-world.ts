@@ -12,7 +12,7 @@ import {
   type Strategy,
   timeOutMsOf,
 } from '../core/strategy.ts'
-import { Chooser, rungsAfter } from '../decide/choose.ts'
+import { type Choice, Chooser, rungsAfter } from '../decide/choose.ts'
 import { costSOf } from '../decide/outcome-model.ts'
 import { Random, type Range } from '../fleet/random.ts'
 
@@ -62,6 +62,8 @@ interface Truth {
   readonly meanwhile: number
 }
 
+type Choices = ReadonlyMap<Strategy | null, Choice>
+
 export interface ChooserRun {
   /** Expected cost after each incident, summed up: the chooser's, and of each first rung. */
   readonly chosen: readonly number[]
@@ -90,22 +92,21 @@ export class ChooserWorld {
     const fixed = { wait: [] as number[], restart: [] as number[], last: [] as number[] }
     for (let i = 0; i < incidentCount; i++) {
       const context = this.#context()
-      const seed = `${this.#seed}.${i}`
-      chosen.push((chosen.at(-1) ?? 0) + this.#expected(chooser, context, null, seed, rules))
+      const choices = this.#choices(chooser, context, `${this.#seed}.${i}`, rules)
+      chosen.push((chosen.at(-1) ?? 0) + this.#expected(context, choices, null))
       for (const name of ['wait', 'restart', 'last'] as const) {
         fixed[name].push((fixed[name].at(-1) ?? 0) + this.#expectedOf(context, from(context, name)))
       }
-      this.#live(chooser, context, seed, rules)
+      this.#live(chooser, context, choices)
     }
     return { chosen, fixed }
   }
 
-  /** What comes of one incident teaches the chooser. */
-  #live(chooser: Chooser, context: ChoiceContext, seed: string, rules: ChooserRules): void {
+  /** What comes of one incident teaches the chooser; what is learned of one rung changes no other. */
+  #live(chooser: Chooser, context: ChoiceContext, choices: Choices): void {
     let after: Strategy | null = null
     while (rungsAfter(context, after).length > 0) {
-      const question = { seed: `${seed}/${after}`, context, after, isCritical: false, rules }
-      const { strategy } = chooser.choose(question)
+      const { strategy }: Choice = choices.get(after)!
       const { works, elapsedMs, meanwhile } = this.#truth(context, strategy)
       const ok = this.#random.chance(works)
       const failedMeanwhile = !ok && this.#random.chance(meanwhile)
@@ -116,21 +117,25 @@ export class ChooserWorld {
     }
   }
 
-  /** Of what the chooser would do, by what is so in this world. */
-  #expected(
-    chooser: Chooser,
-    context: ChoiceContext,
-    after: Strategy | null,
-    seed: string,
-    rules: ChooserRules,
-  ): number {
-    if (rungsAfter(context, after).length === 0) return PERSON_COST_S
-    const question = { seed: `${seed}/${after}`, context, after, isCritical: false, rules }
+  /** What the chooser would do after each rung that may have failed. */
+  #choices(chooser: Chooser, context: ChoiceContext, seed: string, rules: ChooserRules): Choices {
+    const choices = new Map<Strategy | null, Choice>()
+    for (const after of [null, ...ladderOf(context).slice(0, -1)]) {
+      const question = { seed: `${seed}/${after}`, context, after, isCritical: false, rules }
+      choices.set(after, chooser.choose(question))
+    }
+    return choices
+  }
+
+  /** Of these choices, by what is so in this world. */
+  #expected(context: ChoiceContext, choices: Choices, after: Strategy | null): number {
+    const choice = choices.get(after)
+    if (choice === undefined) return PERSON_COST_S
     let costS = 0
-    for (const { strategy, propensityRatio } of chooser.choose(question).ranking) {
+    for (const { strategy, propensityRatio } of choice.ranking) {
       if (propensityRatio === 0) continue
       const { works } = this.#truth(context, strategy)
-      const next = this.#expected(chooser, context, strategy, seed, rules)
+      const next = this.#expected(context, choices, strategy)
       costS += propensityRatio * (this.#costS(context, strategy) + (1 - works) * next)
     }
     return costS
@@ -192,4 +197,43 @@ function from(context: ChoiceContext, name: 'wait' | 'restart' | 'last'): readon
   const ladder = ladderOf(context)
   const rung = name === 'last' ? -1 : ladder.indexOf(name)
   return ladder.slice(rung === -1 ? -1 : rung)
+}
+
+export interface ChooserFigures {
+  readonly worldCount: number
+  /** Less cost than the strategy that was the best fixed one of each world, of all worlds together. */
+  readonly savedRatio: number
+  /** The same of the world that gained least. */
+  readonly savedLeastRatio: number
+  /** Most that all worlds together had cost more by any time, from `SETTLED_COUNT` incidents on. */
+  readonly worseRatio: number
+  /** Of single worlds. */
+  readonly worseInOneRatio: number
+}
+
+/** After fewer a sum speaks of the incidents it began with. */
+const SETTLED_COUNT = 50
+
+export function judgeChooser(seeds: readonly number[], incidentCount: number): ChooserFigures {
+  const [chosenSum, bestSum] = [seeds, seeds].map(() => new Float64Array(incidentCount))
+  let [savedLeastRatio, worseInOneRatio] = [1, -1]
+  for (const seed of seeds) {
+    const { chosen, fixed } = new ChooserWorld(seed).run(incidentCount)
+    const best = Object.values(fixed).reduce((a, b) => (a.at(-1)! <= b.at(-1)! ? a : b))
+    for (let i = 0; i < incidentCount; i++) {
+      chosenSum[i] += chosen[i]
+      bestSum[i] += best[i]
+      if (i >= SETTLED_COUNT) worseInOneRatio = Math.max(worseInOneRatio, chosen[i] / best[i] - 1)
+    }
+    savedLeastRatio = Math.min(savedLeastRatio, 1 - chosen.at(-1)! / best.at(-1)!)
+  }
+  return {
+    worldCount: seeds.length,
+    savedRatio: 1 - chosenSum.at(-1)! / bestSum.at(-1)!,
+    savedLeastRatio,
+    worseRatio: Math.max(
+      ...chosenSum.map((cost, i) => cost / bestSum[i] - 1).subarray(SETTLED_COUNT),
+    ),
+    worseInOneRatio,
+  }
 }

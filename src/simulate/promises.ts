@@ -155,7 +155,11 @@ export class Promises {
         return
       case 'approval':
       case 'model':
-      // Neither forbids anything.
+      case 'silence':
+      case 'acknowledge':
+      // None of them forbids anything.
+      case 'maintenance':
+      // No operator of this world announces windows; nodes say it of themselves.
     }
   }
 

@@ -10,7 +10,12 @@ import type { Output } from '../../src/core/bus.ts'
 import type { Rail } from '../../src/core/command.ts'
 import { RAILS } from '../../src/decide/admission.ts'
 import type { Faults } from '../../src/simulate/fault-file.ts'
-import { type Outcome, simulate, type SimulateOptions } from '../../src/simulate/outcome.ts'
+import {
+  type Outcome,
+  simulate,
+  SIMULATED_POLICY,
+  type SimulateOptions,
+} from '../../src/simulate/outcome.ts'
 import { foreshockWasm } from '../support/node-class.ts'
 
 const MINUTE_MS = 60_000
@@ -53,6 +58,19 @@ test('a fresh seed keeps every promise', { timeout: 120_000 }, async () => {
     const replay = `foreshock simulate --seed ${seed} --nodes ${NODES} --hours 0.2`
     expect(told(await run({ seed })), replay).toBe('')
   }
+})
+
+// Restarts are commands like others: lost, late, repeated and lied about, beside fences and moves.
+test('a pool that learns keeps every promise, and restarts', { timeout: 120_000 }, async () => {
+  const chooser = { exploreMinRatio: 0.5, exploreMaxRatio: 0.5 }
+  let restartCount = 0
+  for (let i = 0; i < 3; i++) {
+    const seed = randomInt(2 ** 31)
+    const outcome = await run({ seed, policy: { ...SIMULATED_POLICY, chooser } })
+    expect(told(outcome), `seed ${seed}`).toBe('')
+    restartCount += outcome.counts['restart commands'] ?? 0
+  }
+  expect(restartCount).toBeGreaterThan(0)
 })
 
 test('one seed gives one journal, byte for byte', { timeout: 60_000 }, async () => {
