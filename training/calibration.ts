@@ -15,14 +15,19 @@ const STEP_MIN = 1e-9
 /** Keeps the curvature regular where labels are all alike. */
 const RIDGE = 1e-6
 
-/** Newton's method on the log likelihood, which is concave in both parameters. */
+/**
+ * Newton's method on the log likelihood, which is concave in both parameters. Where margins part the labels
+ * cleanly it rises with the slope for ever, and rounding in a margin would become a gap between runtimes:
+ * then the targets are those of Platt (1999), which leave room for what these few rows did not show.
+ */
 export function fitCalibration(
   margins: Float32Array | Float64Array,
   labels: Uint8Array,
 ): Calibration {
+  const targets = arePartedBy(margins, labels) ? smoothed(labels) : labels
   let [slope, intercept] = [1, 0]
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const step = newtonStep(margins, labels, slope, intercept)
+    const step = newtonStep(margins, targets, slope, intercept)
     slope += step.slope
     intercept += step.intercept
     if (Math.abs(step.slope) + Math.abs(step.intercept) < STEP_MIN) break
@@ -30,17 +35,34 @@ export function fitCalibration(
   return { slope: Math.fround(slope), intercept: Math.fround(intercept) }
 }
 
+/** Every positive is above every negative, and there are both. */
+function arePartedBy(margins: Float32Array | Float64Array, labels: Uint8Array): boolean {
+  let [highest, lowest] = [-Infinity, Infinity]
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === 1) lowest = Math.min(lowest, margins[i])
+    else highest = Math.max(highest, margins[i])
+  }
+  return Number.isFinite(highest) && Number.isFinite(lowest) && highest < lowest
+}
+
+function smoothed(labels: Uint8Array): Float64Array {
+  const positives = labels.reduce((sum, label) => sum + label, 0)
+  const high = (positives + 1) / (positives + 2)
+  const low = 1 / (labels.length - positives + 2)
+  return Float64Array.from(labels, (label) => (label === 1 ? high : low))
+}
+
 function newtonStep(
   margins: Float32Array | Float64Array,
-  labels: Uint8Array,
+  targets: Uint8Array | Float64Array,
   slope: number,
   intercept: number,
 ): Calibration {
   let [gs, gi, ss, si, ii] = [-RIDGE * (slope - 1), -RIDGE * intercept, RIDGE, 0, RIDGE]
-  for (let i = 0; i < labels.length; i++) {
+  for (let i = 0; i < targets.length; i++) {
     const margin = margins[i]
     const p = sigmoid(slope * margin + intercept)
-    const miss = labels[i] - p
+    const miss = targets[i] - p
     const curve = p * (1 - p)
     gs += miss * margin
     gi += miss

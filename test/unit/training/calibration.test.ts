@@ -25,3 +25,15 @@ test('labels of one kind leave it finite', () => {
   const { slope, intercept } = fitCalibration(Float64Array.of(-1, 0, 1), new Uint8Array(3))
   expect(Number.isFinite(slope) && Number.isFinite(intercept)).toBe(true)
 })
+
+test('margins that part the labels cleanly leave room for what was not seen', () => {
+  const margins = Float64Array.from({ length: 1_000 }, (_, i) =>
+    i < 10 ? 4 + i / 10 : -6 + i / 500,
+  )
+  const labels = Uint8Array.from(margins, (margin) => (margin > 0 ? 1 : 0))
+  const calibration = fitCalibration(margins, labels)
+  expect(calibration.slope).toBeLessThan(5)
+  // 11 of 12 where all 10 were, and 1 in 992 where none of 990 was.
+  expect(calibrate(calibration, 4.5)).toBeCloseTo(11 / 12, 1)
+  expect(calibrate(calibration, -5)).toBeLessThan(0.003)
+})
