@@ -3,7 +3,7 @@
  * through. Every refusal is written down once, and again only after it had stopped applying.
  */
 import type { CommandAction, Rail } from '../core/command.ts'
-import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Priority } from '../core/workload.ts'
 import {
