@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
+import { startPager } from '../alerts/pager.ts'
+import { alertmanager, webhook } from '../alerts/receivers.ts'
 import { type Config, policyFor } from '../config/config.ts'
 import { loadSigner, type Signer } from '../config/keys.ts'
 import { loadNodeClasses } from '../config/node-classes.ts'
@@ -98,6 +100,8 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     closers.push(() => service.stop())
     const feed = await feedConsole(bus, config.topology, views, metrics)
     closers.push(() => feed.close())
+    const pager = await startPaging(state, config)
+    if (pager !== null) closers.push(pager)
     if (config.history.directory !== null)
       closers.push(startRecording(bus, config, nodeClasses, log))
     const { url } = server
@@ -164,6 +168,24 @@ function serviceOptionsOf(
         log.info({ role, partition, records, elapsedMs }, 'restored'),
     },
   }
+}
+
+/** Null: no receiver is configured, so nobody is paged. */
+async function startPaging(
+  { bus, log, metrics }: ConsoleState,
+  { topology, alerts }: Config,
+): Promise<(() => Promise<void>) | null> {
+  const { rules, timeoutMs, alertmanager: push, webhook: hook } = alerts
+  const receivers = [
+    ...(push === null ? [] : [alertmanager(push.url, 2 * rules.repeatMs)]),
+    ...(hook === null ? [] : [webhook(hook.url, hook.secret)]),
+  ]
+  if (receivers.length === 0) return null
+  const random = () => Math.random()
+  const tried = (receiver: string, outcome: string) => metrics.pageTried(receiver, outcome)
+  const delivery = { timeoutMs, random, tried }
+  const report = (error: unknown) => log.error({ err: error }, 'a page is tried again')
+  return startPager({ bus, topology, rules, receivers, delivery, intervalMs: 1_000, report })
 }
 
 /** The answer ends it, with what has gathered on disk. */

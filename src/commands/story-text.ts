@@ -18,6 +18,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   assignment: 'shards',
   model: 'model',
   fault: 'fault',
+  page: 'paged',
 }
 const TIME_WIDTH = 9
 const TITLE_WIDTH = 10

@@ -8,6 +8,7 @@ import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
+import { type AlertsConfig, toAlerts } from './alerts.ts'
 import { withEnvironment } from './environment.ts'
 import { toDrift, toPromotion } from './model-life.ts'
 import { toPolicy } from './policy.ts'
@@ -80,6 +81,7 @@ export interface Config {
     readonly retentionMs: number
     readonly flushMs: number
   }
+  readonly alerts: AlertsConfig
   /** Of every pool without one of its own. */
   readonly policy: Policy
   readonly pools: ReadonlyMap<string, Policy>
@@ -184,6 +186,7 @@ function toConfig(settings: Settings): Config {
       retentionMs: settings.history.retention,
       flushMs: settings.history.flush,
     },
+    alerts: toAlerts(settings.alerts),
     policy: toPolicy(settings.policy, {}),
     pools: new Map(
       Object.entries(settings.pools).map(([pool, own]) => [pool, toPolicy(settings.policy, own)]),

@@ -1,5 +1,6 @@
 /** The schema of `foreshock.toml`. Its keys are what the environment may override. */
 import { z } from 'zod'
+import { AlertsTable } from './alerts.ts'
 import { DriftTable, HistoryTable, ModelStoreTable, PromotionTable } from './model-life.ts'
 import { PROVIDER_CHOICES } from '../core/model.ts'
 import { PolicyTable, PoolTable } from './policy.ts'
@@ -91,6 +92,7 @@ export const Settings = z.strictObject({
   promotion: PromotionTable.prefault({}),
   drift: DriftTable.prefault({}),
   history: HistoryTable.prefault({}),
+  alerts: AlertsTable.prefault({}),
   policy: PolicyTable.prefault({}),
   pools: z.record(z.string(), PoolTable).default({}),
 })

@@ -81,3 +81,21 @@ export function silenceProblem({
   if (Object.values(matchers).some((value) => value !== undefined)) return null
   return { path: 'matchers', message: `name at least one of ${MATCHED.join(', ')}` }
 }
+
+/** What a page says of one group of alerts. */
+export interface PagedGroup {
+  readonly group: string
+  readonly state: 'firing' | 'resolved'
+  readonly severity: Severity
+  readonly escalated: boolean
+  /** `FINGERPRINT@SINCE` of each alert, so that one that is new is known to be. */
+  readonly told: readonly string[]
+}
+
+/** Kept in the journal: what was sent is known after a restart. */
+export interface PageRecord {
+  readonly pageId: string
+  readonly kind: 'page' | 'digest'
+  readonly atMs: number
+  readonly groups: readonly PagedGroup[]
+}

@@ -1,5 +1,5 @@
 /** Commands and their results, and the journal that says why and why not. */
-import type { AcknowledgeControl, SilenceControl } from './alert.ts'
+import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
@@ -99,6 +99,8 @@ export interface JournalEntry {
     | 'outcome'
     | 'assignment'
     | 'model'
+    /** People were paged. */
+    | 'page'
   readonly incidentId: IncidentId | null
   readonly commandId: CommandId | null
   readonly node: NodeId | null
@@ -112,6 +114,7 @@ export interface JournalEntry {
   readonly window?: WindowRecord
   /** What an operator said of alerts. */
   readonly said?: SilenceControl | AcknowledgeControl
+  readonly page?: PageRecord
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
 }

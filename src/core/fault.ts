@@ -14,6 +14,8 @@ export type FaultKind =
   | 'attack'
 
 export type Severity = 'info' | 'warning' | 'error' | 'critical'
+/** From the slightest to the gravest. */
+export const SEVERITIES: readonly Severity[] = ['info', 'warning', 'error', 'critical']
 
 export interface Evidence {
   readonly what: string

@@ -5,7 +5,13 @@
  * limit, a probability) leaves half of its vote to what its evidence names, because a node that is
  * foretold to fail by its disk errors is another case than one that runs out of memory.
  */
-import type { Evidence, Fault, FaultKind, Severity } from '../core/fault.ts'
+import {
+  type Evidence,
+  type Fault,
+  type FaultKind,
+  SEVERITIES,
+  type Severity,
+} from '../core/fault.ts'
 import type { Priority } from '../core/workload.ts'
 
 export interface Classified {
@@ -25,7 +31,6 @@ export interface Impact {
   readonly workload: Priority | null
 }
 
-export const SEVERITIES: readonly Severity[] = ['info', 'warning', 'error', 'critical']
 /** Ties go to the first: the more specific the kind, the further in front. */
 const KINDS: readonly FaultKind[] = [
   'attack',

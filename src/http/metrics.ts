@@ -74,6 +74,12 @@ export class Metrics {
     'role',
     'outcome',
   )
+  readonly #pages = this.#counter(
+    'foreshock_page_deliveries_total',
+    'Tries to deliver a page',
+    'receiver',
+    'outcome',
+  )
   readonly #failures = this.#counter(
     'fault_tolerance_failures_detected_total',
     'Incidents opened: nodes that fell silent or were predicted to fail',
@@ -131,6 +137,11 @@ export class Metrics {
   transaction(role: string, outcome: string, elapsedMs: number): void {
     this.#transactions.inc({ role, outcome })
     this.#commitSeconds.observe({ role }, elapsedMs / 1_000)
+  }
+
+  /** A try to deliver a page: `delivered` or `failed`. */
+  pageTried(receiver: string, outcome: string): void {
+    this.#pages.inc({ receiver, outcome })
   }
 
   get contentType(): string {

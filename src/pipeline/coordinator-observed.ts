@@ -3,12 +3,12 @@
  * classified, journaled and told to people. They never lead to a command.
  */
 import { CAUSE_NODES_MAX } from '../core/alert.ts'
-import type { Evidence, Fault, Severity } from '../core/fault.ts'
+import { type Evidence, type Fault, SEVERITIES, type Severity } from '../core/fault.ts'
 import { never } from '../core/errors.ts'
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Priority } from '../core/workload.ts'
-import { type Classified, classify, SEVERITIES } from '../decide/classify.ts'
+import { type Classified, classify } from '../decide/classify.ts'
 import { percent } from '../decide/explain.ts'
 import {
   type Group,

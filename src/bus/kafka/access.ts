@@ -15,6 +15,7 @@ export const ACCESS_ROLES = [
   'watcher',
   'coordinator',
   'console',
+  'pager',
   'recorder',
   'agent',
 ] as const
@@ -71,6 +72,8 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
     writes: ['telemetry', 'controls', 'stop'],
     shares: false,
   },
+  /** Whoever sends pages, where `[alerts]` names a receiver. */
+  pager: { reads: ['alerts', 'journal'], writes: ['journal'], shares: true },
   /** `foreshock record` and `foreshock retrain`. */
   recorder: {
     reads: ['node-log', 'predictions.batches', 'models'],

@@ -9,6 +9,17 @@ import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 test('an empty file has every default filled in', () => {
   expect(loadConfig({ text: '', env: {} })).toEqual({
     bus: { kind: 'kafka', directory: '.foreshock/bus' },
+    alerts: {
+      rules: {
+        severityMin: 'warning',
+        repeatMs: 14_400_000,
+        escalateMs: 900_000,
+        pagesPerMinute: 10,
+      },
+      timeoutMs: 5_000,
+      alertmanager: null,
+      webhook: null,
+    },
     kafka: {
       brokers: ['127.0.0.1:19092'],
       clientId: 'foreshock',
