@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
+import type { PoolId } from '../../../src/core/ids.ts'
 import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 
@@ -127,6 +128,18 @@ test('a pool takes the default policy, and what differs in it', () => {
   expect(batch.actingPoint).toEqual({ kind: 'cost', action: 1, failure: 40 })
   expect(any.version).toMatch(/^sha256:[0-9a-f]{12}$/)
   expect(gpu.version).not.toBe(any.version)
+})
+
+test('a pool that learns says how much it tries out, and a fixed one keeps the name it had', () => {
+  const text = '[policy]\ncooldown = "1s"\n[pools.web]\nchooser = "learn"\nexplore_ratio = 0.005'
+  const config = loadConfig({ text, env: {} })
+  const [fixed, web] = ['any', 'web'].map((pool) => policyFor(config, pool as PoolId))
+  expect(fixed.chooser).toBeNull()
+  expect(fixed.version).toBe('sha256:3d964f2b350b')
+  expect(web.chooser).toEqual({ exploreMinRatio: 0.005, exploreMaxRatio: 0.005 })
+  expect(web.version).not.toBe(fixed.version)
+  const wrong = '[policy]\nchooser = "learn"\nexplore_min = 0.5'
+  expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
 })
 
 test('a pool says how its shards are placed, and the others have none', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Fault } from '../../../src/core/fault.ts'
 import type { NodeId, PoolId } from '../../../src/core/ids.ts'
-import { classify } from '../../../src/decide/classify.ts'
+import { classify, kindOfFailure } from '../../../src/decide/classify.ts'
 
 const ALONE = { nodeCount: 1, poolNodeCount: 100, workload: null } as const
 
@@ -90,4 +90,14 @@ test('the confidence is the share of the votes', () => {
     fault({ kind: 'software', confidenceRatio: 0.2 }),
   ]
   expect(classify(faults, ALONE).confidenceRatio).toBeCloseTo(0.75)
+})
+
+test.each([
+  { name: 'memory-leak', kind: 'resource-exhaustion' },
+  { name: 'gpu-memory-errors', kind: 'node-hardware' },
+  { name: 'nic-flapping', kind: 'network' },
+  { name: 'sudden-crash', kind: 'software' },
+  { name: 'disk-wear', kind: 'node-hardware' },
+] as const)('a failure called $name is of kind $kind', ({ name, kind }) => {
+  expect(kindOfFailure(name)).toBe(kind)
 })

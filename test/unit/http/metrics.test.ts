@@ -58,12 +58,18 @@ test('incidents, refusals, dead letters and transactions are counted by what the
   const metrics = createMetrics()
   metrics.fold(outputRecord('journal', { kind: 'incident-opened', evidence: [] }))
   metrics.fold(outputRecord('journal', { kind: 'refusal', rail: 'cooldown', evidence: [] }))
+  const choice = [
+    { what: 'strategy', value: 'restart', limit: null },
+    { what: 'exploring', value: 'yes', limit: null },
+  ]
+  metrics.fold(outputRecord('journal', { kind: 'choice', rail: null, evidence: choice }))
   metrics.fold(outputRecord('dead-letter', {}, { headers: { reason: 'not-json' } }))
   metrics.fold(outputRecord('predictions', { node: 'n1' }))
   metrics.transaction('watcher', 'committed', 12)
   const text = await lines(metrics)
   expect(text).toContain('fault_tolerance_failures_detected_total 1')
   expect(text).toContain('foreshock_refusals_total{rail="cooldown"} 1')
+  expect(text).toContain('foreshock_choices_total{strategy="restart",exploring="yes"} 1')
   expect(text).toContain('foreshock_dead_letters_total{reason="not-json"} 1')
   expect(text).toContain('foreshock_predictions_total 1')
   expect(text).toContain('foreshock_transactions_total{role="watcher",outcome="committed"} 1')
