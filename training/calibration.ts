@@ -12,6 +12,7 @@ export interface Calibration {
 
 const ROUNDS_MAX = 50
 const STEP_MIN = 1e-9
+const HALVINGS_MAX = 60
 /** Keeps the curvature regular where labels are all alike. */
 const RIDGE = 1e-6
 
@@ -24,10 +25,17 @@ export function fitCalibration(
   margins: Float32Array | Float64Array,
   labels: Uint8Array,
 ): Calibration {
-  const targets = arePartedBy(margins, labels) ? smoothed(labels) : labels
+  const parted = arePartedBy(margins, labels)
+  const targets = parted ? smoothed(labels) : labels
   let [slope, intercept] = [1, 0]
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const step = newtonStep(margins, targets, slope, intercept)
+    let step = newtonStep(margins, targets, slope, intercept)
+    // Far out the curvature is next to nothing, and a whole step goes too far.
+    const before = parted ? lossOf(margins, targets, slope, intercept) : Infinity
+    for (let halved = 0; parted && halved < HALVINGS_MAX; halved++) {
+      if (lossOf(margins, targets, slope + step.slope, intercept + step.intercept) <= before) break
+      step = { slope: step.slope / 2, intercept: step.intercept / 2 }
+    }
     slope += step.slope
     intercept += step.intercept
     if (Math.abs(step.slope) + Math.abs(step.intercept) < STEP_MIN) break
@@ -50,6 +58,21 @@ function smoothed(labels: Uint8Array): Float64Array {
   const high = (positives + 1) / (positives + 2)
   const low = 1 / (labels.length - positives + 2)
   return Float64Array.from(labels, (label) => (label === 1 ? high : low))
+}
+
+/** Less the log likelihood; log(1 + e^x) without an overflow. */
+function lossOf(
+  margins: Float32Array | Float64Array,
+  targets: Uint8Array | Float64Array,
+  slope: number,
+  intercept: number,
+): number {
+  let loss = 0
+  for (let i = 0; i < targets.length; i++) {
+    const x = slope * margins[i] + intercept
+    loss += Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) - targets[i] * x
+  }
+  return loss
 }
 
 function newtonStep(
