@@ -40,11 +40,10 @@ test('margins that part the labels cleanly leave room for what was not seen', ()
 
 test('margins far apart do not carry it away', () => {
   const margins = Float64Array.from({ length: 20_000 }, (_, i) =>
-    i < 40 ? 9 + i / 100 : -9 - (i % 100) / 100,
+    i < 24 ? 5 + i / 8 : -14 - (i % 100) / 33,
   )
   const labels = Uint8Array.from(margins, (margin) => (margin > 0 ? 1 : 0))
-  const calibration = fitCalibration(margins, labels)
-  expect(calibration.slope).toBeGreaterThan(0)
-  expect(calibrate(calibration, 9)).toBeGreaterThan(0.9)
-  expect(calibrate(calibration, -9)).toBeLessThan(0.001)
+  const { slope } = fitCalibration(margins, labels)
+  expect(slope).toBeGreaterThan(0)
+  expect(slope).toBeLessThan(2)
 })
