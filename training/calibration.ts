@@ -27,12 +27,13 @@ export function fitCalibration(
 ): Calibration {
   const parted = arePartedBy(margins, labels)
   const targets = parted ? smoothed(labels) : labels
+  const halvingsMax = parted ? HALVINGS_MAX : 0
   let [slope, intercept] = [1, 0]
   for (let round = 0; round < ROUNDS_MAX; round++) {
     let step = newtonStep(margins, targets, slope, intercept)
     // Far out the curvature is next to nothing, and a whole step goes too far.
     const before = parted ? lossOf(margins, targets, slope, intercept) : Infinity
-    for (let halved = 0; parted && halved < HALVINGS_MAX; halved++) {
+    for (let halved = 0; halved < halvingsMax; halved++) {
       if (lossOf(margins, targets, slope + step.slope, intercept + step.intercept) <= before) break
       step = { slope: step.slope / 2, intercept: step.intercept / 2 }
     }

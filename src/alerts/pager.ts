@@ -82,12 +82,12 @@ class PagerLoop {
       ),
     )
     try {
-      await this.#catchUp(journal!)
-      await this.#catchUp(alerts!)
+      await this.#catchUp(journal)
+      await this.#catchUp(alerts)
       while (this.#goesOn()) {
         await this.#move()
-        await this.#read(journal!)
-        await this.#read(alerts!)
+        await this.#read(journal)
+        await this.#read(alerts)
         await this.#page()
       }
     } finally {
@@ -202,9 +202,7 @@ function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const body: unknown = JSON.parse(text)
     const isObject = typeof body === 'object' && body !== null
-    return isObject && 'atMs' in body && 'kind' in body
-      ? (body as Readonly<Record<string, unknown>>)
-      : undefined
+    return isObject && 'atMs' in body && 'kind' in body ? body : undefined
   } catch {
     // Not ours: consoles count it.
     return undefined

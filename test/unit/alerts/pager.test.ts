@@ -102,7 +102,7 @@ test('a webhook gets what begins and ends, signed and once, also over a restart'
     alerts: [{ node: 'n1', message: 'Node n1 will fail.' }],
     alertCount: 1,
   })
-  await until('the page is journaled', 20_000, async () => (await bus.ends('t.journal'))[0]! > 0)
+  await until('the page is journaled', 20_000, async () => (await bus.ends('t.journal'))[0] > 0)
   await stop()
   await say(bus, 'journal', endOf('i1', atMs + 1))
   await say(bus, 'alerts', alertOf(atMs + 2, { node: 'n2' as never, incidentId: 'i2' as never }))
@@ -137,5 +137,5 @@ test('an Alertmanager gets what its API takes, and whoever has a page does not g
     annotations: { summary: 'Node n1 will fail.', incident: 'i1' },
     startsAt: new Date(atMs).toISOString(),
   })
-  expect(Date.parse(posted!['endsAt']!)).toBeGreaterThan(Date.parse(posted!['startsAt']!))
+  expect(Date.parse(posted['endsAt'])).toBeGreaterThan(Date.parse(posted['startsAt']))
 })
