@@ -139,7 +139,14 @@ test.prop([stories, rules], { numRuns: 30 })(
   },
 )
 
-test.prop([stories, rules, node], { numRuns: 60 })(
+/** Found with seed -1566472873: a small node must give one up, because seven replicas fit nowhere. */
+const SMALL_AND_FULL: [Parameters<typeof play>[1][], ShardRules, string] = [
+  [{ kind: 'join', node: 'n1', cpu: 2 }],
+  { shardCount: 64, replicaCount: 3, boundRatio: 1, movesMax: null },
+  'n0',
+]
+
+test.prop([stories, rules, node], { numRuns: 60, examples: [SMALL_AND_FULL] })(
   'a node that is lost moves its own shards and no others',
   (story, shards, lost) => {
     const world = worldOf({ ...shards, movesMax: null })
@@ -153,7 +160,9 @@ test.prop([stories, rules, node], { numRuns: 60 })(
     const others = [...changed].filter((key) => !held.includes(key))
     // What could not be placed before may fit now, as capacities are another share of fewer nodes.
     const homeless = [...before.values()].some((each) => holders(each).length < shards.replicaCount)
-    if (!homeless) expect(others).toEqual([])
+    // What finds no place any more is no load, and fair shares of the rest are smaller.
+    const shrunk = world.figures().unplaced > 0
+    if (!homeless && !shrunk) expect(others).toEqual([])
     expect(held.filter((key) => !changed.has(key))).toEqual([])
   },
 )
