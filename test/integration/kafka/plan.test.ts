@@ -63,7 +63,7 @@ describe.skipIf(brokers === null)('a plan on a real broker', () => {
       for (const workload of workloads) {
         expect(world.dead.has(world.fleet.nodeOf(workload)!)).toBe(false)
       }
-      expect(world.verified(node)).toEqual(['fence', 'recover'])
+      expect(world.verified(node), world.story(node)).toEqual(['fence', 'recover'])
     },
   )
 })
@@ -149,6 +149,11 @@ class PlanWorld {
     return [...new Set(actions)].sort()
   }
 
+  story(node: string): string {
+    const entries = this.#journal.filter((entry) => entry.node === node)
+    return entries.map(({ kind, reasons }) => `${kind}: ${reasons.join(' ')}`).join('\n')
+  }
+
   /** An incident of silence stays open until the node is heard of, or known to have failed. */
   async untilRecovered(node: string): Promise<void> {
     this.dead.add(node)
@@ -159,11 +164,21 @@ class PlanWorld {
     )
   }
 
+  /**
+   * Until the incident that the commands were sent for is closed (other detectors have incidents of their
+   * own), and what became of the commands is told: where work is may be known before how a command ended.
+   */
   async untilClosed(node: string): Promise<void> {
     this.dead.add(node)
+    const planned = () => this.fleet.commands.find((command) => command.node === node)?.incidentId
     await this.#until(
-      () => this.#journal.some((entry) => entry.node === node && entry.kind === 'incident-closed'),
-      () => `the incident of ${node} ends; told: ${this.told(node).join(', ')}`,
+      () =>
+        this.verified(node).length === 2 &&
+        this.#journal.some(
+          ({ kind, incidentId }) => kind === 'incident-closed' && incidentId === planned(),
+        ),
+      () =>
+        `the incident of ${node} ends; told: ${this.told(node).join(', ')}; verified: ${this.verified(node).join(', ')}`,
     )
   }
 

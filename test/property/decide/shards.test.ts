@@ -146,13 +146,27 @@ const SMALL_AND_FULL: [Parameters<typeof play>[1][], ShardRules, string] = [
   'n0',
 ]
 
-test.prop([stories, rules, node], { numRuns: 60, examples: [SMALL_AND_FULL] })(
+/** Found with seed 1462901365: zones keep a node over its bound until there is room elsewhere. */
+const LARGE_AND_FULL: typeof SMALL_AND_FULL = [
+  [
+    { kind: 'join', node: 'n6', cpu: 8 },
+    { kind: 'join', node: 'n7', cpu: 24 },
+    { kind: 'fail', node: 'n0' },
+  ],
+  { shardCount: 64, replicaCount: 2, boundRatio: 1, movesMax: null },
+  'n1',
+]
+
+const LOSSES = [SMALL_AND_FULL, LARGE_AND_FULL]
+
+test.prop([stories, rules, node], { numRuns: 60, examples: LOSSES })(
   'a node that is lost moves its own shards and no others',
   (story, shards, lost) => {
     const world = worldOf({ ...shards, movesMax: null })
     for (const happened of story) play(world, happened)
     for (let i = 0; i < 3; i++) world.after(10_000)
     const before = world.map()
+    const overBound = world.figures().nodesOverBound > 0
     const held = [...before].filter(([, each]) => holders(each).includes(lost)).map(([key]) => key)
     const moved = world.outputs.length
     world.fact({ kind: 'leave', node: lost as NodeId, atMs: world.nowMs })
@@ -162,7 +176,8 @@ test.prop([stories, rules, node], { numRuns: 60, examples: [SMALL_AND_FULL] })(
     const homeless = [...before.values()].some((each) => holders(each).length < shards.replicaCount)
     // What finds no place any more is no load, and fair shares of the rest are smaller.
     const shrunk = world.figures().unplaced > 0
-    if (!homeless && !shrunk) expect(others).toEqual([])
+    // The spread over zones may have put a node over its bound: what it has room for elsewhere now, it gives up.
+    if (!homeless && !shrunk && !overBound) expect(others).toEqual([])
     expect(held.filter((key) => !changed.has(key))).toEqual([])
   },
 )
