@@ -175,6 +175,7 @@ async function serviceOptions(
     recordBytesMax: ingest.recordBytesMax,
     commitIntervalMs: watcher.commitIntervalMs,
     changeGapMs: watcher.changeGapMs,
+    changeDeviations: watcher.changeDeviations,
     nodesMax: watcher.nodesMax,
     policyFor: () => BENCH_POLICY,
     policies: [BENCH_POLICY],

@@ -149,6 +149,7 @@ function serviceOptionsOf(
     recordBytesMax: config.ingest.recordBytesMax,
     commitIntervalMs: config.watcher.commitIntervalMs,
     changeGapMs: config.watcher.changeGapMs,
+    changeDeviations: config.watcher.changeDeviations,
     nodesMax: config.watcher.nodesMax,
     provider: config.inference.provider,
     policyFor: (pool) => policyFor(config, pool),

@@ -54,6 +54,11 @@ export interface Config {
     readonly commitIntervalMs: number
     /** A node that changes is scored at once, but not again within this. */
     readonly changeGapMs: number
+    /**
+     * In a large fleet it is scored between grid times only when it leaves its past: some metric is this many
+     * deviations from what its longest mean foresaw. 0: at every sample.
+     */
+    readonly changeDeviations: number
     /** Nodes of one class in one partition; at most this many fit in memory. */
     readonly nodesMax: number
     /** `null`: one a core, less one for Kafka and HTTP. */
@@ -168,6 +173,7 @@ function toConfig(settings: Settings): Config {
       prediction: watcher.prediction,
       commitIntervalMs: watcher.commit_interval,
       changeGapMs: watcher.change_gap,
+      changeDeviations: watcher.change_deviations,
       nodesMax: watcher.nodes_max,
       threads: watcher.threads ?? null,
     },

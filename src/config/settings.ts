@@ -81,6 +81,7 @@ export const Settings = z.strictObject({
       prediction: z.boolean().default(true),
       commit_interval: duration.prefault('100ms'),
       change_gap: duration.prefault('5s'),
+      change_deviations: z.number().min(0).max(1_000).default(3),
       nodes_max: z.int().min(1).max(1_048_576).default(131_072),
       threads: z.int().min(1).max(256).optional(),
     })

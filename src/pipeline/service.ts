@@ -48,6 +48,7 @@ export interface ServiceOptions {
   readonly recordBytesMax: number
   readonly commitIntervalMs: number
   readonly changeGapMs: number
+  readonly changeDeviations?: number
   readonly nodesMax: number
   readonly policyFor: (pool: PoolId) => Policy
   /** All that `policyFor` may give. */
@@ -204,9 +205,10 @@ function threadSetup(
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
   const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
-  const { modelStore, drift, provider } = setup
+  const { changeDeviations, modelStore, drift, provider } = setup
   return {
     ...own,
+    ...(changeDeviations === undefined ? {} : { changeDeviations }),
     ...(modelStore === undefined ? {} : { modelStore }),
     ...(drift === undefined ? {} : { drift }),
     ...(provider === undefined ? {} : { provider }),

@@ -36,6 +36,7 @@ export interface WatcherSetup {
   /** Node class → directory of its model. */
   readonly models: Readonly<Record<string, string>>
   readonly changeGapMs: number
+  readonly changeDeviations?: number
   readonly policies: readonly Policy[]
   readonly nodesMax: number
   readonly source: string

@@ -28,6 +28,7 @@ import { ClassJudge } from './class-judge.ts'
 import { ClassReport, poolLog, type Telling } from './class-report.ts'
 import { EndedNodes } from './ended-nodes.ts'
 import type { Fold } from './fold.ts'
+import { DETAILED_NODES_MAX } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
 import { assignModels, type ModelSource, noteFate } from './watcher-models.ts'
 
@@ -51,6 +52,8 @@ export interface WatcherOptions {
   readonly drift?: DriftRules
   /** A changed node is scored again no sooner than this after its last score (sample time). */
   readonly changeGapMs: number
+  /** In fleets over DETAILED_NODES_MAX, which have no turn for every sample: how far it must leave its past. */
+  readonly changeDeviations?: number
   /** All that pools may have. */
   readonly policies: readonly Policy[]
   readonly nodesMax: number
@@ -167,7 +170,9 @@ export class WatcherFold implements Fold {
     await report.score(telling)
     if (table.nodeCount > countBefore) this.#ended.dropFrom(table, this.#observedNow())
     if (!report.predicts) return
-    while (!table.emitChanged(this.#options.changeGapMs)) await report.score(telling)
+    const { changeGapMs, changeDeviations = 0 } = this.#options
+    const deviationsMin = table.nodeCount > DETAILED_NODES_MAX ? changeDeviations : 0
+    while (!table.emitChanged(changeGapMs, deviationsMin)) await report.score(telling)
     await report.score(telling)
   }
 

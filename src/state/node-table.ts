@@ -216,10 +216,11 @@ export class NodeTable {
 
   /**
    * Emits one `change` row per node changed since its last row, at its newest sample's time. A node
-   * with a `change` row less than `minGapMs` before that time waits.
+   * with a `change` row less than `minGapMs` before that time waits. With `deviationsMin` over 0 only nodes that
+   * are new, or leave their past by so many deviations (`rowDeviation`), and once more when they are back.
    */
-  emitChanged(minGapMs: number): boolean {
-    return this.#kernel.emitChanged(minGapMs) === 1
+  emitChanged(minGapMs: number, deviationsMin = 0): boolean {
+    return this.#kernel.emitChanged(minGapMs, deviationsMin) === 1
   }
 
   rows(): FeatureRows {

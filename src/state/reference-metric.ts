@@ -6,7 +6,8 @@
  * rounded after each operation in the kernel's order; times are exact.
  */
 import { halving } from './halving.ts'
-import type { MetricKind } from '../core/node.ts'
+import type { Metric, MetricKind } from '../core/node.ts'
+import { metricDeviation } from './row-deviation.ts'
 
 const HOUR_MS = 3_600_000
 /** Beyond this a float32 could not hold the square. */
@@ -75,6 +76,13 @@ export class ReferenceMetric {
     if (!first) this.#count(at - lastAt, changed)
     this.#hold(held, at - lastAt)
     return true
+  }
+
+  /** Whether what came at `t`, its newest, is so many deviations from what was foreseen, or a new code. */
+  leaves(t: number, metric: Metric, deviationsMin: number): boolean {
+    if (this.#at !== t) return false
+    if (this.#kind === 'code') return this.#changedAt === t
+    return metricDeviation(metric, this.features(t)) >= deviationsMin
   }
 
   features(t: number): readonly number[] {

@@ -31,6 +31,8 @@ interface ReferenceNode {
   nextGrid: number
   emittedAt: number
   changed: boolean
+  /** A sample after its last change row, or that row's own, left the node's past. */
+  noticed: boolean
 }
 
 export class ReferenceNodeTable {
@@ -96,11 +98,21 @@ export class ReferenceNodeTable {
     }
   }
 
-  emitChanged(minGapMs: number): void {
+  emitChanged(minGapMs: number, deviationsMin = 0): void {
     for (const [id, node] of this.#nodes) {
-      if (!node.changed || node.lastAt - node.emittedAt < minGapMs) continue
-      this.#emit(id, node, node.lastAt, 'change')
+      if (!node.changed) continue
+      const leaves = this.#leavesPast(node, deviationsMin)
+      const due = node.lastAt - node.emittedAt >= minGapMs
+      if (due && (leaves || node.noticed)) {
+        this.#emit(id, node, node.lastAt, 'change')
+        node.noticed = leaves
+      } else if (leaves) node.noticed = true
     }
+  }
+
+  #leavesPast({ metrics, emittedAt, lastAt }: ReferenceNode, deviationsMin: number): boolean {
+    if (deviationsMin <= 0 || emittedAt === -Infinity) return true
+    return this.#class.metrics.some((metric, m) => metrics[m].leaves(lastAt, metric, deviationsMin))
   }
 
   /** The last values by metric, for the health score; `undefined` before the first sample. */
@@ -127,6 +139,7 @@ export class ReferenceNodeTable {
         nextGrid: Infinity,
         emittedAt: -Infinity,
         changed: false,
+        noticed: false,
       }
       this.#nodes.set(id, node)
     }

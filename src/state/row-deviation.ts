@@ -28,15 +28,20 @@ export function rowDeviation(nodeClass: NodeClass, row: Float32Array): RowDeviat
   for (const [metric, described] of nodeClass.metrics.entries()) {
     if (described.kind === 'code') continue
     const at = names.indexOf(`${described.name}.value`)
-    const [value, residual, known] = [row[at], row[at + 3], row[at + 6]]
-    const foreseen = Math.fround(value - residual)
-    const least = Math.max(
-      Math.fround(LEAST_OF_ALL),
-      Math.fround(Math.abs(foreseen) * Math.fround(LEAST_RATIO)),
-    )
-    const width = Math.max(known, Math.fround(leastDeviation(described)), least)
-    const deviation = Math.fround(Math.abs(residual) / width)
+    const deviation = metricDeviation(described, row.subarray(at))
     if (deviation > most.deviation) most = { deviation, metric }
   }
   return most
+}
+
+/** Of one metric that is no code; `features` begins with its own. NaN where its value is missing. */
+export function metricDeviation(metric: Metric, features: ArrayLike<number>): number {
+  const [value, residual, known] = [features[0], features[3], features[6]]
+  const foreseen = Math.fround(value - residual)
+  const least = Math.max(
+    Math.fround(LEAST_OF_ALL),
+    Math.fround(Math.abs(foreseen) * Math.fround(LEAST_RATIO)),
+  )
+  const width = Math.max(known, Math.fround(leastDeviation(metric)), least)
+  return Math.fround(Math.abs(residual) / width)
 }

@@ -123,6 +123,7 @@ export function runOnTable(
   table: NodeTable,
   program: readonly Step[],
   nodeClass = PROBE,
+  deviationsMin = 0,
 ): RowsByNode {
   const rows: Record<string, string[]> = {}
   const finish = (call: () => boolean): void => {
@@ -141,7 +142,7 @@ export function runOnTable(
     } else if (step.kind === 'advance') {
       finish(() => table.advance(step.nowMs))
     } else {
-      finish(() => table.emitChanged(step.minGapMs))
+      finish(() => table.emitChanged(step.minGapMs, deviationsMin))
     }
   }
   return rows
@@ -150,12 +151,13 @@ export function runOnTable(
 export function runOnReference(
   reference: ReferenceNodeTable,
   program: readonly Step[],
+  deviationsMin = 0,
 ): RowsByNode {
   for (const step of program) {
     if (step.kind === 'samples') for (const row of step.rows) reference.fold(row)
     else if (step.kind === 'event') reference.foldEvent(step.event)
     else if (step.kind === 'advance') reference.advance(step.nowMs)
-    else reference.emitChanged(step.minGapMs)
+    else reference.emitChanged(step.minGapMs, deviationsMin)
   }
   const rows: Record<string, string[]> = {}
   for (const { node, atMs, trigger, features } of reference.rows) {

@@ -82,6 +82,30 @@ test.prop([programsOf({ metrics: ['m0', 'm1', 'm2', 'm3', 'm4'], times: farTimes
   expect(table.counts()).toMatchObject(reference.counts)
 })
 
+test.prop([programs, fc.constantFrom(0.5, 1, 3)], { numRuns: 200, seed: 10 })(
+  'between grid times only nodes that leave their past have rows',
+  (program, deviationsMin) => {
+    const [table, reference] = [newTable(), new ReferenceNodeTable(PROBE)]
+    const rows = runOnTable(table, program, PROBE, deviationsMin)
+    expect(rows).toEqual(runOnReference(reference, program, deviationsMin))
+  },
+)
+
+test('a jump is told at once, and that it is over, and nothing of the calm before and after', () => {
+  const table = newTable()
+  const told: number[] = []
+  for (let i = 0; i < 40; i++) {
+    const temperature = (i === 30 ? 90 : 50) + (i % 2)
+    table.load(samplesIpc(PROBE, [{ node: 'a', at: 1_000 * (i + 1), metrics: { temperature } }]))
+    table.fold(OBSERVED)
+    table.emitChanged(0, 4)
+    const { count, trigger } = table.rows()
+    if (count > 0 && trigger[0] === 1) told.push(i)
+    table.clearRows()
+  }
+  expect(told).toEqual([0, 30, 31])
+})
+
 test('a node that stands still for a thousand half-lives is as the reference has it, every hour', () => {
   const [table, reference] = [newTable(), new ReferenceNodeTable(PROBE)]
   const still = { temperature: 0, bytes: 5, status: 1, latency: 1e-30 }

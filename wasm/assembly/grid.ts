@@ -5,6 +5,7 @@ import {
   EMITTED_AT,
   LAST_AT,
   NEXT_GRID,
+  NOTICED,
   QUEUED,
   USED,
   fieldOf,
@@ -16,6 +17,7 @@ import {
   tileOf,
 } from './layout'
 import { emitRow, rowCount } from './features'
+import { leavesPast } from './past'
 import { queue, queueCount, setQueueCount, slotCount } from './node-slot'
 
 const GRID: u32 = 0
@@ -79,19 +81,27 @@ export function queueChanged(node: u32, flags: usize): void {
   store<u32>(flags, before | QUEUED | CHANGED)
 }
 
-/** One row per node changed since its last row and not scored within `minGap`; 0 when full. */
-export function emitChanged(minGap: f64): u32 {
+/**
+ * One row per node changed since its last row and not scored within `minGap`; 0 when full. With
+ * `deviations` over 0 only of those that leave their past by so much, and once more when they are back.
+ */
+export function emitChanged(minGap: f64, deviations: f32): u32 {
   let kept: u32 = 0
   let i: u32 = 0
   let room = true
   for (; i < queueCount && room; i++) {
     const node = load<u32>(queue + i * 4)
-    const flags = flagsOf(tileOf(node), laneOf(node))
-    const live = (load<u32>(flags) & (USED | CHANGED)) == (USED | CHANGED)
+    const tile = tileOf(node)
+    const lane = laneOf(node)
+    const flags = flagsOf(tile, lane)
+    const changed = (load<u32>(flags) & (USED | CHANGED)) == (USED | CHANGED)
+    const leaves = changed && leavesPast(tile, lane, deviations)
+    const live = leaves || (changed && (load<u32>(flags) & NOTICED) != 0)
     const at = load<f64>(fieldOf(node, LAST_AT))
     const due = at - load<f64>(fieldOf(node, EMITTED_AT)) >= minGap
     if (live && due) room = emitRow(node, at, CHANGE)
     if (live && (!due || !room)) {
+      if (leaves) store<u32>(flags, load<u32>(flags) | NOTICED)
       store<u32>(queue + kept * 4, node)
       kept++
     } else {
@@ -100,6 +110,8 @@ export function emitChanged(minGap: f64): u32 {
       if (live) {
         store<f64>(fieldOf(node, EMITTED_AT), at)
         told(node)
+        const before = load<u32>(flags) & ~NOTICED
+        store<u32>(flags, leaves ? before | NOTICED : before)
       }
       store<u32>(flags, load<u32>(flags) & ~QUEUED)
     }

@@ -71,6 +71,8 @@ export const SEEN: u32 = 16
 export const SAMPLED: u32 = 32
 /** Some missing ratio is not zero. */
 export const GAPS: u32 = 64
+/** A sample after its last row of kind change, or that row's own, left the node's past. */
+export const NOTICED: u32 = 128
 
 /** 1 where the attribute is an epoch: its feature is the hours since. */
 export const ATTRIBUTE_SINCE: usize = memory.data(16 * 4, 16)

@@ -17,10 +17,11 @@ export const LOW: usize = memory.data(64 * 4, 16)
 export const HIGH: usize = memory.data(64 * 4, 16)
 /** Bytes from a row's begin to the metric's first feature. */
 export const FEATURES_AT: usize = memory.data(64 * 4, 16)
-/** u8 per quad: lanes that are no metric, that are counters, that are signals. */
+/** u8 per quad: lanes that are no metric, that are counters, that are signals, that are codes. */
 export const PADS: usize = memory.data(16, 16)
 export const COUNTERS: usize = memory.data(16, 16)
 export const SIGNALS: usize = memory.data(16, 16)
+export const CODES: usize = memory.data(16, 16)
 /** u32 per metric: index among the counters. */
 export const COUNTER_INDEX: usize = memory.data(64 * 4, 16)
 export let counterCount: u32 = 0
@@ -62,6 +63,7 @@ export function configureMetric(
   if ((metric & 3) == 0) store<u8>(PADS + (metric >> 2), 15)
   flipBit(PADS, metric)
   if (kind == SIGNAL) flipBit(SIGNALS, metric)
+  if (kind == CODE) flipBit(CODES, metric)
   if (kind == COUNTER) {
     flipBit(COUNTERS, metric)
     store<u32>(COUNTER_INDEX + metric * 4, counterCount++)

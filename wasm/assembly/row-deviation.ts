@@ -10,14 +10,14 @@ const LONG_RESIDUAL: usize = 12
 const LONG_DEVIATION: usize = 24
 
 /** f32 per metric: its deviation is thought no smaller. */
-const LEAST: usize = memory.data(64 * 4, 16)
+export const LEAST_DEVIATIONS: usize = memory.data(64 * 4, 16)
 /** The same as a share of what was foreseen, for metrics without bounds. */
-const LEAST_RATIO: f32 = 0.01
+export const LEAST_RATIO: f32 = 0.01
 /** Of a metric that was always nought. */
-const LEAST_OF_ALL: f32 = 1e-6
+export const LEAST_OF_ALL: f32 = 1e-6
 
 export function configureDeviation(metric: u32, least: f32): void {
-  store<f32>(LEAST + metric * 4, least)
+  store<f32>(LEAST_DEVIATIONS + metric * 4, least)
 }
 
 /** Writes per row f32 deviation and u32 metric; 0 and 0 where nothing is known. */
@@ -42,7 +42,7 @@ export function rowDeviations(): void {
 function deviationAt(features: usize, metric: u32): f32 {
   const residual = load<f32>(features, LONG_RESIDUAL)
   const foreseen = load<f32>(features, VALUE) - residual
-  const known = max<f32>(load<f32>(features, LONG_DEVIATION), load<f32>(LEAST + metric * 4))
+  const known = max<f32>(load<f32>(features, LONG_DEVIATION), load<f32>(LEAST_DEVIATIONS + metric * 4))
   const least = max<f32>(LEAST_OF_ALL, abs<f32>(foreseen) * LEAST_RATIO)
   return abs<f32>(residual) / max<f32>(known, least)
 }

@@ -43,6 +43,7 @@ test('an empty file has every default filled in', () => {
       prediction: true,
       commitIntervalMs: 100,
       changeGapMs: 5_000,
+      changeDeviations: 3,
       nodesMax: 131_072,
       threads: null,
     },

@@ -33,7 +33,7 @@ class Log {
   readonly #fold: WatcherFold
   #offset = 0
 
-  constructor() {
+  constructor(changeDeviations = 0) {
     this.#fold = new WatcherFold({
       partition: 3,
       topology: {
@@ -47,6 +47,7 @@ class Log {
       nodeClasses: new Map([[CLASS.name, CLASS]]),
       predictors: new Map([[CLASS.name, instantPredictor(CLASS)]]),
       changeGapMs: 1_000,
+      changeDeviations,
       policies: [DEFAULT_POLICY],
       nodesMax: NODES,
       source: '/test',
@@ -155,4 +156,26 @@ test('one record makes few of the rows that are due', async () => {
   const steps = counts.slice(1).map((count, i) => count - counts[i])
   expect(Math.max(...steps)).toBeLessThanOrEqual(DUE_ROWS)
   expect(counts.at(-1)).toBe(2 * NODES)
+})
+
+test('between grid times only what leaves its past is scored, at once', async () => {
+  const log = new Log(3)
+  const all = async (latency: number): Promise<void> => {
+    for (let from = 0; from < NODES; from += 1_000) await log.samples(from, from + 1_000, latency)
+  }
+  await all(10)
+  const { predictionCount: first } = log.stats()
+  // Within one interval of the grid.
+  for (let round = 1; round <= 4; round++) {
+    log.nowMs += 2_000
+    await all(10 + (round % 2))
+  }
+  expect(first).toBe(NODES)
+  expect(log.stats()).toMatchObject({ predictionCount: NODES })
+  log.nowMs += 2_000
+  const ill = await log.samples(7, 8, 60)
+  expect(log.stats()).toMatchObject({ predictionCount: NODES + 1 })
+  const [told] = assessed(ill)
+  expect(told.node).toBe('n7')
+  expect(told.probability).toBeGreaterThan(0.5)
 })
