@@ -105,14 +105,15 @@ function readResults(file: string): Results {
   return JSON.parse(readFileSync(file, 'utf8')) as Results
 }
 
-/** A run of some areas replaces theirs in today's file and keeps the rest. */
+/** A run of some areas replaces theirs in today's file and keeps the rest; a run of all keeps nothing. */
 function store(runs: readonly BenchRun[]): void {
   const date = new Date().toISOString().slice(0, 10)
   const file = join(RESULTS, `${date}-${kind}.json`)
   const names = new Set(runs.map(({ name }) => name))
-  const kept = existsSync(file)
-    ? readResults(file).benches.filter(({ name }) => !names.has(name))
-    : []
+  const kept =
+    options.only !== undefined && existsSync(file)
+      ? readResults(file).benches.filter(({ name }) => !names.has(name))
+      : []
   const results: Results = {
     date,
     commit: git('rev-parse', '--short', 'HEAD'),

@@ -4,6 +4,7 @@
  */
 import { loadKernel } from '../../src/commands/package.ts'
 import type { LogRecord, Output } from '../../src/core/bus.ts'
+import { toBytes } from '../../src/core/bytes.ts'
 import type { NodeId, PoolId } from '../../src/core/ids.ts'
 import { logOutput, type PoolLogKind } from '../../src/core/log.ts'
 import { DEFAULT_POLICY } from '../../src/core/policy.ts'
@@ -137,7 +138,7 @@ class Log {
   }
 
   #record({ topic, value, headers }: Output): LogRecord {
-    const bytes = value as Uint8Array
+    const bytes = typeof value === 'string' ? toBytes(value) : value
     const at = { offset: this.#offset++, appendedAtMs: this.#nowMs }
     return { topic, partition: 0, ...at, key: null, value: bytes, headers: headers ?? {} }
   }

@@ -79,10 +79,10 @@ export class ReferenceMetric {
   }
 
   /** Whether what came at `t`, its newest, is so many deviations from what was foreseen, or a new code. */
-  leaves(t: number, metric: Metric, deviationsMin: number): boolean {
+  leaves(t: number, metric: Metric, deviationsMin: number, widening: number): boolean {
     if (this.#at !== t) return false
     if (this.#kind === 'code') return this.#changedAt === t
-    return metricDeviation(metric, this.features(t)) >= deviationsMin
+    return metricDeviation(metric, this.features(t), widening) >= deviationsMin
   }
 
   features(t: number): readonly number[] {

@@ -2,6 +2,7 @@
  * The readable twin of the WASM kernels that fold samples and make rows: one object per node, rows in
  * a list, the same arithmetic. test/wasm holds the two bit-equal; nothing else uses it.
  */
+import { halving } from './halving.ts'
 import { f32Of, ReferenceMetric, VALUE_MAX } from './reference-metric.ts'
 import { attributeValue } from './features.ts'
 import type { NodeClass, NodeEvent } from '../core/node.ts'
@@ -22,6 +23,7 @@ export interface ReferenceRow {
 
 const TIME_MAX = 2 ** 47 - 1
 const HOUR_MS = 3_600_000
+const NEW_HALF_LIVES = 3
 
 interface ReferenceNode {
   readonly metrics: readonly ReferenceMetric[]
@@ -110,9 +112,15 @@ export class ReferenceNodeTable {
     }
   }
 
-  #leavesPast({ metrics, emittedAt, lastAt }: ReferenceNode, deviationsMin: number): boolean {
-    if (deviationsMin <= 0 || emittedAt === -Infinity) return true
-    return this.#class.metrics.some((metric, m) => metrics[m].leaves(lastAt, metric, deviationsMin))
+  /** Who is new has no past yet, and after that a variance that knows a share of it. */
+  #leavesPast({ metrics, firstAt, lastAt }: ReferenceNode, deviationsMin: number): boolean {
+    const [shortest, , longest] = this.#class.halfLivesMs
+    const ageMs = lastAt - firstAt
+    if (deviationsMin <= 0 || !(ageMs >= NEW_HALF_LIVES * shortest)) return true
+    const widening = Math.fround(1 / Math.sqrt(1 - halving(ageMs / longest)))
+    return this.#class.metrics.some((metric, m) =>
+      metrics[m].leaves(lastAt, metric, deviationsMin, widening),
+    )
   }
 
   /** The last values by metric, for the health score; `undefined` before the first sample. */

@@ -34,14 +34,18 @@ export function rowDeviation(nodeClass: NodeClass, row: Float32Array): RowDeviat
   return most
 }
 
-/** Of one metric that is no code; `features` begins with its own. NaN where its value is missing. */
-export function metricDeviation(metric: Metric, features: ArrayLike<number>): number {
+/**
+ * Of one metric that is no code; `features` begins with its own, and its deviation counts `widening` times.
+ * NaN where its value is missing.
+ */
+export function metricDeviation(metric: Metric, features: ArrayLike<number>, widening = 1): number {
   const [value, residual, known] = [features[0], features[3], features[6]]
   const foreseen = Math.fround(value - residual)
   const least = Math.max(
     Math.fround(LEAST_OF_ALL),
     Math.fround(Math.abs(foreseen) * Math.fround(LEAST_RATIO)),
   )
-  const width = Math.max(known, Math.fround(leastDeviation(metric)), least)
+  const wide = Math.fround(known * widening)
+  const width = Math.max(wide, Math.fround(leastDeviation(metric)), least)
   return Math.fround(Math.abs(residual) / width)
 }

@@ -42,7 +42,10 @@ export function rowDeviations(): void {
 function deviationAt(features: usize, metric: u32): f32 {
   const residual = load<f32>(features, LONG_RESIDUAL)
   const foreseen = load<f32>(features, VALUE) - residual
-  const known = max<f32>(load<f32>(features, LONG_DEVIATION), load<f32>(LEAST_DEVIATIONS + metric * 4))
+  const known = max<f32>(
+    load<f32>(features, LONG_DEVIATION),
+    load<f32>(LEAST_DEVIATIONS + metric * 4),
+  )
   const least = max<f32>(LEAST_OF_ALL, abs<f32>(foreseen) * LEAST_RATIO)
   return abs<f32>(residual) / max<f32>(known, least)
 }
