@@ -23,6 +23,7 @@ export const START_MS = 60_000 * 28_000_000
 const NODES_MAX = 1_048_576
 /** A changed node is scored at each of its samples. */
 const CHANGE_GAP_MS = 5_000
+const CHANGE_DEVIATIONS = 3
 const TOPOLOGY = topologyOf('', 'arrival', 1)
 
 export interface Spent {
@@ -50,6 +51,7 @@ export class FoldedFleet {
       nodeClasses: [serverClass()],
       models: { server: packagedModel('fleet') },
       changeGapMs: CHANGE_GAP_MS,
+      changeDeviations: CHANGE_DEVIATIONS,
       policies: [DEFAULT_POLICY],
       nodesMax: NODES_MAX,
       source: '/foreshock/bench',

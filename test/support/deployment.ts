@@ -60,6 +60,7 @@ export async function serviceOptions(
     recordBytesMax: 4_194_304,
     commitIntervalMs: 50,
     changeGapMs: 5_000,
+    changeDeviations: 3,
     nodesMax: 16_384,
     policyFor: () => POLICY,
     policies: [POLICY],
