@@ -81,7 +81,9 @@ async function run(job: Job): Promise<Judged> {
     await writeAblation(job.name, readManifest(manifestFile), dataDir)
   }
   const isRanked = isThere && job.kind === 'failure' && peersMissing === null
-  const others = isRanked ? await runPeers(readManifest(manifestFile), dataDir) : NO_PEERS
+  const others = isRanked
+    ? await runPeers(readManifest(manifestFile), dataDir)
+    : { ...NO_PEERS, peers: isThere && job.kind === 'anomaly' ? anomalyPeers(job, dataDir) : {} }
   return {
     job: job.name,
     model,
@@ -92,7 +94,7 @@ async function run(job: Job): Promise<Judged> {
         figure: reach.figure,
         value: value ?? null,
         reach: reachText(reach),
-        reached: value !== undefined && isReached(value, reach),
+        reached: value !== undefined && isReached(value, reach, ofPeers(others, reach.figure)),
       }
     }),
   }
@@ -100,6 +102,26 @@ async function run(job: Job): Promise<Judged> {
 
 type Others = Pick<Judged, 'peers' | 'runs'>
 const NO_PEERS: Others = { peers: {}, runs: {} }
+
+function ofPeers({ peers }: Others, figure: string): readonly number[] {
+  return Object.values(peers).flatMap((judged) => figureOf(judged, figure) ?? [])
+}
+
+/** They make an environment of their own. */
+function anomalyPeers({ name }: Job, dataDir: string): Readonly<Record<string, unknown>> {
+  if (peersMissing !== null) return {}
+  log(`${name}: peers`)
+  const script = join(ROOT, 'training', 'peers', 'anomalies.py')
+  const args = [script, '--data', dataDir, '--history', name, '--json']
+  const child = spawnSync('python3', args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (child.status === 0) return JSON.parse(child.stdout) as Readonly<Record<string, unknown>>
+  log(`*** peers of ${name} FAILED ***`)
+  return {}
+}
 
 function trainAndJudge({ name, kind }: Job, dataDir: string): unknown {
   const modelDir = join('models', name)

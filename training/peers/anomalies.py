@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 
 from environment import run_within
 
@@ -37,7 +38,9 @@ from pyod.models.hbos import HBOS
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neural_network import MLPRegressor
 from vus.utils.metrics import metricor
 
 SAMPLES_PER_DAY = {"smd": 1440, "asd": 288}
@@ -85,12 +88,74 @@ def kmeans_ad(train, test, window=10, clusters=20):
     return distance(train), distance(test)
 
 
+def largest(error, deviation):
+    """Of each row: the largest of its errors over their deviations."""
+    return np.abs(error / np.maximum(deviation, LEAST_DEVIATION)).max(1)
+
+
+def pca_max(train, test):
+    """The largest standardised residual of the components that explain 90 % of the variance."""
+    model = PCA(0.9, svd_solver="full").fit(train)
+    error = lambda x: x - model.inverse_transform(model.transform(x))
+    deviation = error(train).std(0)
+    return largest(error(train), deviation), largest(error(test), deviation)
+
+
+def ew_residuals(train, test, half_life):
+    """What the exponentially weighted mean of the samples before did not foresee."""
+    rows = np.concatenate([train, test])
+    kept = 2 ** (-1 / half_life)
+    residuals = np.empty_like(rows)
+    mean = rows[0].copy()
+    for i, row in enumerate(rows):
+        residuals[i] = row - mean
+        mean += (1 - kept) * residuals[i]
+    return residuals[: len(train)], residuals[len(train) :]
+
+
+def ew_max(train, test):
+    before, after = ew_residuals(train, test, 60)
+    return largest(before, before.std(0)), largest(after, before.std(0))
+
+
+def ew_mahalanobis(train, test):
+    before, after = ew_residuals(train, test, 10)
+    mean = before.mean(0)
+    inverse = np.linalg.inv(np.cov(before.T) + 1e-3 * np.eye(before.shape[1]))
+    distance = lambda x: np.sqrt(np.maximum(0, np.einsum("ij,jk,ik->i", x - mean, inverse, x - mean)))
+    return distance(before), distance(after)
+
+
+def pca_max_and_ew_mahalanobis(train, test):
+    """Both in units of what is usual of them, added."""
+    parts = [pca_max(train, test), ew_mahalanobis(train, test)]
+    return tuple(sum(part[i] / np.median(part[0]) for part in parts) for i in (0, 1))
+
+
+def autoencoder_max(train, test):
+    """The largest standardised residual of an autoencoder with a narrow middle."""
+    width = train.shape[1]
+    layers = (width, max(2, width // 4), width)
+    model = MLPRegressor(hidden_layer_sizes=layers, random_state=0, early_stopping=True, max_iter=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(train, train)
+    error = lambda x: x - model.predict(x)
+    deviation = error(train).std(0)
+    return largest(error(train), deviation), largest(error(test), deviation)
+
+
 PEERS = {
     "IsolationForest": isolation_forest,
     "HBOS": hbos,
     "ECOD": ecod,
     "PCA": pca,
     "KMeansAD": kmeans_ad,
+    "PCA max": pca_max,
+    "EW max": ew_max,
+    "EW Mahalanobis": ew_mahalanobis,
+    "PCA max + EW Mahalanobis": pca_max_and_ew_mahalanobis,
+    "autoencoder max": autoencoder_max,
 }
 
 

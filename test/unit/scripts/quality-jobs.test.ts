@@ -25,9 +25,17 @@ test.each([
   expect(reachText(reach)).toBe(text)
 })
 
+test('ahead is ahead of the best peer, and of nobody when there is none', () => {
+  const reach = { figure: 'x', ahead: 0.01 }
+  expect(reachText(reach)).toBe('≥ best peer + 0.01')
+  expect(isReached(0.52, reach, [0.3, 0.5])).toBe(true)
+  expect(isReached(0.505, reach, [0.3, 0.5])).toBe(false)
+  expect(isReached(0.52, reach)).toBe(false)
+})
+
 test('every job names figures that can be reached or missed', () => {
   for (const { reach } of JOBS) {
     expect(reach.length).toBeGreaterThan(0)
-    for (const { atLeast, atMost } of reach) expect(atLeast ?? atMost).toBeDefined()
+    for (const { atLeast, atMost, ahead } of reach) expect(atLeast ?? atMost ?? ahead).toBeDefined()
   }
 })
