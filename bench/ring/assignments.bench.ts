@@ -121,7 +121,8 @@ class Log {
 
   fact(event: object): number {
     const place = { zone: null, region: null, latitude: null, longitude: null }
-    const body = { atMs: this.#nowMs, pool: POOL, class: 'server', place, capacity: null, ...event }
+    const kind = { pool: POOL, class: 'server', place, capacity: null, labels: {} }
+    const body = { atMs: this.#nowMs, ...kind, ...event }
     return this.#feed('node-fact', body)
   }
 
