@@ -7,7 +7,6 @@ import { LEAVES_PER_TREE_MAX } from './tree-plan.ts'
 
 /** 80 MiB of the kernel's memory; a larger ensemble is explained by occlusion. */
 const NODES_MAX = 2 ** 21
-const TREE_WORDS = 3
 const NODE_BYTES = 40
 /**
  * Share of a side where no row of training went. Zero would be divided by where a later split asks for
