@@ -1,13 +1,13 @@
 /**
- * An ensemble with covers as the kernel of exact TreeSHAP wants it: trees, nodes parents first, and the
+ * An ensemble with covers as the kernel of exact TreeSHAP wants it: trees, splits parents first, and the
  * points of each length, in the bytes that wasm/assembly/tree-shap.ts describes.
  */
 import type { EnsembleTree, TreeEnsemble } from './onnx-trees.ts'
 import { LEAVES_PER_TREE_MAX } from './tree-plan.ts'
 
-/** 80 MiB of the kernel's memory; a larger ensemble is explained by occlusion. */
-const NODES_MAX = 2 ** 21
-const NODE_BYTES = 40
+/** 64 MiB of the kernel's memory; a larger ensemble is explained by occlusion. */
+const SPLITS_MAX = 2 ** 20
+const SPLIT_BYTES = 64
 /**
  * Share of a side where no row of training went. Zero would be divided by where a later split asks for
  * the same feature; this is lost in rounding beside any share of real rows.
@@ -19,12 +19,12 @@ const NEWTON_STEPS = 100
 
 export interface ShapPlan {
   readonly treeCount: number
-  readonly nodeCount: number
-  /** Of the largest tree, and the most points of any. */
-  readonly treeNodes: number
+  readonly splitCount: number
+  /** The most of any tree. */
+  readonly treeSplits: number
   readonly treePoints: number
   readonly trees: Uint32Array
-  readonly nodes: Uint8Array
+  readonly splits: Uint8Array
   readonly points: Float64Array
   /** Margin of a row of which nothing is known: the mean over the rows of training. */
   readonly base: number
@@ -32,32 +32,38 @@ export interface ShapPlan {
 
 /** Null without covers in every tree, and where a tree or the whole is larger than the kernel takes. */
 export function planShap({ base, trees }: TreeEnsemble): ShapPlan | null {
-  const nodeCount = trees.reduce((sum, { feature }) => sum + feature.length, 0)
-  if (nodeCount > NODES_MAX || !trees.every(isCovered)) return null
+  if (!trees.every(isTaken)) return null
   const laid = trees.map(layTree)
-  if (laid.some(({ leafCount }) => leafCount > LEAVES_PER_TREE_MAX)) return null
+  const splitCount = laid.reduce((sum, tree) => sum + tree.splits.length, 0)
+  if (splitCount > SPLITS_MAX) return null
   const treePoints = Math.max(2, ...laid.map(({ pointCount }) => pointCount))
   const { points, offsets } = pointTables(treePoints)
-  const nodes = new Uint8Array(nodeCount * NODE_BYTES)
-  const view = new DataView(nodes.buffer)
+  const splits = new Uint8Array(splitCount * SPLIT_BYTES)
+  const view = new DataView(splits.buffer)
   let at = 0
-  for (const tree of laid) for (const node of tree.nodes) writeNode(view, at++ * NODE_BYTES, node)
+  for (const tree of laid) {
+    for (const split of tree.splits) writeSplit(view, at++ * SPLIT_BYTES, split)
+  }
   return {
     treeCount: trees.length,
-    nodeCount,
-    treeNodes: Math.max(1, ...laid.map((tree) => tree.nodes.length)),
+    splitCount,
+    treeSplits: Math.max(1, ...laid.map((tree) => tree.splits.length)),
     treePoints,
     trees: Uint32Array.from(
-      laid.flatMap(({ nodes: { length }, pointCount }) => [
+      laid.flatMap(({ splits: { length }, pointCount }) => [
         length,
         pointCount,
         offsets.get(pointCount)!,
       ]),
     ),
-    nodes,
+    splits,
     points,
     base: laid.reduce((sum, { mean }) => sum + mean, base),
   }
+}
+
+function isTaken(tree: EnsembleTree): boolean {
+  return (tree.feature.length + 1) / 2 <= LEAVES_PER_TREE_MAX && isCovered(tree)
 }
 
 /** Other exporters write a 1 for every node, or nothing. */
@@ -70,78 +76,92 @@ function isCovered({ feature, left, right, cover }: EnsembleTree): boolean {
   })
 }
 
-interface LaidNode {
-  readonly share: number
-  readonly value: number
-  /** Of its split; -1 for a leaf. */
+interface Edge {
+  /** Share of all splits on this feature down to here: what reaches it of the rows it is unknown of. */
+  readonly z: number
+  readonly feature: number
+  /** 2 × the split's number, + 1 to the right. */
+  readonly number: number
+  /** The edge before it on the way from the root. */
+  readonly before: Edge | null
+  /** How many features are asked for on the way, and the share of all rows that come. */
+  readonly asked: number
+  readonly reach: number
+}
+
+interface LaidSplit {
+  readonly left: Edge
+  readonly right: Edge
+  /** Of a child that is a leaf, else 1. */
+  readonly values: readonly [number, number]
+  readonly above: Edge | null
   readonly feature: number
   readonly threshold: number
   readonly missingLeft: boolean
-  right: number
-  readonly above: number
-  /** Of the edge that leads to it; of the root nothing asks. */
-  readonly edge: number
+  readonly own: number
+  rightVector: number
 }
 
 interface LaidTree {
-  readonly nodes: readonly LaidNode[]
-  readonly leafCount: number
+  readonly splits: readonly LaidSplit[]
   readonly pointCount: number
   readonly mean: number
 }
 
-/** Where the walk is about to go: from the laid node `parent` (-1: nowhere) to `node` of the tree. */
+/** A node that waits to be laid, by the edge that leads to it, and the split whose right child it is. */
 interface Step {
   readonly node: number
-  readonly parent: number
-  readonly isRight: boolean
-  readonly share: number
+  readonly edge: Edge | null
+  readonly rightOf: LaidSplit | null
 }
 
 /** Depth first without recursion: a tree of one long branch is as deep as it has leaves. */
 function layTree(tree: EnsembleTree): LaidTree {
-  const nodes: LaidNode[] = []
-  const parents: number[] = []
-  /** How many features are asked for on the way to each node, and the share of all rows that come there. */
-  const asked: number[] = []
-  const reach: number[] = []
+  const splits: LaidSplit[] = []
   const covers = coversOf(tree)
-  let [mean, leafCount] = [0, 0]
-  const waiting: Step[] = [{ node: 0, parent: -1, isRight: false, share: 1 }]
+  let [mean, vector, asked] = [0, 0, 0]
+  const waiting: Step[] = [{ node: 0, edge: null, rightOf: null }]
   while (waiting.length > 0) {
-    const { node, parent, isRight, share } = waiting.pop()!
-    const at = nodes.length
-    const edge = parent < 0 ? -1 : nodes[parent].feature
-    const above = aboveOf(nodes, parents, parent, edge)
-    if (isRight) nodes[parent].right = at
-    parents.push(parent)
-    asked.push(parent < 0 ? 0 : asked[parent] + (above < 0 ? 1 : 0))
-    reach.push(parent < 0 ? 1 : reach[parent] * share)
+    const { node, edge, rightOf } = waiting.pop()!
+    const own = vector++
+    if (rightOf !== null) rightOf.rightVector = own
     const feature = tree.feature[node]
-    const [left, right] = [tree.left[node], tree.right[node]]
-    nodes.push({
-      share,
-      value: feature < 0 ? tree.value[node] : 0,
+    if (feature < 0) {
+      mean += tree.value[node] * (edge?.reach ?? 1)
+      asked = Math.max(asked, edge?.asked ?? 0)
+      continue
+    }
+    const children = [tree.left[node], tree.right[node]] as const
+    const above = aboveOf(edge, feature)
+    const [left, right] = children.map((child, side): Edge => {
+      const share = shareOf(covers[child], covers[children[1 - side]])
+      return {
+        z: share * (above?.z ?? 1),
+        feature,
+        number: 2 * splits.length + side,
+        before: edge,
+        asked: (edge?.asked ?? 0) + (above === null ? 1 : 0),
+        reach: (edge?.reach ?? 1) * share,
+      }
+    })
+    const valueOf = (child: number) => (tree.feature[child] < 0 ? tree.value[child] : 1)
+    const split: LaidSplit = {
+      left,
+      right,
+      values: [valueOf(children[0]), valueOf(children[1])],
+      above,
       feature,
       threshold: tree.threshold[node],
       missingLeft: tree.missingLeft[node],
-      right: 0,
-      above,
-      edge: Math.max(edge, 0),
-    })
-    if (feature < 0) {
-      leafCount++
-      mean += tree.value[node] * reach[at]
-      continue
+      own,
+      rightVector: 0,
     }
-    const toLeft = shareOf(covers[left], covers[right])
-    const toRight = shareOf(covers[right], covers[left])
-    waiting.push({ node: right, parent: at, isRight: true, share: toRight })
-    waiting.push({ node: left, parent: at, isRight: false, share: toLeft })
+    splits.push(split)
+    waiting.push({ node: children[1], edge: right, rightOf: split })
+    waiting.push({ node: children[0], edge: left, rightOf: null })
   }
   // n points are exact up to degree 2n - 1, and the kernel takes two at a time.
-  const pointCount = Math.max(2, 2 * Math.ceil(Math.max(...asked) / 4))
-  return { nodes, leafCount, pointCount, mean }
+  return { splits, pointCount: Math.max(2, 2 * Math.ceil(asked / 4)), mean }
 }
 
 /** From the leaves' up: a file has float32, which do not add up to the last bit. */
@@ -166,26 +186,22 @@ function shareOf(cover: number, other: number): number {
   return total === 0 ? 0.5 : Math.max(cover / total, SHARE_MIN)
 }
 
-/** The nearest node from `from` up whose edge is of this feature; -1 without. */
-function aboveOf(
-  nodes: readonly LaidNode[],
-  parents: readonly number[],
-  from: number,
-  feature: number,
-): number {
-  for (let at = from; at > 0; at = parents[at]) if (nodes[at].edge === feature) return at
-  return -1
+/** The nearest edge on the way up to the root that is of this feature. */
+function aboveOf(edge: Edge | null, feature: number): Edge | null {
+  for (let at = edge; at !== null; at = at.before) if (at.feature === feature) return at
+  return null
 }
 
-function writeNode(view: DataView, from: number, node: LaidNode): void {
-  view.setFloat64(from, node.share, true)
-  view.setFloat64(from + 8, node.value, true)
-  view.setInt32(from + 16, node.feature < 0 ? -1 : node.feature * 4, true)
-  view.setFloat32(from + 20, node.threshold, true)
-  view.setUint32(from + 24, node.missingLeft ? 1 : 0, true)
-  view.setUint32(from + 28, node.right, true)
-  view.setInt32(from + 32, node.above, true)
-  view.setUint32(from + 36, node.edge * 8, true)
+function writeSplit(view: DataView, from: number, split: LaidSplit): void {
+  const { left, right, values, above, feature, threshold, missingLeft, own, rightVector } = split
+  const doubles = [left.z, right.z, ...values, above?.z ?? 1]
+  for (const [i, value] of doubles.entries()) view.setFloat64(from + i * 8, value, true)
+  view.setUint32(from + 40, feature * 4, true)
+  view.setFloat32(from + 44, threshold, true)
+  view.setUint32(from + 48, missingLeft ? 1 : 0, true)
+  view.setUint32(from + 52, own, true)
+  view.setUint32(from + 56, rightVector, true)
+  view.setInt32(from + 60, above?.number ?? -1, true)
 }
 
 /** Of every even number of points up to the most, and the byte offset of each. */

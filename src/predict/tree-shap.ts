@@ -14,7 +14,7 @@ const CALLS = [
   'shapRowsPointer',
   'shapContributionsPointer',
   'shapTreesPointer',
-  'shapNodesPointer',
+  'shapSplitsPointer',
   'shapPointsPointer',
   'explainRows',
 ] as const
@@ -29,21 +29,21 @@ export class TreeShap {
 
   private constructor(module: WebAssembly.Module, plan: ShapPlan, featureCount: number) {
     const { exports, memory } = placeKernel(module, CALLS)
-    const { treeCount, nodeCount, treeNodes, treePoints, points } = plan
+    const { treeCount, splitCount, treeSplits, treePoints, points } = plan
     const rowsMax = EXPLAINED_ROWS_PER_CALL_MAX
     exports.layOutShap(
       featureCount,
       rowsMax,
       treeCount,
-      nodeCount,
-      treeNodes,
+      splitCount,
+      treeSplits,
       treePoints,
       points.length,
     )
     // Nothing is allocated from here on, so the views stay valid.
     const { buffer } = memory
     new Uint32Array(buffer, exports.shapTreesPointer()).set(plan.trees)
-    new Uint8Array(buffer, exports.shapNodesPointer()).set(plan.nodes)
+    new Uint8Array(buffer, exports.shapSplitsPointer()).set(plan.splits)
     new Float64Array(buffer, exports.shapPointsPointer()).set(points)
     const values = rowsMax * featureCount
     this.#rows = new Float32Array(buffer, exports.shapRowsPointer(), values)
