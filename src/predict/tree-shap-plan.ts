@@ -36,7 +36,7 @@ export function planShap({ base, trees }: TreeEnsemble): ShapPlan | null {
   const laid = trees.map(layTree)
   const splitCount = laid.reduce((sum, tree) => sum + tree.splits.length, 0)
   if (splitCount > SPLITS_MAX) return null
-  const treePoints = Math.max(2, ...laid.map(({ pointCount }) => pointCount))
+  const treePoints = mostOf(laid, ({ pointCount }) => pointCount)
   const { points, offsets } = pointTables(treePoints)
   const splits = new Uint8Array(splitCount * SPLIT_BYTES)
   const view = new DataView(splits.buffer)
@@ -47,7 +47,7 @@ export function planShap({ base, trees }: TreeEnsemble): ShapPlan | null {
   return {
     treeCount: trees.length,
     splitCount,
-    treeSplits: Math.max(1, ...laid.map((tree) => tree.splits.length)),
+    treeSplits: mostOf(laid, (tree) => tree.splits.length),
     treePoints,
     trees: Uint32Array.from(
       laid.flatMap(({ splits: { length }, pointCount }) => [
@@ -60,6 +60,10 @@ export function planShap({ base, trees }: TreeEnsemble): ShapPlan | null {
     points,
     base: laid.reduce((sum, { mean }) => sum + mean, base),
   }
+}
+
+function mostOf(laid: readonly LaidTree[], pick: (tree: LaidTree) => number): number {
+  return laid.reduce((most, tree) => Math.max(most, pick(tree)), 1)
 }
 
 function isTaken(tree: EnsembleTree): boolean {
@@ -174,7 +178,7 @@ function coversOf({ feature, left, right, cover }: EnsembleTree): readonly numbe
     order.push(node)
     if (feature[node] >= 0) waiting.push(left[node], right[node])
   }
-  for (const node of order.reverse()) {
+  for (const node of order.toReversed()) {
     if (feature[node] >= 0) covers[node] = covers[left[node]] + covers[right[node]]
   }
   return covers

@@ -66,14 +66,14 @@ export function layOutShap(
   treePoints: u32,
   doubles: u32,
 ): void {
-  rowBytes = <usize>features << 2
+  rowBytes = (<usize>features) << 2
   treeCount = trees
   rowsAt = allocate(<usize>rows * rowBytes)
   outAt = allocate((<usize>rows * rowBytes) << 1)
   treesAt = allocate(<usize>trees * TREE_BYTES)
   splitsAt = allocate(<usize>splits * SPLIT_BYTES)
-  pointsAt = allocate(<usize>doubles << 3)
-  takenAt = allocate(<usize>treeSplits << 3)
+  pointsAt = allocate((<usize>doubles) << 3)
+  takenAt = allocate((<usize>treeSplits) << 3)
   sumsAt = allocate((<usize>(2 * treeSplits + 1) * treePoints) << 3)
 }
 
@@ -171,7 +171,7 @@ function up(splits: usize, end: usize, points: usize, bytes: usize, out: usize):
   const weights = points + bytes
   const coldWeights = weights + bytes
   let taken = takenAt + (((end - splits) / SPLIT_BYTES) << 3)
-  for (let split = end; split > splits; ) {
+  for (let split = end; split > splits;) {
     split -= SPLIT_BYTES
     taken -= 8
     const own = sumsAt + <usize>load<u32>(split, OWN) * bytes
