@@ -138,12 +138,30 @@ function nodeRow(node) {
 
 function predictionText(prediction) {
   const { node, probability, actingPoint, top } = prediction
-  const because = (top ?? []).slice(0, 3).map(({ feature }) => feature)
+  const because = (top ?? []).slice(0, 3).map(reasonText)
   const text = `${node} ${ratio(probability)}`
   return {
     text: because.length === 0 ? text : `${text} because of ${because.join(', ')}`,
     tone: probability >= (actingPoint ?? 1) ? 'bad' : '',
   }
+}
+
+/** As `besideText` says it in the journal. */
+function reasonText({ feature, value, expected, peerPercentile }) {
+  const short = (number) => String(Number(number.toPrecision(4)))
+  const beside = []
+  if (expected) {
+    const { low, high } = expected
+    if (high === null) beside.push(`usual above ${short(low)}`)
+    else beside.push(`usual ${low === high ? short(low) : `${short(low)} to ${short(high)}`}`)
+  }
+  if (Number.isFinite(peerPercentile)) {
+    const isAbove = peerPercentile >= 0.5
+    const share = Math.floor((isAbove ? peerPercentile : 1 - peerPercentile) * 100)
+    beside.push(`${isAbove ? 'above' : 'below'} ${share} % of its peers`)
+  }
+  const shown = Number.isFinite(value) ? short(value) : 'missing'
+  return `${feature} ${shown}${beside.length === 0 ? '' : ` (${beside.join(', ')})`}`
 }
 
 function commandText(command) {

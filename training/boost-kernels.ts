@@ -66,6 +66,7 @@ export interface BoostKernels {
     spare: number,
   ): number
   gbdtAddLeaf(scores: number, rows: number, rowCount: number, value: number): void
+  gbdtWeight(weights: number, rows: number, rowCount: number): number
   gbdtAddTree(bins: number, stride: number, rowCount: number, tree: number, scores: number): void
 }
 

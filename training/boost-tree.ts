@@ -6,6 +6,7 @@ import type { Tree } from './booster.ts'
 import type { ColumnCache } from './column-cache.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { TreeBuilder } from './tree-builder.ts'
+import { treeCover } from './tree-cover.ts'
 
 export interface Growth {
   readonly memory: BoostMemory
@@ -67,9 +68,9 @@ export function growTree(growth: Growth, units: Units): Tree | null {
   for (const leaf of leaves) {
     builder.setLeaf(leaf.node, params.learningRate * valueOf(params, leaf))
   }
-  const tree = builder.done(data.bounds, data.categorical)
+  const { tree, copies } = builder.done(data.bounds, data.categorical)
   addToScores(growth, tree, builder, leaves, inBag)
-  return tree
+  return { ...tree, cover: treeCover(growth, tree, leaves, copies) }
 }
 
 /** Fills the row list with the rows this tree learns from, none of weight 0, and says how many. */

@@ -12,6 +12,8 @@ export interface Tree {
   readonly right: Int32Array
   /** Of a leaf: added to the margin, f32. */
   readonly value: Float32Array
+  /** See tree-cover.ts. Absent in trees of models that were exported without. */
+  readonly cover?: Float32Array
 }
 
 export interface Booster {

@@ -15,6 +15,7 @@ export interface FinishedModel {
     readonly left: readonly number[]
     readonly right: readonly number[]
     readonly value: readonly number[]
+    readonly cover?: readonly number[]
   }[]
 }
 
@@ -51,7 +52,7 @@ export function boosterOf(
     featureCount: columns.length,
     base,
     importance: new Float64Array(columns.length),
-    trees: trees.map(({ feature, threshold, missingLeft, left, right, value }): Tree => {
+    trees: trees.map(({ feature, threshold, missingLeft, left, right, value, cover }): Tree => {
       const place = (column: number) => (column < 0 ? -1 : placeOf(places, column))
       const binAt = (node: number) => {
         if (feature[node] < 0) return 0
@@ -66,6 +67,7 @@ export function boosterOf(
         left: Int32Array.from(feature, (column, node) => (column < 0 ? 0 : left[node])),
         right: Int32Array.from(feature, (column, node) => (column < 0 ? 0 : right[node])),
         value: Float32Array.from(value, (leaf, node) => (feature[node] < 0 ? leaf : 0)),
+        ...(cover === undefined ? {} : { cover: Float32Array.from(cover) }),
       }
     }),
   }

@@ -84,6 +84,7 @@ function ensemble(booster: Booster): object {
       ints('nodes_nodeids', column('nodeId')),
       ints('nodes_featureids', column('feature')),
       floats('nodes_values', column('threshold')),
+      ...covers(booster),
       ints('nodes_truenodeids', column('left')),
       ints('nodes_falsenodeids', column('right')),
       ints('nodes_missing_value_tracks_true', column('missingLeft')),
@@ -110,6 +111,18 @@ function ensemble(booster: Booster): object {
       ),
     ],
   }
+}
+
+/** Explanations need them of every tree; no runtime scores by them. */
+function covers({ trees }: Booster): readonly object[] {
+  const all = trees.flatMap(({ cover }) => (cover === undefined ? [] : [cover]))
+  if (all.length < trees.length) return []
+  return [
+    floats(
+      'nodes_hitrates',
+      all.flatMap((cover) => [...cover]),
+    ),
+  ]
 }
 
 interface TreeNode {

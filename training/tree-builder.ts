@@ -48,11 +48,18 @@ export class TreeBuilder {
     return this.#nodes[node].value
   }
 
-  done(bounds: Bounds, categorical: readonly boolean[] | undefined): Tree {
+  done(bounds: Bounds, categorical: readonly boolean[] | undefined): WrittenTree {
     const writer = new TreeWriter(this.#nodes, bounds, categorical ?? [])
     writer.write(0, new Map())
     return writer.tree()
   }
+}
+
+export interface WrittenTree {
+  /** Without covers. */
+  readonly tree: Tree
+  /** Leaves of the tree by the grown node they were written of: several where that has copies. */
+  readonly copies: ReadonlyMap<number, readonly number[]>
 }
 
 /** What can still come to a node: bins low..high of a feature, and its missing values. */
@@ -77,6 +84,7 @@ class TreeWriter {
   readonly #left: number[] = []
   readonly #right: number[] = []
   readonly #value: number[] = []
+  readonly #copies = new Map<number, number[]>()
 
   constructor(nodes: readonly GrowingNode[], bounds: Bounds, categorical: readonly boolean[]) {
     this.#nodes = nodes
@@ -87,7 +95,13 @@ class TreeWriter {
   /** Writes what grew below `node`; returns its number in the written tree. */
   write(node: number, reaches: Reaches): number {
     const { split, value } = this.#nodes[node]
-    if (split === null) return this.#add(value)
+    if (split === null) {
+      const leaf = this.#add(value)
+      const copies = this.#copies.get(node)
+      if (copies === undefined) this.#copies.set(node, [leaf])
+      else copies.push(leaf)
+      return leaf
+    }
     if (this.#categorical[split.feature]) return this.#writeCategory(split, reaches)
     const { feature, first, span, missingLeft, left, right } = split
     const at = this.#addSplit(feature, first + span - 1, missingLeft)
@@ -96,8 +110,8 @@ class TreeWriter {
     return at
   }
 
-  tree(): Tree {
-    return {
+  tree(): WrittenTree {
+    const tree = {
       feature: Int32Array.from(this.#feature),
       threshold: Float32Array.from(this.#threshold),
       bin: Uint8Array.from(this.#bin),
@@ -106,6 +120,7 @@ class TreeWriter {
       right: Int32Array.from(this.#right),
       value: Float32Array.from(this.#value),
     }
+    return { tree, copies: this.#copies }
   }
 
   #writeCategory(split: NonNullable<GrowingNode['split']>, reaches: Reaches): number {

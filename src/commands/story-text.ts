@@ -1,6 +1,7 @@
 /** A story for people: one line each for what happened, with the time since the incident opened. */
 import type { JournalEntry } from '../core/command.ts'
 import type { Evidence } from '../core/fault.ts'
+import { besideText } from '../decide/explain.ts'
 import { formatDuration } from '../core/time.ts'
 import { formatNumber } from './output.ts'
 import type { Story } from './stories.ts'
@@ -60,8 +61,8 @@ function entryLines(entry: JournalEntry, startMs: number): readonly string[] {
   return lines
 }
 
-function evidenceText({ what, value, limit }: Evidence): string {
+function evidenceText({ what, value, limit, ...more }: Evidence): string {
   const shown = typeof value === 'number' ? formatNumber(value) : value
-  if (limit === null) return `${what}: ${shown}`
+  if (limit === null) return `${what}: ${shown}${besideText(more)}`
   return `${what}: ${shown} (limit ${typeof limit === 'number' ? formatNumber(limit) : limit})`
 }

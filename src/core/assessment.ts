@@ -4,15 +4,33 @@ import type { NodeId, PoolId } from './ids.ts'
 /** `unknown`: our own view is late or cut off, so nothing is said. It is never the same as silent. */
 export type Liveness = 'live' | 'silent' | 'unknown'
 
+/** Where a feature lay in four of five rows of training, to the nearest bin of the model's reference. */
+export interface ExpectedRange {
+  readonly low: number
+  /** Null: beyond the last bound of the reference, so all that is above `low` is usual. */
+  readonly high: number | null
+  /** What `low` and `high` are, of the rows that had a value. */
+  readonly quantiles: readonly [low: number, high: number]
+}
+
 /** Why a feature pushes the probability: the value, and its share of the margin. */
 export interface Contribution {
   readonly feature: string
+  /** Null: it is missing. */
   readonly value: number | null
-  readonly expected: number | null
+  /** Null: the model has no reference of the feature. */
+  readonly expected: ExpectedRange | null
+  /** Share of the node's cohort that its metric is above, 0..1; null where the cohort is not counted. */
   readonly peerPercentile: number | null
   /** In the model's margin (log odds). */
   readonly contribution: number
 }
+
+/**
+ * Where contributions come from. `tree-shap`: exact Shapley values, which add up to the margin;
+ * `occlusion`: what the margin loses without the feature, of any model.
+ */
+export type Explanation = 'tree-shap' | 'occlusion'
 
 /** The model behind a set of assessments, with the acting points its card recommends. */
 export interface ModelRef {
@@ -21,6 +39,7 @@ export interface ModelRef {
   readonly horizonMs: number
   /** `cpu`, `webgpu`, `cuda` (ONNX Runtime) or `wasm`. */
   readonly provider: string
+  readonly explanation: Explanation
   readonly actingPoint: number
   readonly alertBudgets: readonly AlertBudgetPoint[]
 }

@@ -1,4 +1,5 @@
 /** Faults: what detectors report, with evidence. */
+import type { ExpectedRange } from './assessment.ts'
 import type { NodeId, PoolId } from './ids.ts'
 
 export type FaultKind =
@@ -21,6 +22,9 @@ export interface Evidence {
   readonly what: string
   readonly value: number | string
   readonly limit: number | string | null
+  /** Of a feature that a model explains itself by: where it usually lies, and among its peers. */
+  readonly expected?: ExpectedRange
+  readonly peerPercentile?: number
 }
 
 export interface Fault {

@@ -1,5 +1,5 @@
 /** Sentences for people: why something is done, and what a model saw. Percent lives only here. */
-import type { Contribution } from '../core/assessment.ts'
+import type { Contribution, ExpectedRange } from '../core/assessment.ts'
 import type { CommandAction } from '../core/command.ts'
 import { never } from '../core/errors.ts'
 import type { Evidence } from '../core/fault.ts'
@@ -39,11 +39,36 @@ export function predictionReason(
 
 /** Empty when the model gave no contributions. */
 export function featureReasons(top: readonly Contribution[]): readonly string[] {
-  return top.slice(0, FEATURES_MAX).map(({ feature, value, expected, contribution }) => {
-    const usual = expected === null ? '' : ` where ${rounded(expected)} is usual`
+  return top.slice(0, FEATURES_MAX).map((each) => {
+    const { feature, value, contribution } = each
     const direction = contribution >= 0 ? 'raises' : 'lowers'
-    return `${feature} is ${value === null ? 'missing' : rounded(value)}${usual} and ${direction} it.`
+    const beside = besideText(each)
+    return `${feature} is ${value === null ? 'missing' : rounded(value)}${beside} and ${direction} it.`
   })
+}
+
+/** ` (usual 0 to 1, above 99 % of its peers)`, or what of it is known. */
+export function besideText(of: {
+  readonly expected?: ExpectedRange | null
+  readonly peerPercentile?: number | null
+}): string {
+  const { expected = null, peerPercentile = null } = of
+  const parts: string[] = []
+  if (expected !== null) parts.push(`usual ${rangeText(expected)}`)
+  if (peerPercentile !== null) parts.push(`${peersText(peerPercentile)} of its peers`)
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`
+}
+
+function rangeText({ low, high }: ExpectedRange): string {
+  if (high === null) return `above ${rounded(low)}`
+  return low === high ? rounded(low) : `${rounded(low)} to ${rounded(high)}`
+}
+
+/** Whole percent, rounded down: nobody is above all of a cohort that it is part of. */
+function peersText(percentile: number): string {
+  const isAbove = percentile >= 0.5
+  const share = isAbove ? percentile : 1 - percentile
+  return `${isAbove ? 'above' : 'below'} ${Math.floor(share * 100)} %`
 }
 
 /** The evidence of an anomaly: its deviation, then the metric that shows it. */

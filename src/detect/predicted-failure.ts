@@ -60,7 +60,12 @@ export function detectPredictedFailure(
   }
 }
 
-/** The limit of a feature is what was expected of it. */
-function featureEvidence({ feature, value, expected }: Contribution): Evidence {
-  return { what: feature, value: value ?? 'missing', limit: expected }
+function featureEvidence({ feature, value, expected, peerPercentile }: Contribution): Evidence {
+  return {
+    what: feature,
+    value: value ?? 'missing',
+    limit: null,
+    ...(expected === null ? {} : { expected }),
+    ...(peerPercentile === null ? {} : { peerPercentile }),
+  }
 }

@@ -19,8 +19,9 @@ import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
-import { contributions } from '../predict/occlusion.ts'
-import type { Predictor } from '../predict/session.ts'
+import { Explainer } from '../predict/explainer.ts'
+import type { LoadedModel } from '../predict/model-library.ts'
+import { explanationOf, type Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
@@ -45,6 +46,9 @@ export interface Telling {
   explainedCount: number
 }
 
+/** A model, and how the rows that it learned from lay. */
+export type ScoringModel = Pick<LoadedModel, 'predictor' | 'reference'>
+
 export interface ClassReportOptions {
   readonly partition: number
   readonly topology: Topology
@@ -52,7 +56,7 @@ export interface ClassReportOptions {
   readonly source: string
   readonly nodeClass: NodeClass
   readonly table: NodeTable
-  readonly predictor: Predictor | null
+  readonly model: ScoringModel | null
   readonly judge: ClassJudge
   /** All that pools may have: what they act on is told of. */
   readonly policies: readonly Policy[]
@@ -61,6 +65,7 @@ export interface ClassReportOptions {
 export class ClassReport {
   readonly #options: ClassReportOptions
   #predictor: Predictor | null = null
+  #explainer: Explainer | null = null
   #model: ModelRef | null = null
   #rule: ReportRule | null = null
   #batch: PredictionBatch | null = null
@@ -81,14 +86,16 @@ export class ClassReport {
     this.#anomalies = new AnomalyWatch(options.nodeClass)
     this.#suspects = new Suspects(options.policies)
     this.#signals = new Signals(options.nodeClass, options.table.featureNames, options.policies)
-    this.serve(options.predictor)
+    this.serve(options.model)
   }
 
   /** Another model from here on; nothing of the one before may wait. Every node is told of anew. */
-  serve(predictor: Predictor | null): void {
+  serve(serving: ScoringModel | null): void {
     const { nodeClass, policies } = this.#options
+    const predictor = serving?.predictor ?? null
     const model = modelRef(predictor)
     this.#predictor = predictor
+    this.#explainer = serving && new Explainer(serving.predictor, serving.reference)
     this.#model = model
     this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
     this.#batch = model && new PredictionBatch(nodeClass.name, model)
@@ -285,7 +292,7 @@ export class ClassReport {
     telling.explainedCount++
     const width = this.#options.table.featureNames.length
     const features = rows.matrix.subarray(row * width, (row + 1) * width)
-    return contributions(this.#predictor!, features)
+    return this.#explainer!.contributions(features)
   }
 
   #sendPrediction(
@@ -389,6 +396,7 @@ export function modelRef(predictor: Predictor | null): ModelRef | null {
     get provider() {
       return predictor.provider
     },
+    explanation: explanationOf(predictor),
     actingPoint: card.actingPoint,
     alertBudgets: card.alertBudgets,
   }

@@ -32,7 +32,7 @@ export function predictionOutput(
 ): Output {
   const node = table.idOf(rows.node[row])
   const atMs = rows.atMs[row]
-  const { version, featureHash, horizonMs, provider, actingPoint } = model
+  const { version, featureHash, horizonMs, provider, explanation, actingPoint } = model
   const trigger = rows.trigger[row] === 0 ? 'grid' : 'change'
   const id = `${node}/${atMs}/${trigger}`
   const event = { type: 'foreshock.prediction.failure', source, id, subject: node, atMs }
@@ -46,6 +46,7 @@ export function predictionOutput(
     actingPoint,
     trigger,
     top,
+    explanation,
     modelVersion: version,
     featureHash,
     rowHash: hashText(rows.hash[2 * row], rows.hash[2 * row + 1]),

@@ -120,6 +120,7 @@ function predictorOptions({ kernel, provider, inferencePort }: WatcherSetup): Pr
   return {
     kernel,
     provider,
+    explains: true,
     inference: inferencePort && new InferenceClient(inferencePort),
     onRefused: (refused, reason) => process.emitWarning(`${refused} does not serve: ${reason}`),
     onLost: (reason) => process.emitWarning(reason),

@@ -72,7 +72,7 @@ export async function assignModels(
   const next = champion === null ? firstOf(watching, assignment) : await fitting(champion)
   const beside = challenger === null ? null : await fitting(challenger)
   if (next === null && champion !== null) return
-  if (next?.predictor !== judge.champion?.predictor) report.serve(next?.predictor ?? null)
+  if (next?.predictor !== judge.champion?.predictor) report.serve(next)
   judge.assign(assignment, next, beside)
 }
 

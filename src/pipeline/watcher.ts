@@ -96,7 +96,7 @@ export class WatcherFold implements Fold {
     const first = this.#options.modelSource?.first.get(nodeClass.name)
     const champion = predictor && { id: null, reference: null, ...first, predictor }
     const judge = new ClassJudge({ ...this.#options, nodeClass, table }, champion)
-    const report = new ClassReport({ ...this.#options, nodeClass, table, predictor, judge })
+    const report = new ClassReport({ ...this.#options, nodeClass, table, model: champion, judge })
     return { nodeClass, table, report, judge }
   }
 

@@ -21,6 +21,8 @@ export interface EnsembleTree {
   readonly right: readonly number[]
   /** Of a leaf: added to the margin. */
   readonly value: readonly number[]
+  /** `nodes_hitrates`: rows of training that came to each node, where whoever wrote the model says so. */
+  readonly cover?: readonly number[]
 }
 
 export interface TreeEnsemble {
@@ -197,12 +199,14 @@ function treesOf(
     ? column('nodes_missing_value_tracks_true')
     : nodeIds.map(() => 0)
   const thresholds = attributes.get('nodes_values')?.floats ?? []
+  const covers = attributes.get('nodes_hitrates')?.floats ?? []
+  const isCovered = covers.length === nodeIds.length
   const modes = (attributes.get('nodes_modes')?.strings ?? []).map(text)
   check(thresholds.length === nodeIds.length, 'a node has no threshold')
   check(modes.length === nodeIds.length, 'a node has no mode')
   const trees = new Map<number, GrowingTree>()
   for (const [i, nodeId] of nodeIds.entries()) {
-    const tree = trees.get(treeIds[i]) ?? new GrowingTree()
+    const tree = trees.get(treeIds[i]) ?? new GrowingTree(isCovered)
     trees.set(treeIds[i], tree)
     check(nodeId === tree.feature.length, 'the nodes of a tree are not numbered in order')
     const isLeaf = modes[i] === 'LEAF'
@@ -216,6 +220,7 @@ function treesOf(
     tree.left.push(lefts[i])
     tree.right.push(rights[i])
     tree.value.push(NaN)
+    tree.cover?.push(covers[i])
   }
   addLeaves(attributes, trees, leaves)
   for (const tree of trees.values()) checkShape(tree)
@@ -229,6 +234,11 @@ class GrowingTree implements EnsembleTree {
   readonly left: number[] = []
   readonly right: number[] = []
   readonly value: number[] = []
+  readonly cover?: number[]
+
+  constructor(isCovered: boolean) {
+    if (isCovered) this.cover = []
+  }
 }
 
 function addLeaves(

@@ -2,8 +2,10 @@
  * One model, loaded and checked: on a GPU where one is wanted and there, else on the tree kernel where that serves
  * it, else on ONNX Runtime's CPU provider. Each blocks its thread while it scores.
  */
+import type { Explanation } from '../core/assessment.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { ModelCard, ProviderChoice } from '../core/model.ts'
+import { withShap } from './explained-predictor.ts'
 import { FallbackPredictor } from './fallback-predictor.ts'
 import { chooseGpu } from './gpu-choice.ts'
 import type { GpuPredictor } from './gpu-predictor.ts'
@@ -11,6 +13,7 @@ import type { InferenceClient } from './inference-client.ts'
 import { readModelDirectory, type ModelBytes } from './model-directory.ts'
 import { OnnxPredictor } from './onnx-predictor.ts'
 import { createTreePredictor } from './tree-predictor.ts'
+import type { TreeShap } from './tree-shap.ts'
 
 export interface Scores {
   /** [rows], 0..1, calibrated. */
@@ -28,7 +31,14 @@ export interface Predictor {
    * @returns arrays owned by the caller.
    */
   predict(matrix: Float32Array, rowCount: number): Promise<Scores>
+  /** Absent where it was not asked for, or the model has no trees with covers. */
+  readonly shap?: TreeShap
   dispose(): Promise<void>
+}
+
+/** How contributions of the model's features are found. */
+export function explanationOf({ shap }: Predictor): Explanation {
+  return shap === undefined ? 'occlusion' : 'tree-shap'
 }
 
 /** What a table must produce for a model to be used on it. */
@@ -42,6 +52,8 @@ export interface PredictorOptions {
   readonly kernel?: WebAssembly.Module | undefined
   /** Absent: the CPU, by whatever is faster there. */
   readonly provider?: ProviderChoice | undefined
+  /** Exact contributions are wanted, where the model gives them: it is read once more. */
+  readonly explains?: boolean
   /** To a thread that owns the GPU. Without it a GPU is used from this thread, which it blocks. */
   readonly inference?: InferenceClient | undefined
   /** Why a GPU that `auto` thought of does not serve. */
@@ -59,8 +71,18 @@ export async function loadPredictor(
   directory: string,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
-  const { provider, inference, onRefused = () => {}, onLost = () => {} } = options
   const model = await readModelDirectory(directory)
+  const predictor = await openPredictor(directory, model, options)
+  const { kernel, explains = false } = options
+  return explains && kernel !== undefined ? withShap(kernel, model, predictor) : predictor
+}
+
+async function openPredictor(
+  directory: string,
+  model: ModelBytes,
+  options: PredictorOptions,
+): Promise<Predictor> {
+  const { provider, inference, onRefused = () => {}, onLost = () => {} } = options
   if (inference === undefined || provider === undefined) {
     const { local, gpu } = await openModel(model, options)
     return gpu === null ? local : new FallbackPredictor(gpu, local, onLost)

@@ -20,18 +20,20 @@ const CALLS = [
   'treeLeavesPointer',
   'scoreTrees',
 ] as const
-
 /** The exports of wasm/assembly/trees.ts. */
-type Exports = Readonly<Record<(typeof CALLS)[number], (...args: readonly number[]) => number>>
+type Call = (typeof CALLS)[number]
+
+/** Functions of a kernel, by name. */
+type Exports<Name extends string> = Readonly<Record<Name, (...args: readonly number[]) => number>>
 
 export class TreeKernel {
   readonly #featureCount: number
   readonly #base: number
-  readonly #scoreTrees: Exports['scoreTrees']
+  readonly #scoreTrees: Exports<'scoreTrees'>['scoreTrees']
   readonly #rows: Float32Array
   readonly #scores: Float32Array
 
-  private constructor(ensemble: TreeEnsemble, featureCount: number, kernel: Placed) {
+  private constructor(ensemble: TreeEnsemble, featureCount: number, kernel: Placed<Call>) {
     this.#featureCount = featureCount
     this.#base = ensemble.base
     this.#scoreTrees = kernel.exports.scoreTrees
@@ -52,7 +54,7 @@ export class TreeKernel {
   ): TreeKernel | null {
     const plan = planTrees(ensemble)
     if (plan === null) return null
-    const kernel = instantiate(module)
+    const kernel = placeKernel(module, CALLS)
     const { exports, memory } = kernel
     const { slotCount, splitCount, groupCount } = plan
     exports.layOutTrees(featureCount, ROWS_PER_BLOCK, slotCount, splitCount, groupCount)
@@ -79,17 +81,21 @@ export class TreeKernel {
   }
 }
 
-interface Placed {
-  readonly exports: Exports
+interface Placed<Name extends string> {
+  readonly exports: Exports<Name>
   readonly memory: WebAssembly.Memory
 }
 
-function instantiate(module: WebAssembly.Module): Placed {
+/** A new instance of foreshock.wasm, whose memory goes with the last reference to it. */
+export function placeKernel<Name extends string>(
+  module: WebAssembly.Module,
+  calls: readonly Name[],
+): Placed<Name> {
   const memory = new WebAssembly.Memory({ initial: PAGES_INITIAL })
   const env = { memory, abort: () => assert(false, 'a kernel aborted') }
   const { exports } = new WebAssembly.Instance(module, { env })
-  for (const name of CALLS) {
+  for (const name of calls) {
     assert(typeof exports[name] === 'function', `foreshock.wasm has no ${name}: build it anew`)
   }
-  return { exports: exports as unknown as Exports, memory }
+  return { exports: exports as unknown as Exports<Name>, memory }
 }

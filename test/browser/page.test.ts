@@ -64,7 +64,12 @@ describe.skipIf(executablePath === undefined)('the status page', () => {
     views.fold(
       outputRecord('nodes', { node: 'n-dead', pool: 'a', liveness: 'silent', health: 0.2 }),
     )
-    views.fold(outputRecord('predictions', { node: 'n-hot', atMs: 1, probability: 0.91, top: [] }))
+    const expected = { low: 0, high: 1, quantiles: [0.1, 0.9] }
+    const top = [
+      { feature: 'smart_197.value', value: 24, expected, peerPercentile: 0.995, contribution: 2 },
+      { feature: 'age.hours', value: null, expected: null, peerPercentile: null, contribution: 1 },
+    ]
+    views.fold(outputRecord('predictions', { node: 'n-hot', atMs: 1, probability: 0.91, top }))
     views.fold(outputRecord('commands.migration', command('c1')))
     views.fold(
       outputRecord('journal', {
@@ -75,7 +80,11 @@ describe.skipIf(executablePath === undefined)('the status page', () => {
         reasons: ['moved 2 minutes ago'],
       }),
     )
-    await page.getByText('n-hot 0.91').waitFor()
+    await page
+      .getByText(
+        'n-hot 0.91 because of smart_197.value 24 (usual 0 to 1, above 99 % of its peers), age.hours missing',
+      )
+      .waitFor()
     await page.getByText('migrate w1 from n1 to n2: sent').waitFor()
     await page.getByText('refusal (cooldown) n-hot: moved 2 minutes ago').waitFor()
     // A silent node needs attention first.

@@ -29,6 +29,7 @@ export const MODEL: ModelRef = {
   featureHash: 'f',
   horizonMs: 1_800_000,
   provider: 'cpu',
+  explanation: 'occlusion',
   actingPoint: 0.5,
   alertBudgets: [],
 }

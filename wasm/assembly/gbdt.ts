@@ -146,6 +146,15 @@ export function gbdtAddLeaf(scores: usize, rows: usize, rowCount: i32, value: f6
   }
 }
 
+/** Sum of the f32 weights of listed rows. */
+export function gbdtWeight(weights: usize, rows: usize, rowCount: i32): f64 {
+  let sum: f64 = 0
+  for (let i = 0; i < rowCount; i++) {
+    sum += <f64>load<f32>(weights + ((<usize>load<u32>(rows + ((<usize>i) << 2))) << 2))
+  }
+  return sum
+}
+
 /**
  * Adds one tree to the scores of rows 0..rowCount-1. A tree is 24 bytes a node: i32 feature (-1: a
  * leaf), u16 bin, u16 missing goes left, i32 left node, i32 right node, f64 leaf value.

@@ -23,6 +23,7 @@ function tinyBooster(featureCount: number, threshold: number): Booster {
         left: Int32Array.of(1, 0, 0),
         right: Int32Array.of(2, 0, 0),
         value: Float32Array.of(0, -2, 2),
+        cover: Float32Array.of(4, 3, 1),
       },
     ],
     importance: new Float64Array(featureCount),

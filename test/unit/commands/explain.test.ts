@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { Stories } from '../../../src/commands/stories.ts'
 import { storyText } from '../../../src/commands/story-text.ts'
+import type { Evidence } from '../../../src/core/fault.ts'
 import { CoordinatorWorld } from '../../support/coordinator-world.ts'
 
 function storiesOf(world: CoordinatorWorld): Stories {
@@ -62,4 +63,23 @@ test('the newest incident comes first, and one that is over says when', () => {
   const [newest, oldest] = storiesOf(world).newestFirst()
   expect([newest.node, newest.closedAtMs]).toEqual(['n2', null])
   expect([oldest.node, oldest.closedAtMs]).toEqual(['n1', world.nowMs])
+})
+
+test('what a model saw stands beside what is usual, and what a limit is beside the limit', () => {
+  const evidence: readonly Evidence[] = [
+    { what: 'probability', value: 0.9, limit: 0.8 },
+    {
+      what: 'smart_197.value',
+      value: 24,
+      limit: null,
+      expected: { low: 0, high: 1, quantiles: [0.1, 0.9] },
+      peerPercentile: 0.995,
+    },
+  ]
+  const world = foreseen()
+  const story = storiesOf(world).newestFirst()[0]
+  const entries = story.entries.map((entry) => ({ ...entry, evidence }))
+  const text = storyText({ ...story, entries })
+  expect(text).toContain('probability: 0.9 (limit 0.8)')
+  expect(text).toContain('smart_197.value: 24 (usual 0 to 1, above 99 % of its peers)')
 })

@@ -41,6 +41,7 @@ const MODEL: ModelRef = {
   featureHash: 'f',
   horizonMs: 1,
   provider: 'cpu',
+  explanation: 'occlusion',
   actingPoint: 0.4,
   alertBudgets: [
     { falseAlarmsPer1000NodeMonths: 10, probability: 0.2 },

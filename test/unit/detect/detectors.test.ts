@@ -14,7 +14,16 @@ const ROW: Assessment = {
   health: 1,
   probability: 0.9,
   trigger: 'grid',
-  top: [{ feature: 'f', value: null, expected: 2, peerPercentile: null, contribution: 1 }],
+  top: [
+    {
+      feature: 'f',
+      value: 24,
+      expected: { low: 0, high: 1, quantiles: [0.1, 0.9] },
+      peerPercentile: 0.99,
+      contribution: 1,
+    },
+    { feature: 'g', value: null, expected: null, peerPercentile: null, contribution: 1 },
+  ],
 }
 
 test.each([
@@ -34,12 +43,17 @@ test.each([
 })
 
 test('the evidence names the numbers, the limits and what the model saw', () => {
-  expect(detectPredictedFailure(ROW, 0.8, null, 7)).toMatchObject({
-    atMs: 7,
-    confidenceRatio: 0.9,
-    evidence: [
-      { what: 'probability', value: 0.9, limit: 0.8 },
-      { what: 'f', value: 'missing', limit: 2 },
-    ],
-  })
+  const fault = detectPredictedFailure(ROW, 0.8, null, 7)
+  expect(fault).toMatchObject({ atMs: 7, confidenceRatio: 0.9 })
+  expect(fault?.evidence).toEqual([
+    { what: 'probability', value: 0.9, limit: 0.8 },
+    {
+      what: 'f',
+      value: 24,
+      limit: null,
+      expected: { low: 0, high: 1, quantiles: [0.1, 0.9] },
+      peerPercentile: 0.99,
+    },
+    { what: 'g', value: 'missing', limit: null },
+  ])
 })

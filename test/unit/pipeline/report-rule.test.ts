@@ -9,6 +9,7 @@ const MODEL: ModelRef = {
   featureHash: 'f',
   horizonMs: 3_600_000,
   provider: 'wasm',
+  explanation: 'occlusion',
   actingPoint: 0.6,
   alertBudgets: [],
 }

@@ -1,6 +1,7 @@
 // Goal: watchers in threads say what watchers in this thread say, however many threads there are.
 import { afterAll, expect, test } from 'vitest'
 import type { LogRecord, Output } from '../../../src/core/bus.ts'
+import { textOf } from '../../support/output.ts'
 import { KIND } from '../../../src/core/log.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type WatcherHost,
   type WatcherSetup,
 } from '../../../src/pipeline/watcher-host.ts'
+import { featureNames } from '../../../src/state/features.ts'
 import { writeTinyModel } from '../../support/history/tiny-model.ts'
 import { foreshockWasm, PROBE, samplesIpc } from '../../support/node-class.ts'
 
@@ -72,6 +74,20 @@ test('one thread or several say the same', async () => {
   for (const threads of [1, 2]) {
     expect(await told(await startThreadHost(setup, threads)), `${threads} threads`).toEqual(local)
   }
+})
+
+test('predictions of a model with covers are explained exactly, and say so', async () => {
+  const outputs = (await told(await startLocalHost(setup))).flat()
+  const predictions = outputs
+    .filter(({ topic }) => topic === 'h.predictions')
+    .map(({ value }) => JSON.parse(textOf(value)) as Record<string, unknown>)
+  const [feature] = featureNames(PROBE)
+  const explained = predictions.filter(({ top }) => (top as unknown[]).length > 0)
+  expect(predictions.every(({ explanation }) => explanation === 'tree-shap')).toBe(true)
+  // Its one split is at 45; three of four rows of training went below, so the mean is 3 under this leaf.
+  expect(explained[0]['top']).toMatchObject([
+    { feature, value: 46, contribution: expect.closeTo(3, 12) as number },
+  ])
 })
 
 test('a model that is not there is said at the start, as without threads', async () => {

@@ -167,7 +167,14 @@ test('a prediction carries its row, its model and its reasons; a small change is
       .map(({ value }) => JSON.parse(textOf(value)) as Record<string, unknown>)
   await log.sample('a', log.nowMs, log.nowMs, 10)
   expect(told()).toMatchObject([
-    { node: 'a', trigger: 'change', modelVersion: 'tiny-1', provider: 'instant', top: [] },
+    {
+      node: 'a',
+      trigger: 'change',
+      modelVersion: 'tiny-1',
+      provider: 'instant',
+      explanation: 'occlusion',
+      top: [],
+    },
   ])
   expect(told()[0]['rowHash']).toMatch(/^[0-9a-f]{16}$/)
   log.nowMs += 2_000
