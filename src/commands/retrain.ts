@@ -99,7 +99,8 @@ async function watch(
         if (models?.nodeClass === nodeClass) seen = models
       }
       const idleMs = bus.nowMs() - (lastAtMs ?? startedAtMs)
-      const isFree = seen?.trial !== 'challenge' && (lastAtMs === null || idleMs >= GAP_MS)
+      const isTried = seen?.trial === 'challenge' || seen?.trial === 'canary'
+      const isFree = !isTried && (lastAtMs === null || idleMs >= GAP_MS)
       const isDrifted = seen?.drift?.drifted === true
       if (!(isFree && isDrifted) && idleMs < everyMs) continue
       lastAtMs = bus.nowMs()

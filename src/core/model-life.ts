@@ -1,5 +1,5 @@
 /** When a model takes another one's place, and when its world has changed. */
-import type { ModelId } from './ids.ts'
+import type { ModelId, PoolId } from './ids.ts'
 
 /** How a challenger is compared with the champion. */
 export interface PromotionRules {
@@ -13,6 +13,12 @@ export interface PromotionRules {
   readonly falseAlarmsPer1000NodeMonths: number
   /** A challenger that has not won by then is refused. */
   readonly trialMaxMs: number
+  /** Where one that has won serves first; none: it goes to the whole fleet at once. At most 64. */
+  readonly canaryPools: readonly PoolId[]
+  /** It serves there for so long before it goes to the fleet. */
+  readonly canaryMs: number
+  /** Confirmed failures of the canary pools that it is judged by. */
+  readonly canaryFailuresMin: number
 }
 
 /** When a distribution counts as another one than that of training. */
@@ -31,6 +37,9 @@ export const DEFAULT_PROMOTION: PromotionRules = {
   margin: 0.05,
   falseAlarmsPer1000NodeMonths: 5,
   trialMaxMs: 30 * 86_400_000,
+  canaryPools: [],
+  canaryMs: 86_400_000,
+  canaryFailuresMin: 5,
 }
 
 export const DEFAULT_DRIFT: DriftRules = {
@@ -47,8 +56,10 @@ export interface ModelAssignment {
   readonly nodeClass: string
   /** Null: the one that the configuration names. */
   readonly champion: ModelId | null
-  /** Scored beside it and never acted upon. */
+  /** Scored beside it, and acted upon in the canary pools alone. */
   readonly challenger: ModelId | null
+  /** The challenger serves the nodes of these pools, the champion all others; left out: of none. */
+  readonly canaryPools?: readonly PoolId[]
   /** Counts the assignments of the class; outcomes say under which they were seen. */
   readonly trial: number
 }
@@ -146,6 +157,9 @@ export interface DriftFinding {
   readonly stability: number
 }
 
+export const TRIAL_KINDS = ['challenge', 'canary', 'probation'] as const
+export type TrialKind = (typeof TRIAL_KINDS)[number]
+
 /** Body of a record in the compacted topic `models`, by node class. */
 export interface ClassModels {
   readonly nodeClass: string
@@ -154,8 +168,12 @@ export interface ClassModels {
   /** What a rollback goes back to. */
   readonly previous: ModelId | null
   readonly challenger: ModelId | null
-  /** `probation`: the one before goes on beside the one that took its place. */
-  readonly trial: 'challenge' | 'probation' | null
+  /**
+   * `canary`: the challenger serves `canaryPools`, and the figures are of these alone.
+   * `probation`: the one before goes on beside the one that took its place.
+   */
+  readonly trial: TrialKind | null
+  readonly canaryPools: readonly PoolId[]
   readonly sinceMs: number
   readonly failureCount: number
   readonly exposureMs: number

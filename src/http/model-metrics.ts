@@ -1,10 +1,12 @@
 /** Models in Prometheus: who serves, how well, and whether what they see has drifted. */
 import type { Gauge, Registry } from 'prom-client'
-import type { ClassModels, ModelFigures } from '../core/model-life.ts'
+import { type ClassModels, type ModelFigures, TRIAL_KINDS } from '../core/model-life.ts'
 import { gaugeOf } from './instruments.ts'
 
 export class ModelMetrics {
   readonly #info
+  readonly #trial
+  readonly #canaryPools
   readonly #recall
   readonly #brier
   readonly #falseAlarms
@@ -20,6 +22,12 @@ export class ModelMetrics {
     const gauge = <Label extends string>(name: string, help: string, ...labels: Label[]) =>
       gaugeOf(registry, `foreshock_model_${name}`, help, ...labels)
     this.#info = gauge('info', 'Models in use: always 1', 'class', 'role', 'model')
+    this.#trial = gauge('trial', '1 for the trial that is on', 'class', 'kind')
+    this.#canaryPools = gauge(
+      'canary_pools',
+      'Pools that the challenger serves before the fleet',
+      'class',
+    )
     this.#recall = gauge(
       'recall_ratio',
       'Share of confirmed failures over the threshold of the alert budget',
@@ -59,6 +67,10 @@ export class ModelMetrics {
   take(models: ClassModels): void {
     const { nodeClass, figures, drift } = models
     this.#showInfo(models)
+    for (const kind of TRIAL_KINDS) {
+      this.#trial.set({ class: nodeClass, kind }, models.trial === kind ? 1 : 0)
+    }
+    this.#canaryPools.set({ class: nodeClass }, models.canaryPools.length)
     this.#showFigures(nodeClass, 'champion', figures.champion)
     this.#showFigures(nodeClass, 'challenger', figures.challenger)
     this.#failures.set({ class: nodeClass }, models.failureCount)

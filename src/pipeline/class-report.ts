@@ -4,13 +4,7 @@
  * It turns the feature rows and the liveness of one node table into outputs. What was last said of
  * a node is part of the state, so a rebuilt watcher repeats nothing.
  */
-import type {
-  Assessment,
-  AssessmentRecord,
-  Liveness,
-  ModelRef,
-  NodeAnomaly,
-} from '../core/assessment.ts'
+import type { Assessment, AssessmentRecord, Liveness, NodeAnomaly } from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
 import { cloudEventHeaders, timeOf } from '../core/cloudevent.ts'
 import type { PoolId } from '../core/ids.ts'
@@ -26,9 +20,10 @@ import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
 import { predictionOutput } from './prediction-event.ts'
-import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
-import { DETAILED_NODES_MAX, ReportRule, type Scored } from './report-rule.ts'
+import { type PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
+import { DETAILED_NODES_MAX, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
+import { type Canary, type ServedModel, ServedModels } from './served-models.ts'
 import { Signals } from './signals.ts'
 import { Suspects } from './suspects.ts'
 
@@ -60,10 +55,7 @@ export interface ClassReportOptions {
 
 export class ClassReport {
   readonly #options: ClassReportOptions
-  #predictor: Predictor | null = null
-  #model: ModelRef | null = null
-  #rule: ReportRule | null = null
-  #batch: PredictionBatch | null = null
+  #served: ServedModels | null = null
   readonly #anomalies: AnomalyWatch
   /** Node index → an anomaly that began in the buffer that is being told of. */
   readonly #begun = new Map<number, NodeAnomaly>()
@@ -81,21 +73,17 @@ export class ClassReport {
     this.#anomalies = new AnomalyWatch(options.nodeClass)
     this.#suspects = new Suspects(options.policies)
     this.#signals = new Signals(options.nodeClass, options.table.featureNames, options.policies)
-    this.serve(options.predictor)
+    this.serve(options.predictor, null)
   }
 
-  /** Another model from here on; nothing of the one before may wait. Every node is told of anew. */
-  serve(predictor: Predictor | null): void {
-    const { nodeClass, policies } = this.#options
-    const model = modelRef(predictor)
-    this.#predictor = predictor
-    this.#model = model
-    this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
-    this.#batch = model && new PredictionBatch(nodeClass.name, model)
+  /** These models from here on; nothing of others may wait. Where they are others, every node is told of anew. */
+  serve(predictor: Predictor | null, canary: Canary | null): void {
+    if (this.#served?.isSame(predictor, canary) === true) return
+    this.#served = predictor && new ServedModels(this.#options, predictor, canary)
   }
 
   get predicts(): boolean {
-    return this.#predictor !== null
+    return this.#served !== null
   }
 
   get predictionCount(): number {
@@ -108,25 +96,30 @@ export class ClassReport {
 
   /** The index of a node that has ended may serve another one from now on. */
   forget(index: number): void {
-    this.#rule?.forget(index)
+    this.#served?.forget(index)
     this.#anomalies.forget(index)
     this.#signals.forget(index)
     this.#suspects.forget(index)
   }
 
+  /** The node is another pool's from now on. */
+  changePool(index: number): void {
+    this.#served?.changePool(index)
+  }
+
   /** Scores the feature rows that wait in the table's buffer, and empties it. */
   async score(telling: Telling): Promise<void> {
     const { table, judge } = this.#options
-    const predictor = this.#predictor
+    const served = this.#served
     const rows = table.rows()
     if (rows.count === 0) return
-    if (predictor === null) {
+    if (served === null) {
       this.#sendGridLiveness(telling, rows)
     } else {
-      const { probability } = await predictor.predict(rows.matrix, rows.count)
+      const scored = await served.score(rows)
       this.#predictionCount += rows.count
-      await this.#report(telling, rows, probability)
-      await judge.take(telling, rows, probability)
+      await this.#report(telling, served, rows, scored.served)
+      await judge.take(telling, rows, scored)
     }
     table.clearRows()
   }
@@ -170,9 +163,13 @@ export class ClassReport {
   }
 
   /** What gathered for `predictions.batches` since the last tick. */
-  sendBatch({ outputs, nowMs }: Telling): void {
-    const batch = this.#batch
-    if (batch === null || batch.count === 0) return
+  sendBatch(telling: Telling): void {
+    for (const { batch } of this.#served?.all ?? []) {
+      if (batch.count > 0) this.#sendRows(telling, batch)
+    }
+  }
+
+  #sendRows({ outputs, nowMs }: Telling, batch: PredictionBatch): void {
     const { topology, source, partition, nodeClass } = this.#options
     outputs.push({
       topic: topicName(topology, 'predictions.batches'),
@@ -205,28 +202,34 @@ export class ClassReport {
     this.#sendAssessments(telling, told)
   }
 
-  async #report(telling: Telling, rows: FeatureRows, probability: Float32Array): Promise<void> {
-    this.#gather(telling, rows, probability)
+  async #report(
+    telling: Telling,
+    models: ServedModels,
+    rows: FeatureRows,
+    probability: Float32Array,
+  ): Promise<void> {
+    this.#gather(telling, models, rows, probability)
     this.#noteLastRows(rows)
     const nodeCount = this.#options.table.nodeCount
     const isDetailed = nodeCount <= DETAILED_NODES_MAX
     const assessments: Assessment[] = []
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
+      const model = models.ofNode(index)
       const grid = rows.trigger[row] === 0
       const p = probability[row]
       // A large fleet has always many nodes at some limit: they are told of in their turn.
       const notable = isDetailed && this.#isNotable(rows, row)
       // A million nodes are first seen within seconds: detectors hear of each in its next turn.
-      const isRead = isDetailed || this.#rule!.sent(index) !== undefined
+      const isRead = isDetailed || model.rule.sent(index) !== undefined
       const scored = { index, probability: p, atMs: rows.atMs[row], grid }
-      const worth = this.#rule!.take(scored, nodeCount)
+      const worth = model.rule.take(scored, nodeCount)
       const anomaly = this.#anomalyOf(rows, row)
       if (worth === 'nothing' && !notable && !isBeginning(anomaly)) continue
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
-      const top = isNewest ? await this.#explain(telling, rows, row, scored, nodeCount) : []
-      if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
+      const top = isNewest ? await this.#explain(telling, model, rows, row, scored) : []
+      if (worth === 'prediction') this.#sendPrediction(telling, model, rows, row, p, top)
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
       const told = { ...assessed, probability: p, top }
@@ -241,11 +244,21 @@ export class ClassReport {
     return this.#signals.notable(rows, row, index, this.#options.table.healthOf(index))
   }
 
-  #gather(telling: Telling, rows: FeatureRows, probability: Float32Array): void {
-    const batch = this.#batch!
-    for (let row = 0; row < rows.count;) {
-      row = batch.add(this.#options.table, rows, probability, row)
-      if (batch.count === PREDICTIONS_PER_BATCH_MAX) this.sendBatch(telling)
+  #gather(
+    telling: Telling,
+    models: ServedModels,
+    rows: FeatureRows,
+    probability: Float32Array,
+  ): void {
+    const { all } = models
+    for (const model of all) {
+      const { batch } = model
+      const takes =
+        all.length === 1 ? null : (row: number) => models.ofNode(rows.node[row]) === model
+      for (let row = 0; row < rows.count;) {
+        row = batch.add(this.#options.table, rows, probability, row, takes)
+        if (batch.count === PREDICTIONS_PER_BATCH_MAX) this.#sendRows(telling, batch)
+      }
     }
   }
 
@@ -275,35 +288,37 @@ export class ClassReport {
 
   async #explain(
     telling: Telling,
+    { predictor, rule }: ServedModel,
     rows: FeatureRows,
     row: number,
     scored: Scored,
-    nodeCount: number,
   ): Promise<Assessment['top']> {
+    const { nodeCount, featureNames } = this.#options.table
     if (telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
-    if (!this.#rule!.explains(scored, nodeCount)) return []
+    if (!rule.explains(scored, nodeCount)) return []
     telling.explainedCount++
-    const width = this.#options.table.featureNames.length
+    const width = featureNames.length
     const features = rows.matrix.subarray(row * width, (row + 1) * width)
-    return contributions(this.#predictor!, features)
+    return contributions(predictor, features)
   }
 
   #sendPrediction(
     telling: Telling,
+    { predictor, ref }: ServedModel,
     rows: FeatureRows,
     row: number,
     probability: number,
     top: Assessment['top'],
   ): void {
-    const spread = this.#predictor?.card.calibrationSpread ?? null
-    const said = { model: this.#model!, spread, probability, top }
+    const spread = predictor.card.calibrationSpread ?? null
+    const said = { model: ref, spread, probability, top }
     telling.outputs.push(predictionOutput(this.#options, rows, row, said))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {
     const { table, nodeClass } = this.#options
     const health = table.healthOf(index)
-    const probability = this.#rule?.sent(index)
+    const probability = this.#served?.ofNode(index).rule.sent(index)
     return {
       node: table.idOf(index),
       pool: table.poolOf(index),
@@ -340,7 +355,7 @@ export class ClassReport {
       const body: AssessmentRecord = {
         source: this.#options.partition,
         atMs: telling.nowMs,
-        model: this.#model,
+        model: this.#served?.ofPool(pool).ref ?? null,
         late: telling.late,
         rows: list,
       }
@@ -351,9 +366,10 @@ export class ClassReport {
   }
 
   /** What a coordinator may act on. */
-  #isUrgent({ trigger, probability }: Assessment): boolean {
+  #isUrgent({ trigger, probability, pool }: Assessment): boolean {
     if (trigger === 'liveness') return true
-    return this.#rule !== null && probability !== null && this.#rule.mayAct(probability)
+    if (this.#served === null || probability === null) return false
+    return this.#served.ofPool(pool).rule.mayAct(probability)
   }
 }
 
@@ -374,22 +390,5 @@ export function poolLog(
   return {
     topic: topicName(topology, 'pool-log'),
     partition: partitionOf(pool, topology.poolPartitions),
-  }
-}
-
-/** What is said of a model wherever it is named. */
-export function modelRef(predictor: Predictor | null): ModelRef | null {
-  if (predictor === null) return null
-  const { card } = predictor
-  return {
-    version: card.version,
-    featureHash: card.featureHash,
-    horizonMs: card.horizonMs,
-    // Another one from when a GPU is lost.
-    get provider() {
-      return predictor.provider
-    },
-    actingPoint: card.actingPoint,
-    alertBudgets: card.alertBudgets,
   }
 }

@@ -185,7 +185,7 @@ export class WatcherFold implements Fold {
     while (!table.foldEvent(event, appendedAtMs, this.#observedNow())) await report.score(telling)
     await report.score(telling)
     const ends = event.kind === 'leave' || event.kind === 'failure'
-    if (known !== undefined) noteFate(judge, known, event)
+    if (known !== undefined) noteFate(judge, known, event, before ?? DEFAULT_POOL)
     if (ends && known !== undefined) report.forget(known)
     if (ends)
       this.#ended.end(event.node, appendedAtMs, event.kind === 'failure' ? before : undefined)
@@ -193,6 +193,7 @@ export class WatcherFold implements Fold {
     if (event.kind === 'heartbeat' || event.kind === 'error') return
     const index = table.indexOf(event.node)
     const after = index === undefined ? before : table.poolOf(index)
+    if (index !== undefined && after !== before) report.changePool(index)
     for (const pool of new Set([before, after])) {
       if (pool !== undefined) this.#sendFact(telling, pool, event)
     }

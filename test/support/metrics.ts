@@ -62,6 +62,7 @@ export const CLASS_MODELS: ClassModels = {
   previous: null,
   challenger: 'b'.repeat(64) as ModelId,
   trial: 'challenge',
+  canaryPools: [],
   sinceMs: 0,
   failureCount: 21,
   exposureMs: 3_600_000,

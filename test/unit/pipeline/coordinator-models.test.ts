@@ -2,10 +2,11 @@
 // turns out worse after all is rolled back, whoever put it in place.
 import { expect, test } from 'vitest'
 import type { JournalEntry } from '../../../src/core/command.ts'
-import type { ModelId } from '../../../src/core/ids.ts'
+import type { ModelId, PoolId } from '../../../src/core/ids.ts'
 import { KIND } from '../../../src/core/log.ts'
 import {
   type ClassModels,
+  DEFAULT_PROMOTION,
   type DriftCounts,
   type ModelAssignment,
   type OutcomeRecord,
@@ -197,4 +198,76 @@ test('the same log gives the same assignments after a handover', () => {
   for (const each of [life, after]) each.outcomes({ pairs: CHALLENGER_BETTER.slice(8) })
   expect(after.assignment()).toEqual(life.assignment())
   expect(after.assignment().champion).toBe(B)
+})
+
+/** A week in pool `a` and five failures, of which a rolled back model foresees fewer. */
+const CANARY = { ...DEFAULT_PROMOTION, canaryPools: ['a' as PoolId], canaryMs: 7 * DAY_MS }
+
+function lifeWithCanary(): Life {
+  const life = new Life(new CoordinatorWorld({ promotion: CANARY }))
+  life.say('challenge', B)
+  life.outcomes({ pairs: CHALLENGER_BETTER })
+  return life
+}
+
+test('one that won in the shadow serves the canary pools, and the fleet once it has held there', () => {
+  const life = lifeWithCanary()
+  expect(life.assignments()).toHaveLength(8)
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: B, canaryPools: ['a'] })
+  expect(life.state()).toMatchObject({ champion: A, trial: 'canary', canaryPools: ['a'] })
+  expect(life.journal().at(-1)).toMatch(
+    /^Model b{12} serves the canary pool a before the fleet, beside a{12}: of 20 failures/,
+  )
+  life.outcomes({ pairs: ALIKE.slice(0, 5) })
+  expect(life.state().trial).toBe('canary')
+  life.world.after(7 * DAY_MS)
+  life.outcomes({ pairs: [] })
+  expect(life.assignment()).toMatchObject({ champion: B, challenger: A, canaryPools: [] })
+  expect(life.state()).toMatchObject({ previous: A, trial: 'probation', canaryPools: [] })
+  expect(life.journal().at(-1)).toMatch(
+    /^Model b{12} held in the canary pool a and takes the place of a{12}: of 5 failures/,
+  )
+})
+
+test('time without failures is not enough for the fleet, and in the end it is taken back', () => {
+  const life = lifeWithCanary()
+  life.world.after(20 * DAY_MS)
+  life.outcomes({ pairs: ALIKE.slice(0, 4) })
+  expect(life.state().trial).toBe('canary')
+  life.world.after(10 * DAY_MS)
+  life.outcomes({ pairs: [] })
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  expect(life.journal().at(-1)).toBe(
+    `Model ${'b'.repeat(12)} is taken back from the canary pool a to ${'a'.repeat(12)}: in time 4 failures of the 5 were confirmed there.`,
+  )
+})
+
+test('one that is worse on what it serves is taken back before its time is over', () => {
+  const life = lifeWithCanary()
+  life.outcomes({ pairs: CHAMPION_BETTER.slice(0, 5) })
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  expect(life.journal().at(-1)).toMatch(/is taken back from the canary pool a .*: of 5 failures/)
+})
+
+test('an operator sends the challenger to the canary pools, on to the fleet, or back', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: CANARY }))
+  life.say('canary', null)
+  expect(life.journal().at(-1)).toMatch(/^There is no challenger to promote, and none is named/)
+  life.say('challenge', B)
+  life.say('canary', null)
+  expect(life.assignment()).toMatchObject({ challenger: B, canaryPools: ['a'] })
+  life.say('canary', B)
+  expect(life.journal().at(-1)).toMatch(/^Model b{12} serves the canary pool a already/)
+  life.say('rollback', null)
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  life.say('canary', B)
+  life.say('promote', null)
+  expect(life.assignment()).toMatchObject({ champion: B, challenger: A, canaryPools: [] })
+})
+
+test('without canary pools there is no canary, and the journal says what to set', () => {
+  const life = new Life()
+  life.say('canary', B)
+  expect(life.assignments()).toEqual([])
+  expect(life.journal().at(-1)).toMatch(/^There are no canary pools: set promotion.canary_pools/)
 })

@@ -1,0 +1,123 @@
+/**
+ * The models whose probabilities are told of one class: the champion, and in canary pools the challenger.
+ * Which of them a row gets follows from the pool of its node and the records before it, and from
+ * nothing else.
+ */
+import type { ModelRef } from '../core/assessment.ts'
+import type { PoolId } from '../core/ids.ts'
+import type { NodeClass } from '../core/node.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Predictor } from '../predict/session.ts'
+import type { FeatureRows, NodeTable } from '../state/node-table.ts'
+import { PredictionBatch } from './prediction-batch.ts'
+import { ReportRule } from './report-rule.ts'
+
+/** A challenger that serves the nodes of some pools. */
+export interface Canary {
+  readonly predictor: Predictor
+  readonly pools: ReadonlySet<PoolId>
+}
+
+/** One model, with what was last told of its nodes. */
+export interface ServedModel {
+  readonly predictor: Predictor
+  readonly ref: ModelRef
+  readonly rule: ReportRule
+  readonly batch: PredictionBatch
+}
+
+/** Probabilities of the same rows. */
+export interface ScoredRows {
+  readonly champion: Float32Array
+  /** Null without a canary. */
+  readonly canary: Float32Array | null
+  /** Of each row, by the model that serves its node. */
+  readonly served: Float32Array
+}
+
+export class ServedModels {
+  readonly #table: NodeTable
+  readonly #champion: ServedModel
+  readonly #canary: ServedModel | null
+  readonly #pools: ReadonlySet<PoolId>
+
+  constructor(
+    options: {
+      readonly nodeClass: NodeClass
+      readonly table: NodeTable
+      readonly policies: readonly Policy[]
+    },
+    champion: Predictor,
+    canary: Canary | null,
+  ) {
+    const { nodeClass, table, policies } = options
+    const served = (predictor: Predictor, role: 'champion' | 'canary'): ServedModel => {
+      const ref = modelRef(predictor)
+      const rule = new ReportRule(ref, policies, nodeClass.predictionIntervalMs)
+      return { predictor, ref, rule, batch: new PredictionBatch(nodeClass.name, ref, role) }
+    }
+    this.#table = table
+    this.#champion = served(champion, 'champion')
+    this.#canary = canary && served(canary.predictor, 'canary')
+    this.#pools = canary?.pools ?? new Set()
+  }
+
+  get all(): readonly ServedModel[] {
+    return this.#canary === null ? [this.#champion] : [this.#champion, this.#canary]
+  }
+
+  ofPool(pool: PoolId): ServedModel {
+    return this.#canary !== null && this.#pools.has(pool) ? this.#canary : this.#champion
+  }
+
+  ofNode(index: number): ServedModel {
+    return this.#canary === null ? this.#champion : this.ofPool(this.#table.poolOf(index))
+  }
+
+  isSame(champion: Predictor | null, canary: Canary | null): boolean {
+    const pools = canary?.pools ?? new Set()
+    return (
+      this.#champion.predictor === champion &&
+      this.#canary?.predictor === canary?.predictor &&
+      pools.size === this.#pools.size &&
+      [...this.#pools].every((pool) => pools.has(pool))
+    )
+  }
+
+  /** The index of a node that has ended may serve another one from now on. */
+  forget(index: number): void {
+    for (const { rule } of this.all) rule.forget(index)
+  }
+
+  /** The node is another pool's from now on. Where that may mean another model it is told of anew. */
+  changePool(index: number): void {
+    if (this.#canary !== null) this.forget(index)
+  }
+
+  async score(rows: FeatureRows): Promise<ScoredRows> {
+    const { matrix, count, node } = rows
+    const { probability: champion } = await this.#champion.predictor.predict(matrix, count)
+    if (this.#canary === null) return { champion, canary: null, served: champion }
+    const { probability: canary } = await this.#canary.predictor.predict(matrix, count)
+    const served = champion.map((probability, row) =>
+      this.ofNode(node[row]) === this.#canary ? canary[row] : probability,
+    )
+    return { champion, canary, served }
+  }
+}
+
+/** What is said of a model wherever it is named. */
+export function modelRef(predictor: Predictor): ModelRef {
+  const { card } = predictor
+  return {
+    version: card.version,
+    featureHash: card.featureHash,
+    horizonMs: card.horizonMs,
+    // Another one from when a GPU is lost.
+    get provider() {
+      return predictor.provider
+    },
+    actingPoint: card.actingPoint,
+    alertBudgets: card.alertBudgets,
+  }
+}
