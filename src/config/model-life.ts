@@ -31,6 +31,8 @@ export const PromotionTable = z
     trial_max: duration.prefault('30d'),
     canary_pools: z.array(poolId).max(CANARY_POOLS_MAX).default([]),
     canary_time: duration.prefault('24h'),
+    moved_labels: z.enum(['exclude', 'down-weight']).default('exclude'),
+    moved_labels_weight: z.number().gt(0).max(1).default(0.25),
     canary_failures_min: z.int().min(1).max(10_000).default(DEFAULT_PROMOTION.canaryFailuresMin),
   })
   .refine(({ canary_time: time, trial_max: most }) => time <= most, {
@@ -62,6 +64,7 @@ export function toPromotion(table: z.output<typeof PromotionTable>): PromotionRu
     canaryPools: [...new Set(table.canary_pools)].map((pool) => pool as PoolId),
     canaryMs: table.canary_time,
     canaryFailuresMin: table.canary_failures_min,
+    movedWeight: table.moved_labels === 'exclude' ? 0 : table.moved_labels_weight,
   }
 }
 

@@ -10,6 +10,7 @@ export type NodeLogKind =
   | 'node-event'
   | 'cohort-table'
   | 'model'
+  | 'intervention'
   | 'watermark'
   | 'tick'
   | 'claim'

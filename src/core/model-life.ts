@@ -19,6 +19,8 @@ export interface PromotionRules {
   readonly canaryMs: number
   /** Confirmed failures of the canary pools that it is judged by. */
   readonly canaryFailuresMin: number
+  /** What rows of nodes whose work was moved in time count where no failure came, 0..1; 0: nothing. */
+  readonly movedWeight: number
 }
 
 /** When a distribution counts as another one than that of training. */
@@ -40,6 +42,7 @@ export const DEFAULT_PROMOTION: PromotionRules = {
   canaryPools: [],
   canaryMs: 86_400_000,
   canaryFailuresMin: 5,
+  movedWeight: 0,
 }
 
 export const DEFAULT_DRIFT: DriftRules = {
@@ -93,9 +96,11 @@ export interface OutcomeCounts {
   readonly failures: readonly ScoredFailure[]
   /** Failures of nodes without a scored row in the horizon before. */
   readonly unscoredFailureCount: number
-  /** Rows whose outcome is known, and the sum of their squared errors. */
+  /** Rows whose outcome is known, by their weight, and the sum of their squared errors. */
   readonly rowCount: number
   readonly squaredErrors: { readonly champion: number; readonly challenger: number }
+  /** Rows that came to nothing while work was moved off their node; left out: none. */
+  readonly movedRowCount?: number
 }
 
 /** Rows by bin, and the shares that training had there; both with the missing ones last. */
@@ -177,6 +182,9 @@ export interface ClassModels {
   readonly sinceMs: number
   readonly failureCount: number
   readonly exposureMs: number
+  /** Rows of nodes whose work was moved in time: they count `movedWeight` in the figures. */
+  readonly movedRowCount: number
+  readonly movedWeight: number
   readonly figures: {
     readonly champion: ModelFigures | null
     readonly challenger: ModelFigures | null

@@ -11,6 +11,7 @@ export class ModelMetrics {
   readonly #brier
   readonly #falseAlarms
   readonly #failures
+  readonly #movedRows
   readonly #leadTime
   readonly #driftScore
   readonly #driftShare
@@ -46,6 +47,11 @@ export class ModelMetrics {
       'Confirmed failures that the figures rest on',
       'class',
     )
+    this.#movedRows = gauge(
+      'moved_rows',
+      'Rows of nodes whose work was moved in time: whether they would have failed is unknown',
+      'class',
+    )
     this.#leadTime = gauge(
       'lead_time_seconds',
       'Median time from the first alarm at the acting point to the failure',
@@ -74,6 +80,7 @@ export class ModelMetrics {
     this.#showFigures(nodeClass, 'champion', figures.champion)
     this.#showFigures(nodeClass, 'challenger', figures.challenger)
     this.#failures.set({ class: nodeClass }, models.failureCount)
+    this.#movedRows.set({ class: nodeClass }, models.movedRowCount)
     if (models.leadTimeMs !== null) {
       this.#leadTime.set({ class: nodeClass }, models.leadTimeMs / 1_000)
     }

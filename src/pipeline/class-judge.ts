@@ -8,20 +8,23 @@ import { cloudEventHeaders, timeOf } from '../core/cloudevent.ts'
 import { logOutput } from '../core/log.ts'
 import {
   DEFAULT_DRIFT,
+  DEFAULT_PROMOTION,
   type DriftRules,
   MODEL_POOL_PARTITION,
   type ModelAssignment,
   type OutcomeCounts,
   type OutcomeRecord,
+  type PromotionRules,
 } from '../core/model-life.ts'
 import type { PoolId } from '../core/ids.ts'
-import type { NodeClass } from '../core/node.ts'
+import type { Intervention, NodeClass } from '../core/node.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { LoadedModel } from '../predict/model-library.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import type { Telling } from './class-report.ts'
 import { DriftCounter } from './drift-counter.ts'
-import { OutcomeTally } from './outcome-tally.ts'
+import { MovedNodes } from './moved-nodes.ts'
+import { FOLLOWED_NODES_MAX, OutcomeTally } from './outcome-tally.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { modelRef, type ScoredRows } from './served-models.ts'
 
@@ -44,6 +47,7 @@ export interface ClassJudgeOptions {
   readonly nodeClass: NodeClass
   readonly table: NodeTable
   readonly drift?: DriftRules
+  readonly promotion?: PromotionRules
 }
 
 export class ClassJudge {
@@ -54,6 +58,8 @@ export class ClassJudge {
   /** Where the challenger serves; null: nowhere. */
   #canaryPools: ReadonlySet<PoolId> | null = null
   #tally: OutcomeTally | null = null
+  /** Outlasts trials, as the nodes do. */
+  readonly #moved = new MovedNodes()
   #drift: DriftCounter | null = null
   #batch: PredictionBatch | null = null
   #batchCount = 0
@@ -109,6 +115,18 @@ export class ClassJudge {
     const isCompared = this.#canaryPools === null || this.#canaryPools.has(pool)
     if (isCompared) this.#tally?.failed(index, atMs)
     else this.#tally?.uncertain(index)
+    this.#moved.forget(index)
+  }
+
+  /** A node has left. */
+  left(index: number): void {
+    this.#tally?.uncertain(index)
+    this.#moved.forget(index)
+  }
+
+  /** Work was moved off a node in time, or is let back. */
+  intervened(index: number, intervention: Intervention): void {
+    if (index < FOLLOWED_NODES_MAX) this.#moved.note(index, intervention)
   }
 
   uncertain(index: number): void {
@@ -149,6 +167,7 @@ export class ClassJudge {
 
   #begin(): void {
     const { nodeClass, table, drift = DEFAULT_DRIFT } = this.#options
+    const { movedWeight } = this.#options.promotion ?? DEFAULT_PROMOTION
     const [champion, challenger] = [this.#champion, this.#challenger]
     const { predictionIntervalMs: intervalMs } = nodeClass
     this.#introduced = false
@@ -159,6 +178,8 @@ export class ClassJudge {
         intervalMs,
         actingPoint: champion.predictor.card.actingPoint,
         paired: challenger !== null,
+        moved: this.#moved,
+        movedWeight,
       })
     const reference = champion?.reference ?? null
     const { windowMs } = drift

@@ -23,7 +23,7 @@ import { predictionOutput } from './prediction-event.ts'
 import { type PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { DETAILED_NODES_MAX, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
-import { type Canary, type ServedModel, ServedModels } from './served-models.ts'
+import { type Canary, type ScoringModel, ServedModels } from './served-models.ts'
 import { Signals } from './signals.ts'
 import { Suspects } from './suspects.ts'
 
@@ -288,7 +288,7 @@ export class ClassReport {
 
   async #explain(
     telling: Telling,
-    { predictor, rule }: ServedModel,
+    { predictor, rule }: ScoringModel,
     rows: FeatureRows,
     row: number,
     scored: Scored,
@@ -304,7 +304,7 @@ export class ClassReport {
 
   #sendPrediction(
     telling: Telling,
-    { predictor, ref }: ServedModel,
+    { predictor, ref }: ScoringModel,
     rows: FeatureRows,
     row: number,
     probability: number,

@@ -1,6 +1,6 @@
 /** Commands from the moment they are sent until they are over: results, expiry, withdrawal. */
 import type { Command, CommandAction, Result } from '../core/command.ts'
-import { assert } from '../core/errors.ts'
+import { assert, never } from '../core/errors.ts'
 import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { laneOf } from '../decide/admission.ts'
@@ -162,10 +162,36 @@ export class CommandDesk {
     this.#end(pool, flight)
     const { action, workload } = flight.command
     const done = event === 'verified' || event === 'succeeded'
-    if (done) this.#noteCordon(pool, flight)
+    if (done) {
+      this.#noteMoved(flight)
+      this.#noteCordon(pool, flight)
+    }
     // After a move the room stays reserved until the placement says where the workload is.
     if (!done && workload !== null) this.#state.ledger.unreserve(workload)
     if (action !== 'cancel') this.#state.touch(flight.incident.node)
+  }
+
+  /** What keeps a predicted failure from work keeps its label from being known. */
+  #noteMoved({ command, incident }: Flight): void {
+    const { id, cordonedBy } = incident.node
+    switch (command.action) {
+      case 'cordon':
+        return this.#outbox.intervention('moved', id)
+      case 'uncordon':
+        return this.#outbox.intervention('returned', id)
+      case 'migrate':
+      case 'restart':
+        // Off and on again at once, unless the node is kept from work already.
+        if (cordonedBy !== null) return
+        this.#outbox.intervention('moved', id)
+        return this.#outbox.intervention('returned', id)
+      case 'recover':
+      case 'fence':
+      case 'cancel':
+        return
+      default:
+        never(command.action)
+    }
   }
 
   #noteCordon({ repairs }: PoolState, { command, incident }: Flight): void {

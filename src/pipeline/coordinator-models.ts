@@ -369,6 +369,8 @@ export class ModelDesk {
       sinceMs,
       failureCount: sum.failureCount,
       exposureMs: sum.exposureMs,
+      movedRowCount: sum.movedRowCount,
+      movedWeight: this.#promotion.movedWeight,
       figures: {
         champion: figuresOf(sum, 'champion', this.#promotion),
         challenger: trial === null ? null : figuresOf(sum, 'challenger', this.#promotion),

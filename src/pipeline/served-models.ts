@@ -19,7 +19,7 @@ export interface Canary {
 }
 
 /** One model, with what was last told of its nodes. */
-export interface ServedModel {
+export interface ScoringModel {
   readonly predictor: Predictor
   readonly ref: ModelRef
   readonly rule: ReportRule
@@ -37,8 +37,8 @@ export interface ScoredRows {
 
 export class ServedModels {
   readonly #table: NodeTable
-  readonly #champion: ServedModel
-  readonly #canary: ServedModel | null
+  readonly #champion: ScoringModel
+  readonly #canary: ScoringModel | null
   readonly #pools: ReadonlySet<PoolId>
 
   constructor(
@@ -51,7 +51,7 @@ export class ServedModels {
     canary: Canary | null,
   ) {
     const { nodeClass, table, policies } = options
-    const served = (predictor: Predictor, role: 'champion' | 'canary'): ServedModel => {
+    const served = (predictor: Predictor, role: 'champion' | 'canary'): ScoringModel => {
       const ref = modelRef(predictor)
       const rule = new ReportRule(ref, policies, nodeClass.predictionIntervalMs)
       return { predictor, ref, rule, batch: new PredictionBatch(nodeClass.name, ref, role) }
@@ -62,15 +62,15 @@ export class ServedModels {
     this.#pools = canary?.pools ?? new Set()
   }
 
-  get all(): readonly ServedModel[] {
+  get all(): readonly ScoringModel[] {
     return this.#canary === null ? [this.#champion] : [this.#champion, this.#canary]
   }
 
-  ofPool(pool: PoolId): ServedModel {
+  ofPool(pool: PoolId): ScoringModel {
     return this.#canary !== null && this.#pools.has(pool) ? this.#canary : this.#champion
   }
 
-  ofNode(index: number): ServedModel {
+  ofNode(index: number): ScoringModel {
     return this.#canary === null ? this.#champion : this.ofPool(this.#table.poolOf(index))
   }
 

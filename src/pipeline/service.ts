@@ -204,11 +204,12 @@ function threadSetup(
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
   const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
-  const { modelStore, drift, provider } = setup
+  const { modelStore, drift, promotion, provider } = setup
   return {
     ...own,
     ...(modelStore === undefined ? {} : { modelStore }),
     ...(drift === undefined ? {} : { drift }),
+    ...(promotion === undefined ? {} : { promotion }),
     ...(provider === undefined ? {} : { provider }),
   }
 }

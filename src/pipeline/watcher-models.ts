@@ -81,7 +81,8 @@ export async function assignModels(
 /** What the end of a node of `pool`, or work on it, means to the rows that wait for their outcome. */
 export function noteFate(judge: ClassJudge, index: number, event: NodeEvent, pool: PoolId): void {
   if (event.kind === 'failure') judge.failed(index, event.atMs, pool)
-  else if (event.kind === 'leave' || event.kind === 'maintenance') judge.uncertain(index)
+  else if (event.kind === 'leave') judge.left(index)
+  else if (event.kind === 'maintenance') judge.uncertain(index)
 }
 
 async function loaded({ modelSource, predictors }: Watching, id: ModelId): Promise<LoadedModel> {

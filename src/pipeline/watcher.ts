@@ -17,10 +17,10 @@ import {
   type Tick,
   type Watermark,
 } from '../core/log.ts'
-import type { NodeClass, NodeEvent } from '../core/node.ts'
+import type { Intervention, NodeClass, NodeEvent } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
-import type { DriftRules, ModelAssignment } from '../core/model-life.ts'
+import type { DriftRules, ModelAssignment, PromotionRules } from '../core/model-life.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import { NodeTable } from '../state/node-table.ts'
@@ -49,6 +49,7 @@ export interface WatcherOptions {
   /** Models that the log names, and who those at the beginning are. */
   readonly modelSource?: ModelSource
   readonly drift?: DriftRules
+  readonly promotion?: PromotionRules
   /** A changed node is scored again no sooner than this after its last score (sample time). */
   readonly changeGapMs: number
   /** All that pools may have. */
@@ -137,6 +138,14 @@ export class WatcherFold implements Fold {
         const assignment = logBody<ModelAssignment>(record)
         const state = this.#classes.get(assignment.nodeClass)
         if (state !== undefined) await assignModels(this.#options, state, assignment, telling)
+        break
+      }
+      case 'intervention': {
+        const intervention = logBody<Intervention>(record)
+        for (const { table, judge } of this.#classes.values()) {
+          const index = table.indexOf(intervention.node)
+          if (index !== undefined) judge.intervened(index, intervention)
+        }
         break
       }
       case 'claim':

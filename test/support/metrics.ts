@@ -66,6 +66,8 @@ export const CLASS_MODELS: ClassModels = {
   sinceMs: 0,
   failureCount: 21,
   exposureMs: 3_600_000,
+  movedRowCount: 12,
+  movedWeight: 0,
   figures: { champion: FIGURES, challenger: { ...FIGURES, recall: 0.5 } },
   leadTimeMs: 90_000,
   drift: { atMs: 900, drifted: true, score: 0.3, features: [], featureShare: 0.2 },

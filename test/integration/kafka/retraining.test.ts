@@ -286,7 +286,11 @@ test.skipIf(brokers === null)(
 
     // A model that has learned nothing is refused, and rolled back when it is forced in.
     const days = await listDays(recording)
-    const seen = recordedManifest(manifest, nodeClass, days, { fromMs: driftedAtMs, toMs: null })
+    const seen = recordedManifest(manifest, nodeClass, days, {
+      fromMs: driftedAtMs,
+      toMs: null,
+      movedWeight: 0,
+    })
     await trainOn(shuffled(seen), recording, 'bad', 3)
     const bad = await added('bad')
     await cli('models', 'challenge', bad)

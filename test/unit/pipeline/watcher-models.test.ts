@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { ModelId, NodeId, PoolId } from '../../../src/core/ids.ts'
 import type { AssessmentRecord } from '../../../src/core/assessment.ts'
 import type { ModelAssignment, ModelRefusal, OutcomeRecord } from '../../../src/core/model-life.ts'
-import type { JoinEvent, NodeClass } from '../../../src/core/node.ts'
+import type { Intervention, JoinEvent, NodeClass } from '../../../src/core/node.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 import { probabilityInterval } from '../../../src/core/probability-interval.ts'
 import type { Topology } from '../../../src/core/topics.ts'
@@ -293,4 +293,26 @@ test('while the challenger serves canary pools only their nodes are compared', a
   expect(rows).toBeLessThan(40)
   // A canary whose pools are quiet is still told of, so that its time can end.
   expect(told.length).toBeGreaterThan(100)
+})
+
+test('rows of a node whose work was moved in time are told apart, in whatever trial they were scored', async () => {
+  const directory = storeDirectory()
+  const log = await logOf(directory)
+  const done = (kind: Intervention['kind']) =>
+    log.append('intervention', { kind, node: 'a', atMs: log.nowMs })
+  await log.minutes(5, { a: 20, b: 5 })
+  await done('moved')
+  await log.append('intervention', { kind: 'moved', node: 'unknown', atMs: log.nowMs })
+  // The node is without work while another trial begins.
+  await log.append('model', assignment(null))
+  await log.minutes(20, { a: 20, b: 5 })
+  await done('returned')
+  await log.minutes(125, { a: 20, b: 5 })
+  const told = log.bodies<OutcomeRecord>('model-outcomes').filter(({ trial }) => trial === 1)
+  const sum = (pick: (outcomes: OutcomeRecord['outcomes']) => number) =>
+    told.reduce((total, { outcomes }) => total + pick(outcomes), 0)
+  // Twenty minutes of node a, in blocks of two.
+  expect(sum(({ movedRowCount = 0 }) => movedRowCount)).toBe(10)
+  const ofB = sum(({ rowCount }) => rowCount) - sum(({ movedRowCount = 0 }) => movedRowCount)
+  expect(ofB).toBeGreaterThan(60)
 })
