@@ -101,7 +101,8 @@ async function watch(
       const idleMs = bus.nowMs() - (lastAtMs ?? startedAtMs)
       const isTried = seen?.trial === 'challenge' || seen?.trial === 'canary'
       const isFree = !isTried && (lastAtMs === null || idleMs >= GAP_MS)
-      const isDrifted = seen?.drift?.drifted === true
+      // People who overrule a model say that it no longer fits, as drift does.
+      const isDrifted = seen?.drift?.drifted === true || seen?.overruled === true
       if (!(isFree && isDrifted) && idleMs < everyMs) continue
       lastAtMs = bus.nowMs()
       await retrain(isDrifted ? 'drift' : 'schedule')

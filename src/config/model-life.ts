@@ -33,6 +33,12 @@ export const PromotionTable = z
     canary_time: duration.prefault('24h'),
     moved_labels: z.enum(['exclude', 'down-weight']).default('exclude'),
     moved_labels_weight: z.number().gt(0).max(1).default(0.25),
+    override_max: ratio.default(DEFAULT_PROMOTION.overrideMax),
+    override_proposals_min: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(DEFAULT_PROMOTION.overrideProposalsMin),
     canary_failures_min: z.int().min(1).max(10_000).default(DEFAULT_PROMOTION.canaryFailuresMin),
   })
   .refine(({ canary_time: time, trial_max: most }) => time <= most, {
@@ -64,6 +70,8 @@ export function toPromotion(table: z.output<typeof PromotionTable>): PromotionRu
     canaryPools: [...new Set(table.canary_pools)].map((pool) => pool as PoolId),
     canaryMs: table.canary_time,
     canaryFailuresMin: table.canary_failures_min,
+    overrideMax: table.override_max,
+    overrideProposalsMin: table.override_proposals_min,
     movedWeight: table.moved_labels === 'exclude' ? 0 : table.moved_labels_weight,
   }
 }

@@ -30,6 +30,7 @@ export type PoolLogKind =
   | 'shard-page'
   | 'model-outcomes'
   | 'model-refused'
+  | 'model-proposal'
   | 'tick'
   | 'claim'
 

@@ -21,6 +21,10 @@ export interface PromotionRules {
   readonly canaryFailuresMin: number
   /** What rows of nodes whose work was moved in time count where no failure came, 0..1; 0: nothing. */
   readonly movedWeight: number
+  /** Share of what a model asked for that people may overrule before it is demoted, 0..1. */
+  readonly overrideMax: number
+  /** Things that it must have asked for first. */
+  readonly overrideProposalsMin: number
 }
 
 /** When a distribution counts as another one than that of training. */
@@ -43,6 +47,8 @@ export const DEFAULT_PROMOTION: PromotionRules = {
   canaryMs: 86_400_000,
   canaryFailuresMin: 5,
   movedWeight: 0,
+  overrideMax: 0.5,
+  overrideProposalsMin: 20,
 }
 
 export const DEFAULT_DRIFT: DriftRules = {
@@ -74,6 +80,22 @@ export interface ModelRefusal {
   readonly trial: number
   readonly model: ModelId
   readonly reason: string
+}
+
+/** Pool-log record `model-proposal`, in `MODEL_POOL_PARTITION`: a prediction asked for something, or was overruled. */
+export interface ProposalRecord {
+  readonly nodeClass: string
+  readonly pool: PoolId
+  /** When it was asked for: what an earlier model asked for counts no longer. */
+  readonly proposedAtMs: number
+  /** False: it was asked for; true: people overruled it later. */
+  readonly overridden: boolean
+}
+
+/** What a model asked for, and how much of it people rejected or vetoed. */
+export interface ProposalCounts {
+  readonly proposalCount: number
+  readonly overriddenCount: number
 }
 
 /** Scores of one model at rows after which nothing happened, by bin: see `scoreBin`. */
@@ -189,6 +211,10 @@ export interface ClassModels {
     readonly champion: ModelFigures | null
     readonly challenger: ModelFigures | null
   }
+  /** Since `sinceMs`. */
+  readonly proposals: { readonly champion: ProposalCounts; readonly challenger: ProposalCounts }
+  /** People overrule the champion more often than `promotion.override_max`. */
+  readonly overruled: boolean
   /** Median over the failures foreseen at the acting point. */
   readonly leadTimeMs: number | null
   readonly drift: {

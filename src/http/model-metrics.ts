@@ -12,6 +12,8 @@ export class ModelMetrics {
   readonly #falseAlarms
   readonly #failures
   readonly #movedRows
+  readonly #proposals
+  readonly #overrides
   readonly #leadTime
   readonly #driftScore
   readonly #driftShare
@@ -47,6 +49,18 @@ export class ModelMetrics {
       'Confirmed failures that the figures rest on',
       'class',
     )
+    this.#proposals = gauge(
+      'proposals',
+      'Incidents in which a prediction asked for something, since the newest assignment',
+      'class',
+      'role',
+    )
+    this.#overrides = gauge(
+      'override_ratio',
+      'Share of the proposals that people rejected or vetoed',
+      'class',
+      'role',
+    )
     this.#movedRows = gauge(
       'moved_rows',
       'Rows of nodes whose work was moved in time: whether they would have failed is unknown',
@@ -80,6 +94,7 @@ export class ModelMetrics {
     this.#showFigures(nodeClass, 'champion', figures.champion)
     this.#showFigures(nodeClass, 'challenger', figures.challenger)
     this.#failures.set({ class: nodeClass }, models.failureCount)
+    this.#showProposals(models)
     this.#movedRows.set({ class: nodeClass }, models.movedRowCount)
     if (models.leadTimeMs !== null) {
       this.#leadTime.set({ class: nodeClass }, models.leadTimeMs / 1_000)
@@ -88,6 +103,15 @@ export class ModelMetrics {
     this.#driftScore.set({ class: nodeClass }, drift.score)
     this.#driftShare.set({ class: nodeClass }, drift.featureShare)
     this.#drifted.set({ class: nodeClass }, drift.drifted ? 1 : 0)
+  }
+
+  #showProposals({ nodeClass, proposals }: ClassModels): void {
+    for (const [role, { proposalCount, overriddenCount }] of Object.entries(proposals)) {
+      const labels = { class: nodeClass, role }
+      this.#proposals.set(labels, proposalCount)
+      if (proposalCount === 0) this.#overrides.remove(labels)
+      else this.#overrides.set(labels, overriddenCount / proposalCount)
+    }
   }
 
   #showInfo({ nodeClass, champion, challenger }: ClassModels): void {

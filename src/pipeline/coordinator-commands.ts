@@ -6,6 +6,7 @@ import type { Policy } from '../core/policy.ts'
 import { laneOf } from '../decide/admission.ts'
 import { nextStepState, preconditionOf, type Step, type StepEvent } from '../recover/plan.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { ProposalDesk } from './coordinator-proposals.ts'
 import {
   type CoordinatorState,
   FINISHED_COMMANDS_MAX,
@@ -25,11 +26,18 @@ export class CommandDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolState) => Policy
+  readonly #proposals: ProposalDesk
   #unknownResultCount = 0
 
-  constructor(state: CoordinatorState, outbox: Outbox, policyFor: (pool: PoolState) => Policy) {
+  constructor(
+    state: CoordinatorState,
+    outbox: Outbox,
+    proposals: ProposalDesk,
+    policyFor: (pool: PoolState) => Policy,
+  ) {
     this.#state = state
     this.#outbox = outbox
+    this.#proposals = proposals
     this.#policyFor = policyFor
   }
 
@@ -53,7 +61,9 @@ export class CommandDesk {
     if (command.workload !== null && target !== null) {
       this.#state.ledger.reserve(command.workload, target)
     }
-    if (laneOf(step.action) === 'preemptive') this.#noteActed(incident, command.dryRun)
+    if (laneOf(step.action) !== 'preemptive') return
+    this.#noteActed(incident, command.dryRun)
+    if (!command.dryRun) this.#proposals.propose(incident)
   }
 
   #noteActed({ id, node }: Incident, dryRun: boolean): void {

@@ -21,6 +21,7 @@ import {
   type ModelAssignment,
   type ModelRefusal,
   type OutcomeRecord,
+  type ProposalRecord,
   type PromotionRules,
 } from '../core/model-life.ts'
 import { partitionOf } from '../core/partition.ts'
@@ -29,6 +30,8 @@ import { topicName, type Topology } from '../core/topics.ts'
 import { compare, figuresOf, LOOKS, OutcomeSum } from '../decide/promotion.ts'
 import { detectDrift } from '../detect/drift.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { alertModel, driftSentence } from './model-alerts.ts'
+import { Overrides } from './model-overrides.ts'
 import { endOf, evidenceOf, pools, short, type Trial } from './model-trial.ts'
 import { toEveryPartition } from './role.ts'
 
@@ -54,6 +57,7 @@ interface ClassState {
   before: { readonly champion: ModelId | null; readonly previous: ModelId | null } | null
   sinceMs: number
   sum: OutcomeSum
+  readonly overrides: Overrides
   readonly drift: { window: number; seen: Map<number, DriftCounts>; told: ClassModels['drift'] }
   publishedAtMs: number
   lastChange: string | null
@@ -147,7 +151,29 @@ export class ModelDesk {
       this.#look(state)
     }
     if (record.drift !== null) this.#takeDrift(state, record.source, record.drift)
-    if (this.#outbox.nowMs - state.publishedAtMs >= PUBLISHED_EVERY_MS) this.#publish(state)
+    this.#publishWhenDue(state)
+  }
+
+  /** What an earlier model asked for counts no longer. */
+  takeProposal(record: ProposalRecord): void {
+    const state = this.#class(record.nodeClass)
+    if (record.proposedAtMs < state.sinceMs) return
+    const { overrides, trial, previous } = state
+    const found = overrides.take(record, trial, this.#promotion)
+    if (found === null) return this.#publishWhenDue(state)
+    const { side, because, evidence } = found
+    const { automatic } = this.#promotion
+    if (side === 'challenger') {
+      if (automatic) this.#endTrial(state, because, evidence)
+      return
+    }
+    if (automatic && previous !== null) return this.#rollBack(state, because, evidence)
+    if (overrides.told) return
+    overrides.told = true
+    const { nodeClass } = state
+    const message = `Model ${name(state)} of class ${nodeClass} may no longer fit: ${because}.`
+    alertModel(this.#outbox, { cause: `overrides:${nodeClass}`, message, over: false })
+    this.#refuse(state, message, evidence)
   }
 
   /** A watcher cannot serve it: all watchers have the same classes, so none can. */
@@ -284,6 +310,7 @@ export class ModelDesk {
     if (sentence !== null) this.#journal(state, sentence, evidence)
     state.number++
     state.sum = new OutcomeSum()
+    this.#forgetOverrides(state)
     state.sinceMs = this.#outbox.nowMs
     const { nodeClass, champion, trial, number } = state
     const body: ModelAssignment = {
@@ -299,6 +326,14 @@ export class ModelDesk {
       this.#outbox.push(output)
     }
     this.#publish(state)
+  }
+
+  #forgetOverrides({ overrides, nodeClass }: ClassState): void {
+    if (overrides.told) {
+      const message = `Another pair of models serves class ${nodeClass}: what was overruled before counts no longer.`
+      alertModel(this.#outbox, { cause: `overrides:${nodeClass}`, message, over: true })
+    }
+    overrides.reset()
   }
 
   #takeDrift(state: ClassState, source: number, counts: DriftCounts): void {
@@ -321,35 +356,27 @@ export class ModelDesk {
   #tellDrift(state: ClassState): void {
     const { told } = state.drift
     if (told === null) return
-    const shown = told.features.slice(0, 3).map((f) => `${f.name} ${f.stability.toFixed(2)}`)
-    const figures = `stability index of the score ${told.score.toFixed(2)}, of ${Math.round(100 * told.featureShare)} % of the features over ${this.#drift.stabilityMax} (${shown.join(', ')})`
-    const message = told.drifted
-      ? `What model ${name(state)} of class ${state.nodeClass} sees is not what it was trained on: ${figures}.`
-      : `What model ${name(state)} of class ${state.nodeClass} sees is again as in training: ${figures}.`
+    const { nodeClass } = state
+    const message = driftSentence(told, { nodeClass, model: name(state) }, this.#drift)
     this.#journal(state, message, [
       { what: 'driftScore', value: told.score, limit: this.#drift.stabilityMax },
       { what: 'driftedFeatures', value: told.featureShare, limit: this.#drift.featureShareMax },
     ])
-    this.#outbox.alert({
-      kind: 'drift',
-      pool: FLEET_POOL,
-      node: null,
-      cause: `class:${state.nodeClass}`,
-      severity: told.drifted ? 'warning' : 'info',
-      message,
-      incidentId: null,
-      ...(told.drifted ? {} : { resolved: true }),
-    })
+    alertModel(this.#outbox, { cause: `class:${nodeClass}`, message, over: !told.drifted })
   }
 
-  #refuse(state: ClassState, sentence: string): void {
-    this.#journal(state, sentence, [])
+  #refuse(state: ClassState, sentence: string, evidence: readonly Evidence[] = []): void {
+    this.#journal(state, sentence, evidence)
     this.#publish(state)
   }
 
   #journal(state: ClassState, sentence: string, evidence: readonly Evidence[]): void {
     state.lastChange = sentence
     this.#outbox.journal({ kind: 'model', pool: FLEET_POOL, reasons: [sentence], evidence })
+  }
+
+  #publishWhenDue(state: ClassState): void {
+    if (this.#outbox.nowMs - state.publishedAtMs >= PUBLISHED_EVERY_MS) this.#publish(state)
   }
 
   #publish(state: ClassState): void {
@@ -375,6 +402,8 @@ export class ModelDesk {
         champion: figuresOf(sum, 'champion', this.#promotion),
         challenger: trial === null ? null : figuresOf(sum, 'challenger', this.#promotion),
       },
+      proposals: state.overrides.counts,
+      overruled: state.overrides.told,
       leadTimeMs: leads.sort((a, b) => a - b)[leads.length >> 1] ?? null,
       drift: state.drift.told,
       lastChange,
@@ -401,6 +430,7 @@ export class ModelDesk {
         before: null,
         sinceMs: this.#outbox.nowMs,
         sum: new OutcomeSum(),
+        overrides: new Overrides(),
         drift: { window: -1, seen: new Map(), told: null },
         publishedAtMs: Number.NEGATIVE_INFINITY,
         lastChange: null,

@@ -69,6 +69,11 @@ export const CLASS_MODELS: ClassModels = {
   movedRowCount: 12,
   movedWeight: 0,
   figures: { champion: FIGURES, challenger: { ...FIGURES, recall: 0.5 } },
+  proposals: {
+    champion: { proposalCount: 20, overriddenCount: 5 },
+    challenger: { proposalCount: 0, overriddenCount: 0 },
+  },
+  overruled: false,
   leadTimeMs: 90_000,
   drift: { atMs: 900, drifted: true, score: 0.3, features: [], featureShare: 0.2 },
   lastChange: 'Model b challenges a.',

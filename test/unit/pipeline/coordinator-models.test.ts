@@ -10,11 +10,12 @@ import {
   type DriftCounts,
   type ModelAssignment,
   type OutcomeRecord,
+  type ProposalRecord,
   scoreBin,
 } from '../../../src/core/model-life.ts'
 import type { ModelControl } from '../../../src/core/policy.ts'
 import { DAY_MS } from '../../../src/core/time.ts'
-import { CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
 import { textOf } from '../../support/output.ts'
 
 const [A, B] = ['a', 'b'].map((digit) => digit.repeat(64) as ModelId)
@@ -270,4 +271,63 @@ test('without canary pools there is no canary, and the journal says what to set'
   life.say('canary', B)
   expect(life.assignments()).toEqual([])
   expect(life.journal().at(-1)).toMatch(/^There are no canary pools: set promotion.canary_pools/)
+})
+
+const PROPOSALS = { ...DEFAULT_PROMOTION, overrideMax: 0.5, overrideProposalsMin: 4 }
+
+function propose(life: Life, overridden: boolean, more: Partial<ProposalRecord> = {}): void {
+  const proposedAtMs = life.world.nowMs
+  const record = { nodeClass: 'server', pool: POOL, proposedAtMs, overridden, ...more }
+  life.world.feed('model-proposal', record satisfies ProposalRecord)
+}
+
+test('a model that people overrule too often goes back to the one before, and the journal says why', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: PROPOSALS }))
+  life.say('activate', B)
+  for (let n = 0; n < 4; n++) propose(life, false)
+  for (let n = 0; n < 2; n++) propose(life, true)
+  expect(life.assignment()).toMatchObject({ champion: B })
+  propose(life, true)
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null })
+  expect(life.journal().at(-1)).toBe(
+    `Model ${'b'.repeat(12)} is rolled back to ${'a'.repeat(12)}: people overruled 3 of the 4 things that it asked for, over promotion.override_max = 0.5.`,
+  )
+  // What the one before had asked for says nothing of the one that serves now.
+  const { nowMs } = life.world
+  life.world.after(60_000)
+  for (let n = 0; n < 9; n++) propose(life, n > 3, { proposedAtMs: nowMs - 1 })
+  propose(life, false)
+  expect(life.state().proposals.champion).toEqual({ proposalCount: 1, overriddenCount: 0 })
+})
+
+test('too few proposals are no sign', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: PROPOSALS }))
+  life.say('activate', B)
+  for (let n = 0; n < 3; n++) for (const overridden of [false, true]) propose(life, overridden)
+  expect(life.assignment()).toMatchObject({ champion: B })
+})
+
+test('where nothing can be gone back to people are told once, and that it is over with the next model', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: PROPOSALS }))
+  for (let n = 0; n < 4; n++) propose(life, false)
+  for (let n = 0; n < 4; n++) propose(life, true)
+  expect(life.assignments()).toEqual([])
+  expect(life.alerts()).toHaveLength(1)
+  expect(life.alerts()[0]).toMatch(/may no longer fit: people overruled 3 of the 4 things/)
+  expect(life.state().overruled).toBe(true)
+  life.say('activate', B)
+  expect(life.alerts()).toHaveLength(2)
+  expect(life.state()).toMatchObject({ champion: B, overruled: false })
+})
+
+test('what is overruled in the canary pools takes back the challenger, and not the champion', () => {
+  const promotion = { ...CANARY, overrideProposalsMin: 4 }
+  const life = new Life(new CoordinatorWorld({ promotion }))
+  life.say('canary', B)
+  const pool = 'a' as PoolId
+  for (let n = 0; n < 4; n++) propose(life, false)
+  for (let n = 0; n < 4; n++) propose(life, false, { pool })
+  for (let n = 0; n < 3; n++) propose(life, true, { pool })
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  expect(life.journal().at(-1)).toMatch(/is taken back from the canary pool a .*people overruled 3/)
 })
