@@ -1,6 +1,6 @@
 /** A grown model, described: its file, its card and the nodes it must not be judged by. */
 import { createHash } from 'node:crypto'
-import type { ModelCard } from '../src/core/model.ts'
+import type { ModelCard, MovedLabels } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { thresholdFor, type ScoredRows } from './alerts.ts'
 import type { Booster } from './booster.ts'
@@ -21,6 +21,7 @@ export interface ModelMatter {
   readonly featureNames: readonly string[]
   readonly featureHash: string
   readonly lives: Lives
+  readonly movedLabels: MovedLabels | null
   readonly booster: Booster
   readonly calibration: Calibration
   readonly validation: ScoredRows
@@ -60,14 +61,21 @@ export function describeModel(matter: ModelMatter, extra: Partial<ModelCard>): M
     validation: judge(validation, actingPoint, alerts.budgets),
     test: judge(test, actingPoint, alerts.budgets),
     baselines: {},
+    ...(matter.movedLabels === null ? {} : { movedLabels: matter.movedLabels }),
     ...extra,
     notes: [
       `Acting point: ${alerts.acting} false alarms per 1,000 node-months on the validation nodes.`,
       `Most telling features: ${topFeatures(booster, featureNames).join(', ')}.`,
+      ...(matter.movedLabels === null ? [] : [movedNote(matter.movedLabels)]),
       ...(extra.notes ?? []),
     ],
   }
   return { card, onnx, trainedHashes: trainedHashes(manifest, lives), booster, calibration }
+}
+
+function movedNote({ rowCount, nodeCount, weight }: MovedLabels): string {
+  const learned = weight === 0 ? 'They were left out' : `They were learned from at weight ${weight}`
+  return `Of ${rowCount} rows of ${nodeCount} nodes it is unknown whether the failure would have come, because work was moved in time. ${learned}, and nothing was judged by them.`
 }
 
 /**

@@ -2,16 +2,18 @@
  * A history as binned training data, in two passes over the same fold: the first takes a sample of
  * rows of the fit slice to place the bins, the second keeps every row it needs as bytes. Negatives of
  * the fit slice may be sampled and weighted, those on which nothing stands out more than the others;
- * every other slice is kept whole, so that calibration and judgement see the true base rate.
+ * every other slice is kept whole, so that calibration and judgement see the true base rate. Rows of nodes whose
+ * work was moved in time may be learned from at a lower weight, and judge nothing.
  */
 import { ServiceError } from '../src/core/errors.ts'
-import type { NodeClass, NodeEvent } from '../src/core/node.ts'
+import type { MovedLabels } from '../src/core/model.ts'
+import type { NodeClass } from '../src/core/node.ts'
 import { randomFrom } from './boost.ts'
 import { Binner } from './binner.ts'
 import { findBounds, type Bounds } from './bins.ts'
 import { thresholdsOf, type FinishedModel } from './continued.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
-import type { History } from './history.ts'
+import type { History, HistoryEvent } from './history.ts'
 import type { Lives } from './labels.ts'
 import { sliceOf, type Manifest, type Slice } from './manifest.ts'
 import { RowStore } from './row-store.ts'
@@ -35,7 +37,9 @@ export interface Dataset {
   readonly columns: Uint32Array
   readonly slices: Readonly<Record<Slice, RowStore>>
   readonly lives: Lives
-  readonly events: readonly NodeEvent[]
+  readonly events: readonly HistoryEvent[]
+  /** Null where the history tells of no node that was moved. */
+  readonly movedLabels: MovedLabels | null
   readonly featureNames: readonly string[]
   readonly featureHash: string
 }
@@ -56,24 +60,37 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
   const binner = new Binner(options.module, bounds, columns)
   const store = () => new RowStore(binner, rules.length)
   const slices = { fit: store(), calibration: store(), validation: store(), test: store() }
-  const { negatives, quietNegatives } = manifest.training
-  const keep = (row: FoldedRow): void => {
+  const { negatives, quietNegatives, movedWeight, folds } = manifest.training
+  const learnedWeight = folds === null ? movedWeight : 0
+  const moved = { rowCount: 0, nodes: new Set<number>() }
+  const keep = (row: FoldedRow, weight = 1): void => {
     const slice = usedSlice(manifest, row)
     if (slice === null || (slice !== 'test' && isLate(options, row.atMs))) return
     const scores = rules.map((rule) => rule(row))
     const sampled = slice === 'fit' && row.label.kind === 'negative'
     const share = !sampled ? 1 : scores.every((score) => score === 0) ? quietNegatives : negatives
     if (share < 1 && random() >= share) return
-    slices[slice].add(row, 1 / share, scores)
+    slices[slice].add(row, weight / share, scores)
+  }
+  const keepMoved = (row: FoldedRow): void => {
+    moved.rowCount++
+    moved.nodes.add(row.node)
+    if (learnedWeight > 0 && usedSlice(manifest, row) === 'fit') keep(row, learnedWeight)
   }
   const { lives, featureNames, featureHash } = await foldHistory({
     ...options,
     nodeClass,
-    onRow: keep,
+    onRow: (row) => keep(row),
+    onMoved: keepMoved,
     onProgress: (count) => options.onProgress('reading rows', count / history.sampleCount),
   })
   requireBoth(history, slices, manifest.training.folds === null ? SLICES : ['fit', 'test'])
-  return { bounds, columns, slices, lives, events: history.events, featureNames, featureHash }
+  const { events } = history
+  const movedLabels =
+    moved.rowCount === 0
+      ? null
+      : { rowCount: moved.rowCount, nodeCount: moved.nodes.size, weight: learnedWeight }
+  return { bounds, columns, slices, lives, events, movedLabels, featureNames, featureHash }
 }
 
 /** With folds all that is not of the test slice is learned from; chosen samples are learned from only. */

@@ -63,7 +63,7 @@ function rankPart(
   const known: number[] = []
   for (let i = 0; i < labels.length; i++) {
     const label = lives.labelOf(facts.node[i], facts.atMs[i], horizonMs, failureKind ?? undefined)
-    if (label.kind !== 'unknown') known.push(i)
+    if (label.kind === 'positive' || label.kind === 'negative') known.push(i)
     labels[i] = label.kind === 'positive' ? 1 : 0
   }
   return rank(labels, scores, known)

@@ -5,10 +5,10 @@
  * to its rows, so an event waits for the staged samples of its own node and for no others.
  */
 import { ServiceError } from '../src/core/errors.ts'
-import type { NodeClass, NodeEvent } from '../src/core/node.ts'
+import { isIntervention, type NodeClass } from '../src/core/node.ts'
 import { SampleBuilder } from '../src/ingest/samples.ts'
 import { NodeTable } from '../src/state/node-table.ts'
-import type { History, SampleRows } from './history.ts'
+import type { History, HistoryEvent, SampleRows } from './history.ts'
 import { Lives, type Label } from './labels.ts'
 
 /** One labelled row. `matrix` is a view: copy what is kept before returning. */
@@ -17,7 +17,7 @@ export interface FoldedRow {
   readonly node: number
   readonly hash: number
   readonly atMs: number
-  readonly label: Exclude<Label, { kind: 'unknown' }>
+  readonly label: Extract<Label, { kind: 'positive' | 'negative' }>
   /** Of a life that is learned from and never judged by. */
   readonly onlyFit: boolean
   readonly matrix: Float32Array
@@ -34,6 +34,8 @@ export interface FoldOptions {
   /** Nodes (by hash) whose rows are handed out; the others are folded only where nodes have peers. */
   readonly wanted?: (hash: number) => boolean
   readonly onRow: (row: FoldedRow) => void
+  /** A row of which nothing is known but that work was moved off its node in time; else it is dropped. */
+  readonly onMoved?: (row: FoldedRow) => void
   /** Awaited between record batches, so that rows can be worked off while the history is read. */
   readonly onPause?: () => Promise<void>
   readonly onProgress?: (sampleCount: number) => void
@@ -160,9 +162,11 @@ class HistoryFold {
     this.#drain()
   }
 
-  #foldEvent(event: NodeEvent): void {
+  #foldEvent(event: HistoryEvent): void {
     const number = this.#lives.numberOf(event.node)
     if (!this.#isFolded(number)) return
+    // What was done to a node is a matter of labels alone.
+    if (isIntervention(event)) return
     this.#turnWindows(event.atMs)
     if (this.#staged.has(number)) this.#flush()
     const ends = event.kind === 'leave' || event.kind === 'failure'
@@ -196,8 +200,9 @@ class HistoryFold {
       if (label.kind === 'unknown') continue
       const hash = this.#lives.hashOf(number)
       const onlyFit = this.#lives.isOnlyFit(number, atMs[i])
-      const facts = { node: number, hash, atMs: atMs[i], label, onlyFit }
-      this.#options.onRow({ ...facts, matrix, from: i * width, width })
+      const place = { node: number, hash, atMs: atMs[i], onlyFit, matrix, from: i * width, width }
+      if (label.kind !== 'moved') this.#options.onRow({ ...place, label })
+      else this.#options.onMoved?.({ ...place, label: { kind: 'negative' } })
     }
     this.#table.clearRows()
   }

@@ -152,6 +152,7 @@ function describe(
       featureNames,
       featureHash,
       lives,
+      movedLabels: data.movedLabels,
       booster: widen(folded.booster, data.columns, featureNames.length),
       calibration,
       validation: rowsOf('validation'),
@@ -192,7 +193,7 @@ function goalRows(
   const labels = Array.from(facts.node, (node, i) =>
     lives.labelOf(node, facts.atMs[i], horizonMs, failureKind ?? undefined),
   )
-  const known = Uint32Array.from(labels.keys()).filter((i) => labels[i].kind !== 'unknown')
+  const known = Uint32Array.from(labels.keys()).filter((i) => isKnown(labels[i]))
   const picked = pickFacts(facts, known)
   const labelled = {
     ...picked,
@@ -201,6 +202,10 @@ function goalRows(
   }
   const chosen = Float64Array.from(known, (i) => scores[i])
   return scoredRows(labelled, chosen, intervalMs, horizonMs)
+}
+
+function isKnown({ kind }: Label): boolean {
+  return kind === 'positive' || kind === 'negative'
 }
 
 function failureAtMsOf(label: Label): number {

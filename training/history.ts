@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { isServiceError, ServiceError } from '../src/core/errors.ts'
 import { DEFAULT_POOL, idProblem, type NodeId, type PoolId } from '../src/core/ids.ts'
-import type { NodeClass, NodeEvent } from '../src/core/node.ts'
+import type { Intervention, NodeClass, NodeEvent } from '../src/core/node.ts'
 import { dataFiles, type Manifest } from './manifest.ts'
 
 /** Samples in time order; a missing value is NaN. */
@@ -20,7 +20,7 @@ export interface SampleRows {
 }
 
 /** An event, with what only a history knows of it. */
-export type HistoryEvent = NodeEvent & {
+export type HistoryEvent = (NodeEvent | Intervention) & {
   /** Of a leave: whether and when the node failed is known up to here, though its telemetry ends. */
   readonly knownUntilMs?: number
   /** Of a join: rows of this life are learned from and never judged by, as of a chosen sample. */
@@ -48,7 +48,15 @@ const EVENT_COLUMNS: readonly string[] = [
   'known_until',
   'only_fit',
 ]
-const EVENT_KINDS: readonly string[] = ['join', 'leave', 'failure', 'labels', 'error']
+const EVENT_KINDS: readonly string[] = [
+  'join',
+  'leave',
+  'failure',
+  'labels',
+  'error',
+  'moved',
+  'returned',
+]
 
 /**
  * ServiceError HISTORY_EMPTY: a file is missing or has no rows. HISTORY_INVALID: the SQL fails, or
@@ -203,6 +211,9 @@ function toEvent(manifest: Manifest, row: EventRow): HistoryEvent {
       return { kind, node, atMs, failureKind: textOf(row, 'failure_kind') ?? 'unknown' }
     case 'labels':
       return { kind, node, atMs, labels: labelsOf(row) }
+    case 'moved':
+    case 'returned':
+      return { kind, node, atMs }
     case 'error':
       return { kind, node, atMs, code: textOf(row, 'code') ?? 'unknown' }
     default:

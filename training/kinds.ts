@@ -1,8 +1,8 @@
 /** Judges a model by kind of failure, where a history names the kinds (column `failure_kind`). */
 import type { KindQuality } from '../src/core/model.ts'
-import type { NodeEvent } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
 import { countAlerts } from './alerts.ts'
+import type { HistoryEvent } from './history.ts'
 import type { Lives } from './labels.ts'
 import type { Manifest } from './manifest.ts'
 import { sliceOf } from './manifest.ts'
@@ -16,7 +16,7 @@ export interface FailureKinds {
 /** The kinds of a history's failures, and which of them the fit slice could learn from. */
 export function failureKinds(
   manifest: Manifest,
-  events: readonly NodeEvent[],
+  events: readonly HistoryEvent[],
   lives: Lives,
 ): FailureKinds {
   const kinds = new Map<string, string>()

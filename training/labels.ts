@@ -2,7 +2,8 @@
  * Labels from the ends of lives. A row is positive when its node fails within the horizon, negative
  * when it was seen to live through it, and unknown (dropped) when it left the history before that:
  * the future of a node nobody watched is no evidence of health. A history may know how a node fared
- * after its telemetry ended, and then says until when.
+ * after its telemetry ended, and then says until when. A row that was lived through with the node's work moved
+ * away in time is told apart: whether the failure would have come is unknown too.
  */
 import type { HistoryEvent } from './history.ts'
 import { nodeHash } from './manifest.ts'
@@ -30,6 +31,8 @@ interface Node {
   readonly failures: Failure[]
   readonly gaps: Gap[]
   readonly joins: Join[]
+  /** Work was moved off it. */
+  readonly moves: Gap[]
   /** When it was last cut off alive; NaN: never. */
   leftAtMs: number
 }
@@ -37,9 +40,14 @@ interface Node {
 export type Label =
   | { readonly kind: 'positive'; readonly failureAtMs: number }
   | { readonly kind: 'negative' }
+  | { readonly kind: 'moved' }
   | { readonly kind: 'unknown' }
 
+/** After it a node's work may be on it again. */
+const ENDING: ReadonlySet<HistoryEvent['kind']> = new Set(['returned', 'failure', 'leave', 'join'])
+
 const NEGATIVE: Label = { kind: 'negative' }
+const MOVED: Label = { kind: 'moved' }
 const UNKNOWN: Label = { kind: 'unknown' }
 
 /** Every node of a history, numbered in order of first appearance. */
@@ -65,7 +73,15 @@ export class Lives {
     const number = this.#nodes.length
     this.#numbers.set(node, number)
     const hash = nodeHash(node)
-    this.#nodes.push({ hash, pool: null, failures: [], gaps: [], joins: [], leftAtMs: NaN })
+    this.#nodes.push({
+      hash,
+      pool: null,
+      failures: [],
+      gaps: [],
+      joins: [],
+      moves: [],
+      leftAtMs: NaN,
+    })
     return number
   }
 
@@ -101,7 +117,12 @@ export class Lives {
     if (untilMs === failureAtMs && untilMs - atMs <= horizonMs) {
       return { kind: 'positive', failureAtMs }
     }
-    return untilMs - atMs >= horizonMs ? NEGATIVE : UNKNOWN
+    if (untilMs - atMs < horizonMs) return UNKNOWN
+    return this.#wasMoved(number, atMs, atMs + horizonMs) ? MOVED : NEGATIVE
+  }
+
+  #wasMoved(number: number, fromMs: number, toMs: number): boolean {
+    return this.#nodes[number].moves.some((move) => move.fromMs <= toMs && move.toMs >= fromMs)
   }
 
   /** The end of the stretch around `atMs` in which every failure is known. */
@@ -112,6 +133,10 @@ export class Lives {
   #add(event: HistoryEvent): void {
     const { atMs } = event
     const node = this.#nodes[this.numberOf(event.node)]
+    if (event.kind === 'moved' && node.moves.at(-1)?.toMs !== Infinity) {
+      node.moves.push({ fromMs: atMs, toMs: Infinity })
+    }
+    if (ENDING.has(event.kind)) this.#letBack(node, atMs)
     if (event.kind === 'failure') {
       node.failures.push({ atMs, kind: event.failureKind })
       // Who failed out of sight is back in it.
@@ -126,6 +151,12 @@ export class Lives {
       node.joins.push({ atMs, onlyFit: event.onlyFit === true })
       this.#watch(node, atMs)
     }
+  }
+
+  /** A node that ends, or is let back, is as any other from then on. */
+  #letBack({ moves }: Node, atMs: number): void {
+    const last = moves.at(-1)
+    if (last?.toMs === Infinity) moves[moves.length - 1] = { fromMs: last.fromMs, toMs: atMs }
   }
 
   #watch(node: Node, atMs: number): void {

@@ -51,6 +51,11 @@ export interface Manifest {
     readonly negatives: number
     /** Likewise of those of them on which every baseline rule is 0. */
     readonly quietNegatives: number
+    /**
+     * Of a row that came to nothing while work was moved off its node (events `moved`, `returned`): what it
+     * weighs where it is learned from; 0: nothing. Nothing is judged by it, and folds never learn from it.
+     */
+    readonly movedWeight: number
     readonly trees: number
     readonly leaves: number
     readonly learningRate: number
@@ -123,6 +128,7 @@ export function parseManifest(toml: string, file: string): Manifest {
     training: {
       negatives: training.negatives,
       quietNegatives: training.quiet_negatives ?? training.negatives,
+      movedWeight: training.moved_weight,
       trees: training.trees,
       leaves: training.leaves,
       learningRate: training.learning_rate,
@@ -174,6 +180,7 @@ const moment = z.string().transform((text, context) => {
 const Training = z.strictObject({
   negatives: z.number().positive().max(1).default(1),
   quiet_negatives: z.number().positive().max(1).optional(),
+  moved_weight: z.number().min(0).max(1).default(0),
   trees: z.number().int().min(1).max(5_000).default(300),
   leaves: z.number().int().min(2).max(1_024).default(31),
   learning_rate: z.number().positive().max(1).default(0.05),

@@ -20,6 +20,12 @@ export interface RecordedRange {
   readonly toMs: number | null
 }
 
+/** What a recording is trained with beside its manifest. */
+export interface RecordedRules extends RecordedRange {
+  /** As `promotion.moved_labels` says: of rows of nodes whose work was moved in time. */
+  readonly movedWeight: number
+}
+
 /**
  * `base` gives name, horizon, split, training and alerts; its own data is not read, and neither is
  * `train_until`, which is a moment of that data. Events before the range are kept: lives begin there.
@@ -29,7 +35,7 @@ export function recordedManifest(
   base: Manifest,
   nodeClass: NodeClass,
   days: readonly RecordedDay[],
-  { fromMs, toMs }: RecordedRange,
+  { fromMs, toMs, movedWeight }: RecordedRules,
 ): Manifest {
   const [fromDay, toDay] = [fromMs, toMs].map((ms) =>
     ms === null ? null : new Date(ms).toISOString().slice(0, 10),
@@ -57,10 +63,11 @@ export function recordedManifest(
     ...base,
     name: `${base.name}-recorded`,
     trainUntilMs: null,
+    training: { ...base.training, movedWeight },
     files: [...files.telemetry, ...files.events],
     sql: {
       telemetry: `${samples} WHERE ${range(fromMs, toMs)}`,
-      events: `${lives} WHERE kind IN ('join', 'leave', 'failure') AND (kind <> 'join' OR class = ${text(nodeClass.name)}) AND ${range(null, toMs)}`,
+      events: `${lives} WHERE kind IN ('join', 'leave', 'failure', 'moved', 'returned') AND (kind <> 'join' OR class = ${text(nodeClass.name)}) AND ${range(null, toMs)}`,
     },
   }
 }

@@ -33,7 +33,7 @@ export function targetOf(goal: Goal, facts: RowFacts, lives: Lives): Target {
 export function usedShare(goal: Goal, lives: Lives, node: number, atMs: number): number {
   const { horizonMs, failureKind } = goal
   const label = lives.labelOf(node, atMs, horizonMs, failureKind ?? undefined)
-  if (label.kind === 'unknown') return Number.NaN
+  if (label.kind === 'unknown' || label.kind === 'moved') return Number.NaN
   if (label.kind === 'negative') return 0
   return goal.target === 'failure' ? 1 : 1 - (label.failureAtMs - atMs) / horizonMs
 }

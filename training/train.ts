@@ -148,7 +148,7 @@ function describe(
   booster: Booster,
   calibration: Calibration,
 ): ModelFiles {
-  const { featureNames, featureHash, lives } = data
+  const { featureNames, featureHash, lives, movedLabels } = data
   const { horizonMs, split, training } = manifest
   const intervalMs = nodeClass.predictionIntervalMs
   const probabilities = (slice: Slice): ScoredRows => {
@@ -177,6 +177,7 @@ function describe(
       featureNames,
       featureHash,
       lives,
+      movedLabels,
       booster: widen(booster, data.columns, featureNames.length),
       calibration,
       validation,

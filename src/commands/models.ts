@@ -1,11 +1,12 @@
 /**
- * `foreshock models list|show|add|activate|challenge|rollback`: the store of model versions, and which
- * of them serves a class of nodes. What changes the service goes out as a control, like any other word of
+ * `foreshock models list|show|add|activate|challenge|promote|rollback`: the store of model versions, and
+ * which of them serves a class of nodes. What changes the service goes out as a control, like any other word of
  * an operator, and what came of it is in the journal.
  */
 import type { Config } from '../config/config.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { ModelId } from '../core/ids.ts'
+import type { ClassModels } from '../core/model-life.ts'
 import type { ModelCard } from '../core/model.ts'
 import type { ModelControl } from '../core/policy.ts'
 import { topicName } from '../core/topics.ts'
@@ -14,7 +15,7 @@ import { loadedConfig, openBus } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type ExitCode, type Io } from './command.ts'
 import { formatNumber, printJson, table } from './output.ts'
 
-const ACTIONS = ['list', 'show', 'add', 'activate', 'challenge', 'rollback'] as const
+const ACTIONS = ['list', 'show', 'add', 'activate', 'challenge', 'promote', 'rollback'] as const
 type Action = (typeof ACTIONS)[number]
 
 export const command: Command = {
@@ -30,12 +31,16 @@ export const command: Command = {
       fallback: 'model_store.directory, else models in the state directory',
     },
     class: { kind: 'text', value: 'NAME', summary: 'node class; that of the card when left out' },
+    canary: {
+      kind: 'flag',
+      summary: 'promote: to the pools of promotion.canary_pools only, and then it is judged there',
+    },
     by: { kind: 'text', value: 'NAME', summary: 'who says so', fallback: 'command line' },
     reason: { kind: 'text', value: 'TEXT', summary: 'why; it is written to the journal' },
     url: {
       kind: 'text',
       value: 'URL',
-      summary: 'send the control through this console, not over the bus',
+      summary: 'send the control through this console, not over the bus; list: also say who serves',
     },
   },
   async run(args, io) {
@@ -74,12 +79,17 @@ async function runAction(asked: Asked): Promise<ExitCode> {
     case 'challenge':
     case 'rollback':
       return sendControl(asked, asked.action)
+    case 'promote':
+      return sendControl(asked, asked.args.flag('canary') ? 'canary' : 'promote')
     default:
       throw new Error('bug: no such action')
   }
 }
 
-/** A damaged model is listed too, with what is wrong with it; the answer is then 1. */
+/**
+ * A damaged model is listed too, with what is wrong with it; the answer is then 1. Who serves is known to
+ * a console only.
+ */
 async function listModels({ store, args, io }: Asked): Promise<ExitCode> {
   const rows: { id: ModelId; card: ModelCard | null; problem: string | null }[] = []
   for (const id of await store.ids()) {
@@ -90,9 +100,11 @@ async function listModels({ store, args, io }: Asked): Promise<ExitCode> {
       rows.push({ id, card: null, problem: error.message })
     }
   }
+  const url = args.text('url')
+  const classes = url === undefined ? null : await classesOf(url)
   if (args.flag('json')) {
     const models = rows.map(({ id, card, problem }) => ({ id, ...summaryOf(card), problem }))
-    printJson(io, { store: store.directory, models })
+    printJson(io, { store: store.directory, models, classes })
   } else if (rows.length === 0) {
     io.stdout(`${store.directory}: no models; foreshock models add DIR takes one in\n`)
   } else {
@@ -110,7 +122,28 @@ async function listModels({ store, args, io }: Asked): Promise<ExitCode> {
     )
     io.stdout(table(columns, cells))
   }
+  if (classes !== null && !args.flag('json')) io.stdout(servingTable(classes))
   return rows.some(({ problem }) => problem !== null) ? 1 : 0
+}
+
+function servingTable(classes: readonly ClassModels[]): string {
+  if (classes.length === 0) return 'no class is served by a model of the store yet\n'
+  const columns = ['class', 'serves', 'challenger', 'trial', 'canary pools', 'failures']
+  const short = (id: ModelId | null) => id?.slice(0, 12) ?? '-'
+  const cells = classes.map(
+    ({ nodeClass, champion, challenger, trial, canaryPools, failureCount }) => [
+      nodeClass,
+      short(champion),
+      short(challenger),
+      trial ?? '-',
+      canaryPools.join(', ') || '-',
+      String(failureCount),
+    ],
+  )
+  return `\n${table(
+    columns.map((title) => ({ title })),
+    cells,
+  )}`
 }
 
 async function showModel({ operand, store, args, io }: Asked): Promise<ExitCode> {
@@ -139,16 +172,23 @@ async function addModel({ operand, store, args, io }: Asked): Promise<ExitCode> 
 /** Only what this store holds whole can be sent: a machine that lacks it must find it somewhere. */
 async function sendControl(asked: Asked, action: ModelControl['action']): Promise<ExitCode> {
   const { operand, store, args, io } = asked
+  const isNamed = action === 'activate' || action === 'challenge' || operand !== undefined
   const model =
-    action === 'rollback' ? null : await store.read(await store.find(needed(operand, 'ID')))
-  if (model === null && operand !== undefined) {
+    action === 'rollback' || !isNamed
+      ? null
+      : await store.read(await store.find(needed(operand, 'ID')))
+  if (action === 'rollback' && operand !== undefined) {
     throw new ServiceError(
       'USAGE',
       'models rollback: takes no model, it goes back to the one before',
     )
   }
   const nodeClass = args.text('class') ?? model?.card.nodeClass
-  if (nodeClass === undefined) throw new ServiceError('USAGE', 'models rollback: give --class NAME')
+  const { action: word } = asked
+  if (args.flag('canary') && word !== 'promote') {
+    throw new ServiceError('USAGE', `models ${word}: --canary goes with promote`)
+  }
+  if (nodeClass === undefined) throw new ServiceError('USAGE', `models ${word}: give --class NAME`)
   if (model !== null && model.card.nodeClass !== nodeClass) {
     throw new ServiceError(
       'MODEL_MISMATCH',
@@ -162,7 +202,7 @@ async function sendControl(asked: Asked, action: ModelControl['action']): Promis
     nodeClass,
     model: model?.id ?? null,
     by: args.text('by') ?? 'command line',
-    reason: args.text('reason') ?? `foreshock models ${action}`,
+    reason: args.text('reason') ?? `foreshock models ${word}`,
   }
   const url = args.text('url')
   if (url === undefined) await produce(asked, control)
@@ -170,7 +210,7 @@ async function sendControl(asked: Asked, action: ModelControl['action']): Promis
   if (args.flag('json')) printJson(io, control)
   else
     io.stdout(
-      `${action} ${model?.card.version ?? ''} for class ${nodeClass}: sent; the journal says what came of it\n`,
+      `${word} ${model?.card.version ?? ''} for class ${nodeClass}: sent; the journal says what came of it\n`,
     )
   return 0
 }
@@ -188,18 +228,26 @@ async function produce({ config, io }: Asked, control: ModelControl): Promise<vo
 }
 
 async function post(url: string, control: ModelControl): Promise<void> {
-  const address = `${url.replace(/\/$/, '')}/v1/controls`
+  await ask(`${url.replace(/\/$/, '')}/v1/controls`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(control),
+  })
+}
+
+async function classesOf(url: string): Promise<readonly ClassModels[]> {
+  const response = await ask(`${url.replace(/\/$/, '')}/v1/models`, {})
+  return ((await response.json()) as { classes: readonly ClassModels[] }).classes
+}
+
+async function ask(address: string, request: RequestInit): Promise<Response> {
   let response: Response
   try {
-    response = await fetch(address, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(control),
-    })
+    response = await fetch(address, request)
   } catch (cause) {
     throw new ServiceError('BUS_UNREACHABLE', `${address}: no answer; check --url`, { cause })
   }
-  if (response.ok) return
+  if (response.ok) return response
   const text = await response.text()
   throw new ServiceError('INPUT_INVALID', `${address}: answers ${response.status}: ${text}`)
 }

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { recordedManifest, type RecordedRange } from '../../training/recorded.ts'
+import { recordedManifest } from '../../training/recorded.ts'
 import { loadNodeClasses, nodeClassNamed } from '../config/node-classes.ts'
 import type { NodeClass } from '../core/node.ts'
 import { ServiceError } from '../core/errors.ts'
@@ -45,13 +45,14 @@ export async function trainingSource(
   const base = historyManifest(args)
   const classes = loadNodeClasses(args.text('node-classes') ?? packagedNodeClasses())
   const nodeClass = nodeClassNamed(classes, base.nodeClass)
-  const range: RecordedRange = { fromMs: momentOf(args, 'from'), toMs: momentOf(args, 'to') }
+  const { movedWeight } = loadedConfig(args, io).promotion
+  const rules = { fromMs: momentOf(args, 'from'), toMs: momentOf(args, 'to'), movedWeight }
   const dataDir = recorded ?? (await recordTopics(args, io, classes))
   const release = async () => {
     if (fromKafka) await rm(dataDir, { recursive: true, force: true })
   }
   try {
-    const manifest = recordedManifest(base, nodeClass, await listDays(dataDir), range)
+    const manifest = recordedManifest(base, nodeClass, await listDays(dataDir), rules)
     return { manifest, nodeClass, dataDir, module: await loadKernel(), release }
   } catch (error) {
     await release()

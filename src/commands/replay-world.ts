@@ -15,7 +15,7 @@ import { toText } from '../core/bytes.ts'
 import type { ActionStart, ActionState, ExecutorHooks } from '../core/executor.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import { DEFAULT_POOL } from '../core/ids.ts'
-import type { Capacity, NodeClass, NodeEvent } from '../core/node.ts'
+import { type Capacity, isIntervention, type NodeClass, type NodeEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { MONTH_MS } from '../core/time.ts'
 import { topicName, type InputTopic, type Topology } from '../core/topics.ts'
@@ -74,7 +74,11 @@ export async function readReplayData(
       values.push(Float64Array.from(rows.columns, (column) => column[row]))
     }
   }
-  return { events: history.events.filter(({ node }) => wanted(node)), nodes, atMs, values }
+  // What was done to nodes then is not done to them here.
+  const events = history.events.filter(
+    (event): event is NodeEvent => wanted(event.node) && !isIntervention(event),
+  )
+  return { events, nodes, atMs, values }
 }
 
 export class ReplayWorld implements World {

@@ -99,8 +99,10 @@ async function watch(
         if (models?.nodeClass === nodeClass) seen = models
       }
       const idleMs = bus.nowMs() - (lastAtMs ?? startedAtMs)
-      const isFree = seen?.trial !== 'challenge' && (lastAtMs === null || idleMs >= GAP_MS)
-      const isDrifted = seen?.drift?.drifted === true
+      const isTried = seen?.trial === 'challenge' || seen?.trial === 'canary'
+      const isFree = !isTried && (lastAtMs === null || idleMs >= GAP_MS)
+      // People who overrule a model say that it no longer fits, as drift does.
+      const isDrifted = seen?.drift?.drifted === true || seen?.overruled === true
       if (!(isFree && isDrifted) && idleMs < everyMs) continue
       lastAtMs = bus.nowMs()
       await retrain(isDrifted ? 'drift' : 'schedule')

@@ -6,6 +6,7 @@ import {
   type DriftRules,
   type PromotionRules,
 } from '../core/model-life.ts'
+import { ID_BYTES_MAX, type PoolId } from '../core/ids.ts'
 import { duration } from './toml.ts'
 
 const ratio = z.number().min(0).max(1)
@@ -18,13 +19,32 @@ export const ModelStoreTable = z.strictObject({
   wait: duration.prefault('60s'),
 })
 
-export const PromotionTable = z.strictObject({
-  automatic: z.boolean().default(DEFAULT_PROMOTION.automatic),
-  failures_min: z.int().min(1).max(10_000).default(DEFAULT_PROMOTION.failuresMin),
-  margin: ratio.default(DEFAULT_PROMOTION.margin),
-  alert_budget: z.number().gt(0).default(DEFAULT_PROMOTION.falseAlarmsPer1000NodeMonths),
-  trial_max: duration.prefault('30d'),
-})
+const CANARY_POOLS_MAX = 64
+const poolId = z.string().min(1).max(ID_BYTES_MAX)
+
+export const PromotionTable = z
+  .strictObject({
+    automatic: z.boolean().default(DEFAULT_PROMOTION.automatic),
+    failures_min: z.int().min(1).max(10_000).default(DEFAULT_PROMOTION.failuresMin),
+    margin: ratio.default(DEFAULT_PROMOTION.margin),
+    alert_budget: z.number().gt(0).default(DEFAULT_PROMOTION.falseAlarmsPer1000NodeMonths),
+    trial_max: duration.prefault('30d'),
+    canary_pools: z.array(poolId).max(CANARY_POOLS_MAX).default([]),
+    canary_time: duration.prefault('24h'),
+    moved_labels: z.enum(['exclude', 'down-weight']).default('exclude'),
+    moved_labels_weight: z.number().gt(0).max(1).default(0.25),
+    override_max: ratio.default(DEFAULT_PROMOTION.overrideMax),
+    override_proposals_min: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(DEFAULT_PROMOTION.overrideProposalsMin),
+    canary_failures_min: z.int().min(1).max(10_000).default(DEFAULT_PROMOTION.canaryFailuresMin),
+  })
+  .refine(({ canary_time: time, trial_max: most }) => time <= most, {
+    message: 'longer than promotion.trial_max: give less, or raise that',
+    path: ['canary_time'],
+  })
 
 export const DriftTable = z.strictObject({
   window: duration.prefault('24h'),
@@ -47,6 +67,12 @@ export function toPromotion(table: z.output<typeof PromotionTable>): PromotionRu
     margin: table.margin,
     falseAlarmsPer1000NodeMonths: table.alert_budget,
     trialMaxMs: table.trial_max,
+    canaryPools: [...new Set(table.canary_pools)].map((pool) => pool as PoolId),
+    canaryMs: table.canary_time,
+    canaryFailuresMin: table.canary_failures_min,
+    overrideMax: table.override_max,
+    overrideProposalsMin: table.override_proposals_min,
+    movedWeight: table.moved_labels === 'exclude' ? 0 : table.moved_labels_weight,
   }
 }
 

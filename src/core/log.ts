@@ -10,6 +10,7 @@ export type NodeLogKind =
   | 'node-event'
   | 'cohort-table'
   | 'model'
+  | 'intervention'
   | 'watermark'
   | 'tick'
   | 'claim'
@@ -29,6 +30,7 @@ export type PoolLogKind =
   | 'shard-page'
   | 'model-outcomes'
   | 'model-refused'
+  | 'model-proposal'
   | 'tick'
   | 'claim'
 

@@ -1,5 +1,5 @@
 /** When a model takes another one's place, and when its world has changed. */
-import type { ModelId } from './ids.ts'
+import type { ModelId, PoolId } from './ids.ts'
 
 /** How a challenger is compared with the champion. */
 export interface PromotionRules {
@@ -13,6 +13,18 @@ export interface PromotionRules {
   readonly falseAlarmsPer1000NodeMonths: number
   /** A challenger that has not won by then is refused. */
   readonly trialMaxMs: number
+  /** Where one that has won serves first; none: it goes to the whole fleet at once. At most 64. */
+  readonly canaryPools: readonly PoolId[]
+  /** It serves there for so long before it goes to the fleet. */
+  readonly canaryMs: number
+  /** Confirmed failures of the canary pools that it is judged by. */
+  readonly canaryFailuresMin: number
+  /** What rows of nodes whose work was moved in time count where no failure came, 0..1; 0: nothing. */
+  readonly movedWeight: number
+  /** Share of what a model asked for that people may overrule before it is demoted, 0..1. */
+  readonly overrideMax: number
+  /** Things that it must have asked for first. */
+  readonly overrideProposalsMin: number
 }
 
 /** When a distribution counts as another one than that of training. */
@@ -31,6 +43,12 @@ export const DEFAULT_PROMOTION: PromotionRules = {
   margin: 0.05,
   falseAlarmsPer1000NodeMonths: 5,
   trialMaxMs: 30 * 86_400_000,
+  canaryPools: [],
+  canaryMs: 86_400_000,
+  canaryFailuresMin: 5,
+  movedWeight: 0,
+  overrideMax: 0.5,
+  overrideProposalsMin: 20,
 }
 
 export const DEFAULT_DRIFT: DriftRules = {
@@ -47,8 +65,10 @@ export interface ModelAssignment {
   readonly nodeClass: string
   /** Null: the one that the configuration names. */
   readonly champion: ModelId | null
-  /** Scored beside it and never acted upon. */
+  /** Scored beside it, and acted upon in the canary pools alone. */
   readonly challenger: ModelId | null
+  /** The challenger serves the nodes of these pools, the champion all others; left out: of none. */
+  readonly canaryPools?: readonly PoolId[]
   /** Counts the assignments of the class; outcomes say under which they were seen. */
   readonly trial: number
 }
@@ -60,6 +80,22 @@ export interface ModelRefusal {
   readonly trial: number
   readonly model: ModelId
   readonly reason: string
+}
+
+/** Pool-log record `model-proposal`, in `MODEL_POOL_PARTITION`: a prediction asked for something, or was overruled. */
+export interface ProposalRecord {
+  readonly nodeClass: string
+  readonly pool: PoolId
+  /** When it was asked for: what an earlier model asked for counts no longer. */
+  readonly proposedAtMs: number
+  /** False: it was asked for; true: people overruled it later. */
+  readonly overridden: boolean
+}
+
+/** What a model asked for, and how much of it people rejected or vetoed. */
+export interface ProposalCounts {
+  readonly proposalCount: number
+  readonly overriddenCount: number
 }
 
 /** Scores of one model at rows after which nothing happened, by bin: see `scoreBin`. */
@@ -82,9 +118,11 @@ export interface OutcomeCounts {
   readonly failures: readonly ScoredFailure[]
   /** Failures of nodes without a scored row in the horizon before. */
   readonly unscoredFailureCount: number
-  /** Rows whose outcome is known, and the sum of their squared errors. */
+  /** Rows whose outcome is known, by their weight, and the sum of their squared errors. */
   readonly rowCount: number
   readonly squaredErrors: { readonly champion: number; readonly challenger: number }
+  /** Rows that came to nothing while work was moved off their node; left out: none. */
+  readonly movedRowCount?: number
 }
 
 /** Rows by bin, and the shares that training had there; both with the missing ones last. */
@@ -146,6 +184,9 @@ export interface DriftFinding {
   readonly stability: number
 }
 
+export const TRIAL_KINDS = ['challenge', 'canary', 'probation'] as const
+export type TrialKind = (typeof TRIAL_KINDS)[number]
+
 /** Body of a record in the compacted topic `models`, by node class. */
 export interface ClassModels {
   readonly nodeClass: string
@@ -154,15 +195,26 @@ export interface ClassModels {
   /** What a rollback goes back to. */
   readonly previous: ModelId | null
   readonly challenger: ModelId | null
-  /** `probation`: the one before goes on beside the one that took its place. */
-  readonly trial: 'challenge' | 'probation' | null
+  /**
+   * `canary`: the challenger serves `canaryPools`, and the figures are of these alone.
+   * `probation`: the one before goes on beside the one that took its place.
+   */
+  readonly trial: TrialKind | null
+  readonly canaryPools: readonly PoolId[]
   readonly sinceMs: number
   readonly failureCount: number
   readonly exposureMs: number
+  /** Rows of nodes whose work was moved in time: they count `movedWeight` in the figures. */
+  readonly movedRowCount: number
+  readonly movedWeight: number
   readonly figures: {
     readonly champion: ModelFigures | null
     readonly challenger: ModelFigures | null
   }
+  /** Since `sinceMs`. */
+  readonly proposals: { readonly champion: ProposalCounts; readonly challenger: ProposalCounts }
+  /** People overrule the champion more often than `promotion.override_max`. */
+  readonly overruled: boolean
   /** Median over the failures foreseen at the acting point. */
   readonly leadTimeMs: number | null
   readonly drift: {

@@ -113,6 +113,14 @@ export interface ExportCheck {
   readonly denseForm: number | null
 }
 
+/** Rows that came to nothing while work was moved off their node: whether it would have failed is unknown. */
+export interface MovedLabels {
+  readonly rowCount: number
+  readonly nodeCount: number
+  /** What each weighed where it was learned from, 0..1; 0: it was left out. Nothing was judged by them. */
+  readonly weight: number
+}
+
 export interface ModelCard {
   readonly name: string
   readonly version: string
@@ -145,6 +153,8 @@ export interface ModelCard {
   readonly kinds?: Readonly<Record<string, KindQuality>>
   readonly parts?: readonly CardPart[]
   readonly figures?: { readonly validation: Figures; readonly test: Figures }
+  /** Absent where training saw no node that was moved. */
+  readonly movedLabels?: MovedLabels
   /** Absent where it was not measured. */
   readonly ablation?: readonly Ablation[]
   readonly notes: readonly string[]

@@ -128,6 +128,25 @@ export interface MaintenanceEvent {
   readonly untilMs: number
 }
 
+/** Work was moved off the node for a predicted failure. */
+export interface MovedEvent {
+  readonly kind: 'moved'
+  readonly node: NodeId
+  readonly atMs: number
+}
+/** The node was let back to work. */
+export interface ReturnedEvent {
+  readonly kind: 'returned'
+  readonly node: NodeId
+  readonly atMs: number
+}
+
+/**
+ * Node-log record `intervention`. What rows in between foresaw, and those of a horizon before, is unknown
+ * unless the failure came.
+ */
+export type Intervention = MovedEvent | ReturnedEvent
+
 export type NodeEvent =
   | JoinEvent
   | LeaveEvent
@@ -136,3 +155,7 @@ export type NodeEvent =
   | HeartbeatEvent
   | ErrorEvent
   | MaintenanceEvent
+
+export function isIntervention(event: NodeEvent | Intervention): event is Intervention {
+  return event.kind === 'moved' || event.kind === 'returned'
+}

@@ -113,14 +113,30 @@ export interface ApprovalControl {
 
 /**
  * Which model serves a class of nodes: `activate` puts one in its place, `challenge` has one scored
- * beside it and compared, `rollback` takes the one before (`model` is null then).
+ * beside it and compared, `canary` has one serve the canary pools first, `promote` puts the challenger in
+ * place, `rollback` takes the one before. `model` is null in a rollback; for `canary` and `promote` null is
+ * the challenger.
  */
 export interface ModelControl {
   readonly kind: 'model'
   readonly pool: null
-  readonly action: 'activate' | 'challenge' | 'rollback'
+  readonly action: ModelAction
   readonly nodeClass: string
   readonly model: ModelId | null
   readonly by: string
   readonly reason: string
+}
+
+export const MODEL_ACTIONS = ['activate', 'challenge', 'canary', 'promote', 'rollback'] as const
+type ModelAction = (typeof MODEL_ACTIONS)[number]
+
+/** Why such a control cannot be; null where it can. */
+export function modelControlProblem(control: {
+  readonly action: ModelAction
+  readonly model: string | null
+}): string | null {
+  const { action, model } = control
+  const isFit =
+    action === 'canary' || action === 'promote' || (action === 'rollback') === (model === null)
+  return isFit ? null : 'activate and challenge name a model, rollback names none'
 }

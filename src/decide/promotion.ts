@@ -34,12 +34,15 @@ export class OutcomeSum {
   readonly squaredErrors = { champion: 0, challenger: 0 }
   exposureMs = 0
   rowCount = 0
+  movedRowCount = 0
   /** All that were scored, also those forgotten. */
   failureCount = 0
 
-  add({ exposureMs, quiet, failures, rowCount, squaredErrors }: OutcomeCounts): void {
+  add(counts: OutcomeCounts): void {
+    const { exposureMs, quiet, failures, rowCount, squaredErrors, movedRowCount = 0 } = counts
     this.exposureMs += exposureMs
     this.rowCount += rowCount
+    this.movedRowCount += movedRowCount
     this.failureCount += failures.length
     for (const model of ['champion', 'challenger'] as const) {
       for (const [bin, count] of Object.entries(quiet[model]))

@@ -11,7 +11,7 @@ import type { Output } from '../core/bus.ts'
 import { MATCHED, silenceProblem } from '../core/alert.ts'
 import { windowProblem } from '../core/maintenance.ts'
 import { LISTING_FILE } from '../core/model.ts'
-import type { Control } from '../core/policy.ts'
+import { type Control, MODEL_ACTIONS, modelControlProblem } from '../core/policy.ts'
 import { topicName } from '../core/topics.ts'
 import type { Topology } from '../core/topics.ts'
 import { readBody } from './body.ts'
@@ -47,7 +47,7 @@ const ControlBody = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('model'),
-    action: z.enum(['activate', 'challenge', 'rollback']),
+    action: z.enum(MODEL_ACTIONS),
     nodeClass: text,
     model: z
       .string()
@@ -122,10 +122,9 @@ export function controlRoutes({ topology, produce, models }: ControlPorts): Hono
 /** Watchers wait for a model that the log names: one that nobody has would stop them all. */
 async function requireModel(control: Control, models: StoredModels): Promise<void> {
   if (control.kind !== 'model') return
-  const { action, model } = control
-  if ((action === 'rollback') !== (model === null)) {
-    throw badRequest('model: activate and challenge name one, rollback names none')
-  }
+  const problem = modelControlProblem(control)
+  if (problem !== null) throw badRequest(`model: ${problem}`)
+  const { model } = control
   if (model === null || (await models.file(model, LISTING_FILE)) !== null) return
   throw badRequest(`model: ${model} is not in the store of this console; foreshock models add it`)
 }

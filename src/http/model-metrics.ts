@@ -1,14 +1,19 @@
 /** Models in Prometheus: who serves, how well, and whether what they see has drifted. */
 import type { Gauge, Registry } from 'prom-client'
-import type { ClassModels, ModelFigures } from '../core/model-life.ts'
+import { type ClassModels, type ModelFigures, TRIAL_KINDS } from '../core/model-life.ts'
 import { gaugeOf } from './instruments.ts'
 
 export class ModelMetrics {
   readonly #info
+  readonly #trial
+  readonly #canaryPools
   readonly #recall
   readonly #brier
   readonly #falseAlarms
   readonly #failures
+  readonly #movedRows
+  readonly #proposals
+  readonly #overrides
   readonly #leadTime
   readonly #driftScore
   readonly #driftShare
@@ -20,6 +25,12 @@ export class ModelMetrics {
     const gauge = <Label extends string>(name: string, help: string, ...labels: Label[]) =>
       gaugeOf(registry, `foreshock_model_${name}`, help, ...labels)
     this.#info = gauge('info', 'Models in use: always 1', 'class', 'role', 'model')
+    this.#trial = gauge('trial', '1 for the trial that is on', 'class', 'kind')
+    this.#canaryPools = gauge(
+      'canary_pools',
+      'Pools that the challenger serves before the fleet',
+      'class',
+    )
     this.#recall = gauge(
       'recall_ratio',
       'Share of confirmed failures over the threshold of the alert budget',
@@ -36,6 +47,23 @@ export class ModelMetrics {
     this.#failures = gauge(
       'confirmed_failures',
       'Confirmed failures that the figures rest on',
+      'class',
+    )
+    this.#proposals = gauge(
+      'proposals',
+      'Incidents in which a prediction asked for something, since the newest assignment',
+      'class',
+      'role',
+    )
+    this.#overrides = gauge(
+      'override_ratio',
+      'Share of the proposals that people rejected or vetoed',
+      'class',
+      'role',
+    )
+    this.#movedRows = gauge(
+      'moved_rows',
+      'Rows of nodes whose work was moved in time: whether they would have failed is unknown',
       'class',
     )
     this.#leadTime = gauge(
@@ -59,9 +87,15 @@ export class ModelMetrics {
   take(models: ClassModels): void {
     const { nodeClass, figures, drift } = models
     this.#showInfo(models)
+    for (const kind of TRIAL_KINDS) {
+      this.#trial.set({ class: nodeClass, kind }, models.trial === kind ? 1 : 0)
+    }
+    this.#canaryPools.set({ class: nodeClass }, models.canaryPools.length)
     this.#showFigures(nodeClass, 'champion', figures.champion)
     this.#showFigures(nodeClass, 'challenger', figures.challenger)
     this.#failures.set({ class: nodeClass }, models.failureCount)
+    this.#showProposals(models)
+    this.#movedRows.set({ class: nodeClass }, models.movedRowCount)
     if (models.leadTimeMs !== null) {
       this.#leadTime.set({ class: nodeClass }, models.leadTimeMs / 1_000)
     }
@@ -69,6 +103,15 @@ export class ModelMetrics {
     this.#driftScore.set({ class: nodeClass }, drift.score)
     this.#driftShare.set({ class: nodeClass }, drift.featureShare)
     this.#drifted.set({ class: nodeClass }, drift.drifted ? 1 : 0)
+  }
+
+  #showProposals({ nodeClass, proposals }: ClassModels): void {
+    for (const [role, { proposalCount, overriddenCount }] of Object.entries(proposals)) {
+      const labels = { class: nodeClass, role }
+      this.#proposals.set(labels, proposalCount)
+      if (proposalCount === 0) this.#overrides.remove(labels)
+      else this.#overrides.set(labels, overriddenCount / proposalCount)
+    }
   }
 
   #showInfo({ nodeClass, champion, challenger }: ClassModels): void {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { IncidentId, ModelId } from '../core/ids.ts'
 import { MATCHED, silenceProblem } from '../core/alert.ts'
 import { windowProblem } from '../core/maintenance.ts'
-import type { Control } from '../core/policy.ts'
+import { type Control, MODEL_ACTIONS, modelControlProblem } from '../core/policy.ts'
 import { checkedBody, parseObject } from './body.ts'
 import type { Field } from './field.ts'
 import { quoted, refuse, typeName } from './refusal.ts'
@@ -38,7 +38,7 @@ const BODIES = {
   model: z
     .object({
       kind: z.literal('model'),
-      action: z.enum(['activate', 'challenge', 'rollback']),
+      action: z.enum(MODEL_ACTIONS),
       nodeClass: z.string().min(1).max(64),
       model: z
         .string()
@@ -49,9 +49,9 @@ const BODIES = {
       ...common,
       pool: z.null().default(null),
     })
-    .refine(({ action, model }) => (action === 'rollback') === (model === null), {
-      message: 'activate and challenge name a model, rollback names none',
-      path: ['model'],
+    .superRefine((said, context) => {
+      const message = modelControlProblem(said)
+      if (message !== null) context.addIssue({ code: 'custom', path: ['model'], message })
     }),
   maintenance: z
     .object({

@@ -4,13 +4,7 @@
  * It turns the feature rows and the liveness of one node table into outputs. What was last said of
  * a node is part of the state, so a rebuilt watcher repeats nothing.
  */
-import type {
-  Assessment,
-  AssessmentRecord,
-  Liveness,
-  ModelRef,
-  NodeAnomaly,
-} from '../core/assessment.ts'
+import type { Assessment, AssessmentRecord, Liveness, NodeAnomaly } from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
 import { cloudEventHeaders, timeOf } from '../core/cloudevent.ts'
 import type { PoolId } from '../core/ids.ts'
@@ -19,17 +13,20 @@ import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
-import { Explainer } from '../predict/explainer.ts'
-import type { LoadedModel } from '../predict/model-library.ts'
-import { explanationOf, type Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
 import { predictionOutput } from './prediction-event.ts'
-import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
-import { DETAILED_NODES_MAX, ReportRule, type Scored } from './report-rule.ts'
+import { type PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
+import { DETAILED_NODES_MAX, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
+import {
+  type Canary,
+  type ScoringModel,
+  type ServableModel,
+  ServedModels,
+} from './served-models.ts'
 import { Signals } from './signals.ts'
 import { Suspects } from './suspects.ts'
 
@@ -46,9 +43,6 @@ export interface Telling {
   explainedCount: number
 }
 
-/** A model, and how the rows that it learned from lay. */
-export type ScoringModel = Pick<LoadedModel, 'predictor' | 'reference'>
-
 export interface ClassReportOptions {
   readonly partition: number
   readonly topology: Topology
@@ -56,7 +50,7 @@ export interface ClassReportOptions {
   readonly source: string
   readonly nodeClass: NodeClass
   readonly table: NodeTable
-  readonly model: ScoringModel | null
+  readonly model: ServableModel | null
   readonly judge: ClassJudge
   /** All that pools may have: what they act on is told of. */
   readonly policies: readonly Policy[]
@@ -64,11 +58,7 @@ export interface ClassReportOptions {
 
 export class ClassReport {
   readonly #options: ClassReportOptions
-  #predictor: Predictor | null = null
-  #explainer: Explainer | null = null
-  #model: ModelRef | null = null
-  #rule: ReportRule | null = null
-  #batch: PredictionBatch | null = null
+  #served: ServedModels | null = null
   readonly #anomalies: AnomalyWatch
   /** Node index → an anomaly that began in the buffer that is being told of. */
   readonly #begun = new Map<number, NodeAnomaly>()
@@ -86,23 +76,17 @@ export class ClassReport {
     this.#anomalies = new AnomalyWatch(options.nodeClass)
     this.#suspects = new Suspects(options.policies)
     this.#signals = new Signals(options.nodeClass, options.table.featureNames, options.policies)
-    this.serve(options.model)
+    this.serve(options.model, null)
   }
 
-  /** Another model from here on; nothing of the one before may wait. Every node is told of anew. */
-  serve(serving: ScoringModel | null): void {
-    const { nodeClass, policies } = this.#options
-    const predictor = serving?.predictor ?? null
-    const model = modelRef(predictor)
-    this.#predictor = predictor
-    this.#explainer = serving && new Explainer(serving.predictor, serving.reference)
-    this.#model = model
-    this.#rule = model && new ReportRule(model, policies, nodeClass.predictionIntervalMs)
-    this.#batch = model && new PredictionBatch(nodeClass.name, model)
+  /** These models from here on; nothing of others may wait. Where they are others, every node is told of anew. */
+  serve(champion: ServableModel | null, canary: Canary | null): void {
+    if (this.#served?.isSame(champion, canary) === true) return
+    this.#served = champion && new ServedModels(this.#options, champion, canary)
   }
 
   get predicts(): boolean {
-    return this.#predictor !== null
+    return this.#served !== null
   }
 
   get predictionCount(): number {
@@ -115,25 +99,30 @@ export class ClassReport {
 
   /** The index of a node that has ended may serve another one from now on. */
   forget(index: number): void {
-    this.#rule?.forget(index)
+    this.#served?.forget(index)
     this.#anomalies.forget(index)
     this.#signals.forget(index)
     this.#suspects.forget(index)
   }
 
+  /** The node is another pool's from now on. */
+  changePool(index: number): void {
+    this.#served?.changePool(index)
+  }
+
   /** Scores the feature rows that wait in the table's buffer, and empties it. */
   async score(telling: Telling): Promise<void> {
     const { table, judge } = this.#options
-    const predictor = this.#predictor
+    const served = this.#served
     const rows = table.rows()
     if (rows.count === 0) return
-    if (predictor === null) {
+    if (served === null) {
       this.#sendGridLiveness(telling, rows)
     } else {
-      const { probability } = await predictor.predict(rows.matrix, rows.count)
+      const scored = await served.score(rows)
       this.#predictionCount += rows.count
-      await this.#report(telling, rows, probability)
-      await judge.take(telling, rows, probability)
+      await this.#report(telling, served, rows, scored.served)
+      await judge.take(telling, rows, scored)
     }
     table.clearRows()
   }
@@ -177,9 +166,13 @@ export class ClassReport {
   }
 
   /** What gathered for `predictions.batches` since the last tick. */
-  sendBatch({ outputs, nowMs }: Telling): void {
-    const batch = this.#batch
-    if (batch === null || batch.count === 0) return
+  sendBatch(telling: Telling): void {
+    for (const { batch } of this.#served?.all ?? []) {
+      if (batch.count > 0) this.#sendRows(telling, batch)
+    }
+  }
+
+  #sendRows({ outputs, nowMs }: Telling, batch: PredictionBatch): void {
     const { topology, source, partition, nodeClass } = this.#options
     outputs.push({
       topic: topicName(topology, 'predictions.batches'),
@@ -212,28 +205,34 @@ export class ClassReport {
     this.#sendAssessments(telling, told)
   }
 
-  async #report(telling: Telling, rows: FeatureRows, probability: Float32Array): Promise<void> {
-    this.#gather(telling, rows, probability)
+  async #report(
+    telling: Telling,
+    models: ServedModels,
+    rows: FeatureRows,
+    probability: Float32Array,
+  ): Promise<void> {
+    this.#gather(telling, models, rows, probability)
     this.#noteLastRows(rows)
     const nodeCount = this.#options.table.nodeCount
     const isDetailed = nodeCount <= DETAILED_NODES_MAX
     const assessments: Assessment[] = []
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
+      const model = models.ofNode(index)
       const grid = rows.trigger[row] === 0
       const p = probability[row]
       // A large fleet has always many nodes at some limit: they are told of in their turn.
       const notable = isDetailed && this.#isNotable(rows, row)
       // A million nodes are first seen within seconds: detectors hear of each in its next turn.
-      const isRead = isDetailed || this.#rule!.sent(index) !== undefined
+      const isRead = isDetailed || model.rule.sent(index) !== undefined
       const scored = { index, probability: p, atMs: rows.atMs[row], grid }
-      const worth = this.#rule!.take(scored, nodeCount)
+      const worth = model.rule.take(scored, nodeCount)
       const anomaly = this.#anomalyOf(rows, row)
       if (worth === 'nothing' && !notable && !isBeginning(anomaly)) continue
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
-      const top = isNewest ? await this.#explain(telling, rows, row, scored, nodeCount) : []
-      if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
+      const top = isNewest ? await this.#explain(telling, model, rows, row, scored) : []
+      if (worth === 'prediction') this.#sendPrediction(telling, model, rows, row, p, top)
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
       const told = { ...assessed, probability: p, top }
@@ -248,11 +247,21 @@ export class ClassReport {
     return this.#signals.notable(rows, row, index, this.#options.table.healthOf(index))
   }
 
-  #gather(telling: Telling, rows: FeatureRows, probability: Float32Array): void {
-    const batch = this.#batch!
-    for (let row = 0; row < rows.count;) {
-      row = batch.add(this.#options.table, rows, probability, row)
-      if (batch.count === PREDICTIONS_PER_BATCH_MAX) this.sendBatch(telling)
+  #gather(
+    telling: Telling,
+    models: ServedModels,
+    rows: FeatureRows,
+    probability: Float32Array,
+  ): void {
+    const { all } = models
+    for (const model of all) {
+      const { batch } = model
+      const takes =
+        all.length === 1 ? null : (row: number) => models.ofNode(rows.node[row]) === model
+      for (let row = 0; row < rows.count;) {
+        row = batch.add(this.#options.table, rows, probability, row, takes)
+        if (batch.count === PREDICTIONS_PER_BATCH_MAX) this.#sendRows(telling, batch)
+      }
     }
   }
 
@@ -282,35 +291,37 @@ export class ClassReport {
 
   async #explain(
     telling: Telling,
+    { explainer, rule }: ScoringModel,
     rows: FeatureRows,
     row: number,
     scored: Scored,
-    nodeCount: number,
   ): Promise<Assessment['top']> {
+    const { nodeCount, featureNames } = this.#options.table
     if (telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
-    if (!this.#rule!.explains(scored, nodeCount)) return []
+    if (!rule.explains(scored, nodeCount)) return []
     telling.explainedCount++
-    const width = this.#options.table.featureNames.length
+    const width = featureNames.length
     const features = rows.matrix.subarray(row * width, (row + 1) * width)
-    return this.#explainer!.contributions(features)
+    return explainer.contributions(features)
   }
 
   #sendPrediction(
     telling: Telling,
+    { predictor, ref }: ScoringModel,
     rows: FeatureRows,
     row: number,
     probability: number,
     top: Assessment['top'],
   ): void {
-    const spread = this.#predictor?.card.calibrationSpread ?? null
-    const said = { model: this.#model!, spread, probability, top }
+    const spread = predictor.card.calibrationSpread ?? null
+    const said = { model: ref, spread, probability, top }
     telling.outputs.push(predictionOutput(this.#options, rows, row, said))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {
     const { table, nodeClass } = this.#options
     const health = table.healthOf(index)
-    const probability = this.#rule?.sent(index)
+    const probability = this.#served?.ofNode(index).rule.sent(index)
     return {
       node: table.idOf(index),
       pool: table.poolOf(index),
@@ -347,7 +358,7 @@ export class ClassReport {
       const body: AssessmentRecord = {
         source: this.#options.partition,
         atMs: telling.nowMs,
-        model: this.#model,
+        model: this.#served?.ofPool(pool).ref ?? null,
         late: telling.late,
         rows: list,
       }
@@ -358,9 +369,10 @@ export class ClassReport {
   }
 
   /** What a coordinator may act on. */
-  #isUrgent({ trigger, probability }: Assessment): boolean {
+  #isUrgent({ trigger, probability, pool }: Assessment): boolean {
     if (trigger === 'liveness') return true
-    return this.#rule !== null && probability !== null && this.#rule.mayAct(probability)
+    if (this.#served === null || probability === null) return false
+    return this.#served.ofPool(pool).rule.mayAct(probability)
   }
 }
 
@@ -381,23 +393,5 @@ export function poolLog(
   return {
     topic: topicName(topology, 'pool-log'),
     partition: partitionOf(pool, topology.poolPartitions),
-  }
-}
-
-/** What is said of a model wherever it is named. */
-export function modelRef(predictor: Predictor | null): ModelRef | null {
-  if (predictor === null) return null
-  const { card } = predictor
-  return {
-    version: card.version,
-    featureHash: card.featureHash,
-    horizonMs: card.horizonMs,
-    // Another one from when a GPU is lost.
-    get provider() {
-      return predictor.provider
-    },
-    explanation: explanationOf(predictor),
-    actingPoint: card.actingPoint,
-    alertBudgets: card.alertBudgets,
   }
 }

@@ -1,11 +1,12 @@
 /** Commands from the moment they are sent until they are over: results, expiry, withdrawal. */
 import type { Command, CommandAction, Result } from '../core/command.ts'
-import { assert } from '../core/errors.ts'
+import { assert, never } from '../core/errors.ts'
 import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { laneOf } from '../decide/admission.ts'
 import { nextStepState, preconditionOf, type Step, type StepEvent } from '../recover/plan.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { ProposalDesk } from './coordinator-proposals.ts'
 import {
   type CoordinatorState,
   FINISHED_COMMANDS_MAX,
@@ -25,11 +26,18 @@ export class CommandDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolState) => Policy
+  readonly #proposals: ProposalDesk
   #unknownResultCount = 0
 
-  constructor(state: CoordinatorState, outbox: Outbox, policyFor: (pool: PoolState) => Policy) {
+  constructor(
+    state: CoordinatorState,
+    outbox: Outbox,
+    proposals: ProposalDesk,
+    policyFor: (pool: PoolState) => Policy,
+  ) {
     this.#state = state
     this.#outbox = outbox
+    this.#proposals = proposals
     this.#policyFor = policyFor
   }
 
@@ -53,7 +61,9 @@ export class CommandDesk {
     if (command.workload !== null && target !== null) {
       this.#state.ledger.reserve(command.workload, target)
     }
-    if (laneOf(step.action) === 'preemptive') this.#noteActed(incident, command.dryRun)
+    if (laneOf(step.action) !== 'preemptive') return
+    this.#noteActed(incident, command.dryRun)
+    if (!command.dryRun) this.#proposals.propose(incident)
   }
 
   #noteActed({ id, node }: Incident, dryRun: boolean): void {
@@ -162,10 +172,36 @@ export class CommandDesk {
     this.#end(pool, flight)
     const { action, workload } = flight.command
     const done = event === 'verified' || event === 'succeeded'
-    if (done) this.#noteCordon(pool, flight)
+    if (done) {
+      this.#noteMoved(flight)
+      this.#noteCordon(pool, flight)
+    }
     // After a move the room stays reserved until the placement says where the workload is.
     if (!done && workload !== null) this.#state.ledger.unreserve(workload)
     if (action !== 'cancel') this.#state.touch(flight.incident.node)
+  }
+
+  /** What keeps a predicted failure from work keeps its label from being known. */
+  #noteMoved({ command, incident }: Flight): void {
+    const { id, cordonedBy } = incident.node
+    switch (command.action) {
+      case 'cordon':
+        return this.#outbox.intervention('moved', id)
+      case 'uncordon':
+        return this.#outbox.intervention('returned', id)
+      case 'migrate':
+      case 'restart':
+        // Off and on again at once, unless the node is kept from work already.
+        if (cordonedBy !== null) return
+        this.#outbox.intervention('moved', id)
+        return this.#outbox.intervention('returned', id)
+      case 'recover':
+      case 'fence':
+      case 'cancel':
+        return
+      default:
+        never(command.action)
+    }
   }
 
   #noteCordon({ repairs }: PoolState, { command, incident }: Flight): void {

@@ -3,17 +3,25 @@ import { never } from '../core/errors.ts'
 import type { ApprovalControl, PoolControl } from '../core/policy.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { ProposalDesk } from './coordinator-proposals.ts'
 import { type CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 
 export class ControlDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
+  readonly #proposals: ProposalDesk
 
-  constructor(state: CoordinatorState, outbox: Outbox, commands: CommandDesk) {
+  constructor(
+    state: CoordinatorState,
+    outbox: Outbox,
+    commands: CommandDesk,
+    proposals: ProposalDesk,
+  ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
+    this.#proposals = proposals
   }
 
   take(control: PoolControl): void {
@@ -82,6 +90,7 @@ export class ControlDesk {
     incident.approved = approved ? `${reason} (by ${by})` : null
     this.#journal(pool, control)
     if (!approved) {
+      this.#proposals.override(incident)
       const why = `The approval was taken back: ${reason}.`
       this.#commands.withdraw(why, flightsOf(pool, incident))
     }
@@ -97,6 +106,7 @@ export class ControlDesk {
     const node = this.#state.nodes.get(control.node)
     if (node === undefined) return
     node.vetoed = control.veto ? reason : null
+    if (control.veto && node.incident !== null) this.#proposals.override(node.incident)
     this.#state.touch(node)
   }
 

@@ -22,6 +22,7 @@ import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { ProposalDesk } from './coordinator-proposals.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -40,6 +41,7 @@ export class DecisionDesk {
   readonly #commands: CommandDesk
   readonly #incidents: IncidentDesk
   readonly #choices: ChoiceDesk
+  readonly #proposals: ProposalDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
@@ -50,6 +52,7 @@ export class DecisionDesk {
     commands: CommandDesk,
     incidents: IncidentDesk,
     choices: ChoiceDesk,
+    proposals: ProposalDesk,
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
@@ -59,6 +62,7 @@ export class DecisionDesk {
     this.#commands = commands
     this.#incidents = incidents
     this.#choices = choices
+    this.#proposals = proposals
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -374,8 +378,10 @@ export class DecisionDesk {
   }
 
   /** Once for each thing that is waited for: what was refused before is not told again. */
-  #alertApproval(pool: PoolState, { node, id, reasons }: Incident): void {
+  #alertApproval(pool: PoolState, incident: Incident): void {
     if ((pool.mode ?? this.#policyFor(pool).mode) !== 'approve') return
+    const { node, id, reasons } = incident
+    this.#proposals.propose(incident)
     this.#outbox.alert({
       kind: 'approval',
       pool: pool.id,

@@ -3,7 +3,7 @@
  * partition of the pool-log, and says it in every partition of the node-log.
  *
  * A challenger is scored beside the champion until enough failures are known of both. One that is better
- * takes its place; then the one before goes on beside it, and comes back where it turns out better. So a
+ * takes its place, at once or after it has served the canary pools and has held there; then the one before goes on beside it, and comes back where it turns out better. So a
  * model that was forced in by an operator is on the same probation as one that has won.
  */
 import { cloudEventOutput } from '../core/cloudevent.ts'
@@ -21,14 +21,18 @@ import {
   type ModelAssignment,
   type ModelRefusal,
   type OutcomeRecord,
+  type ProposalRecord,
   type PromotionRules,
 } from '../core/model-life.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { ModelControl } from '../core/policy.ts'
 import { topicName, type Topology } from '../core/topics.ts'
-import { type Comparison, compare, figuresOf, LOOKS, OutcomeSum } from '../decide/promotion.ts'
+import { compare, figuresOf, LOOKS, OutcomeSum } from '../decide/promotion.ts'
 import { detectDrift } from '../detect/drift.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { alertModel, driftSentence } from './model-alerts.ts'
+import { Overrides } from './model-overrides.ts'
+import { endOf, evidenceOf, pools, short, type Trial } from './model-trial.ts'
 import { toEveryPartition } from './role.ts'
 
 /** State is published at most this often where nothing was decided. */
@@ -42,14 +46,6 @@ export interface ModelDeskOptions {
   readonly drift?: DriftRules
 }
 
-interface Trial {
-  readonly kind: 'challenge' | 'probation'
-  readonly challenger: ModelId
-  readonly sinceMs: number
-  /** Looks that are over. */
-  looks: number
-}
-
 interface ClassState {
   readonly nodeClass: string
   champion: ModelId | null
@@ -61,6 +57,7 @@ interface ClassState {
   before: { readonly champion: ModelId | null; readonly previous: ModelId | null } | null
   sinceMs: number
   sum: OutcomeSum
+  readonly overrides: Overrides
   readonly drift: { window: number; seen: Map<number, DriftCounts>; told: ClassModels['drift'] }
   publishedAtMs: number
   lastChange: string | null
@@ -99,11 +96,46 @@ export class ModelDesk {
         state.before = { champion: state.champion, previous: state.previous }
         state.trial = this.#trial('challenge', model)
         return this.#assign(state, `Model ${short(model)} challenges ${name(state)} ${by}.`)
+      case 'canary':
+      case 'promote':
+        return this.#promote(state, control, by)
       case 'rollback':
+        if (state.trial?.kind === 'canary') return this.#endTrial(state, `asked ${by}`, [])
         return this.#rollBack(state, `asked ${by}`)
       default:
         never(action)
     }
+  }
+
+  /** One step on, whatever is known: the challenger where no model is named. */
+  #promote(state: ClassState, { action, model }: ModelControl, by: string): void {
+    const { trial, champion } = state
+    const challenger = model ?? (trial?.kind === 'probation' ? null : trial?.challenger) ?? null
+    if (challenger === null) {
+      return this.#refuse(
+        state,
+        `There is no challenger to promote, and none is named; asked ${by}.`,
+      )
+    }
+    if (challenger === champion) {
+      return this.#refuse(state, `Model ${short(challenger)} serves already; asked ${by}.`)
+    }
+    if (action === 'promote') {
+      return this.#activate(state, challenger, `Model ${short(challenger)} is promoted ${by}.`)
+    }
+    if (this.#promotion.canaryPools.length === 0) {
+      return this.#refuse(
+        state,
+        `There are no canary pools: set promotion.canary_pools; asked ${by}.`,
+      )
+    }
+    if (trial?.kind === 'canary' && trial.challenger === challenger) {
+      return this.#refuse(
+        state,
+        `Model ${short(challenger)} serves ${pools(trial)} already; asked ${by}.`,
+      )
+    }
+    this.#beginCanary(state, challenger, `asked ${by}`)
   }
 
   takeOutcomes(record: OutcomeRecord): void {
@@ -119,7 +151,29 @@ export class ModelDesk {
       this.#look(state)
     }
     if (record.drift !== null) this.#takeDrift(state, record.source, record.drift)
-    if (this.#outbox.nowMs - state.publishedAtMs >= PUBLISHED_EVERY_MS) this.#publish(state)
+    this.#publishWhenDue(state)
+  }
+
+  /** What an earlier model asked for counts no longer. */
+  takeProposal(record: ProposalRecord): void {
+    const state = this.#class(record.nodeClass)
+    if (record.proposedAtMs < state.sinceMs) return
+    const { overrides, trial, previous } = state
+    const found = overrides.take(record, trial, this.#promotion)
+    if (found === null) return this.#publishWhenDue(state)
+    const { side, because, evidence } = found
+    const { automatic } = this.#promotion
+    if (side === 'challenger') {
+      if (automatic) this.#endTrial(state, because, evidence)
+      return
+    }
+    if (automatic && previous !== null) return this.#rollBack(state, because, evidence)
+    if (overrides.told) return
+    overrides.told = true
+    const { nodeClass } = state
+    const message = `Model ${name(state)} of class ${nodeClass} may no longer fit: ${because}.`
+    alertModel(this.#outbox, { cause: `overrides:${nodeClass}`, message, over: false })
+    this.#refuse(state, message, evidence)
   }
 
   /** A watcher cannot serve it: all watchers have the same classes, so none can. */
@@ -139,6 +193,7 @@ export class ModelDesk {
   #look(state: ClassState): void {
     const { trial, sum } = state
     if (trial === null || !this.#promotion.automatic) return
+    if (trial.kind === 'canary') return this.#lookAtCanary(state, trial)
     const { failuresMin, trialMaxMs } = this.#promotion
     const isOver = this.#outbox.nowMs - trial.sinceMs >= trialMaxMs
     if (sum.failureCount < failuresMin * LOOKS[trial.looks] && !isOver) return
@@ -152,6 +207,9 @@ export class ModelDesk {
     const evidence = evidenceOf(comparison)
     if (comparison.winner === 'challenger') {
       if (trial.kind === 'probation') return this.#rollBack(state, comparison.because, evidence)
+      if (this.#promotion.canaryPools.length > 0) {
+        return this.#beginCanary(state, trial.challenger, comparison.because, evidence)
+      }
       return this.#activate(
         state,
         trial.challenger,
@@ -162,6 +220,52 @@ export class ModelDesk {
     if (comparison.winner === 'champion' || isLast) {
       this.#endTrial(state, comparison.because, evidence)
     }
+  }
+
+  /**
+   * Once as many failures are known as it takes, it may be taken back; when its time is over too, it goes
+   * to the fleet unless the champion was better on the nodes that it served.
+   */
+  #lookAtCanary(state: ClassState, trial: Trial): void {
+    const { canaryMs, canaryFailuresMin, trialMaxMs } = this.#promotion
+    const { sum } = state
+    const servedMs = this.#outbox.nowMs - trial.sinceMs
+    const isKnown = sum.failureCount >= canaryFailuresMin
+    if (!isKnown) {
+      if (servedMs < trialMaxMs) return
+      const because = `in time ${sum.failureCount} failures of the ${canaryFailuresMin} were confirmed there`
+      return this.#endTrial(state, because, [])
+    }
+    const isOver = servedMs >= canaryMs
+    if (!isOver && trial.looks > 0) return
+    trial.looks++
+    const comparison = compare(sum, this.#promotion)
+    if (comparison === null) return
+    const evidence = evidenceOf(comparison)
+    if (comparison.winner === 'champion') return this.#endTrial(state, comparison.because, evidence)
+    if (!isOver) return
+    this.#activate(
+      state,
+      trial.challenger,
+      `Model ${short(trial.challenger)} held in ${pools(trial)} and takes the place of ${name(state)}: ${comparison.because}.`,
+      evidence,
+    )
+  }
+
+  #beginCanary(
+    state: ClassState,
+    model: ModelId,
+    because: string,
+    evidence: readonly Evidence[] = [],
+  ): void {
+    const { champion, previous } = state
+    state.before = { champion, previous }
+    state.trial = { ...this.#trial('canary', model), canaryPools: this.#promotion.canaryPools }
+    this.#assign(
+      state,
+      `Model ${short(model)} serves ${pools(state.trial)} before the fleet, beside ${name(state)}: ${because}.`,
+      evidence,
+    )
   }
 
   #activate(
@@ -198,11 +302,7 @@ export class ModelDesk {
     const { trial } = state
     if (trial === null) return
     state.trial = null
-    const sentence =
-      trial.kind === 'challenge'
-        ? `Model ${short(trial.challenger)} does not take the place of ${name(state)}: ${because}.`
-        : `Model ${name(state)} stays in the place of ${short(trial.challenger)}, of which is known: ${because}.`
-    this.#assign(state, sentence, evidence)
+    this.#assign(state, endOf(trial, name(state), because), evidence)
   }
 
   /** Says it to every watcher; what is known of the pair before counts no longer. */
@@ -210,12 +310,14 @@ export class ModelDesk {
     if (sentence !== null) this.#journal(state, sentence, evidence)
     state.number++
     state.sum = new OutcomeSum()
+    this.#forgetOverrides(state)
     state.sinceMs = this.#outbox.nowMs
     const { nodeClass, champion, trial, number } = state
     const body: ModelAssignment = {
       nodeClass,
       champion,
       challenger: trial?.challenger ?? null,
+      canaryPools: trial?.canaryPools ?? [],
       trial: number,
     }
     for (const output of toEveryPartition(this.#options.topology, 'node-log', (topic, partition) =>
@@ -224,6 +326,14 @@ export class ModelDesk {
       this.#outbox.push(output)
     }
     this.#publish(state)
+  }
+
+  #forgetOverrides({ overrides, nodeClass }: ClassState): void {
+    if (overrides.told) {
+      const message = `Another pair of models serves class ${nodeClass}: what was overruled before counts no longer.`
+      alertModel(this.#outbox, { cause: `overrides:${nodeClass}`, message, over: true })
+    }
+    overrides.reset()
   }
 
   #takeDrift(state: ClassState, source: number, counts: DriftCounts): void {
@@ -246,35 +356,27 @@ export class ModelDesk {
   #tellDrift(state: ClassState): void {
     const { told } = state.drift
     if (told === null) return
-    const shown = told.features.slice(0, 3).map((f) => `${f.name} ${f.stability.toFixed(2)}`)
-    const figures = `stability index of the score ${told.score.toFixed(2)}, of ${Math.round(100 * told.featureShare)} % of the features over ${this.#drift.stabilityMax} (${shown.join(', ')})`
-    const message = told.drifted
-      ? `What model ${name(state)} of class ${state.nodeClass} sees is not what it was trained on: ${figures}.`
-      : `What model ${name(state)} of class ${state.nodeClass} sees is again as in training: ${figures}.`
+    const { nodeClass } = state
+    const message = driftSentence(told, { nodeClass, model: name(state) }, this.#drift)
     this.#journal(state, message, [
       { what: 'driftScore', value: told.score, limit: this.#drift.stabilityMax },
       { what: 'driftedFeatures', value: told.featureShare, limit: this.#drift.featureShareMax },
     ])
-    this.#outbox.alert({
-      kind: 'drift',
-      pool: FLEET_POOL,
-      node: null,
-      cause: `class:${state.nodeClass}`,
-      severity: told.drifted ? 'warning' : 'info',
-      message,
-      incidentId: null,
-      ...(told.drifted ? {} : { resolved: true }),
-    })
+    alertModel(this.#outbox, { cause: `class:${nodeClass}`, message, over: !told.drifted })
   }
 
-  #refuse(state: ClassState, sentence: string): void {
-    this.#journal(state, sentence, [])
+  #refuse(state: ClassState, sentence: string, evidence: readonly Evidence[] = []): void {
+    this.#journal(state, sentence, evidence)
     this.#publish(state)
   }
 
   #journal(state: ClassState, sentence: string, evidence: readonly Evidence[]): void {
     state.lastChange = sentence
     this.#outbox.journal({ kind: 'model', pool: FLEET_POOL, reasons: [sentence], evidence })
+  }
+
+  #publishWhenDue(state: ClassState): void {
+    if (this.#outbox.nowMs - state.publishedAtMs >= PUBLISHED_EVERY_MS) this.#publish(state)
   }
 
   #publish(state: ClassState): void {
@@ -290,13 +392,18 @@ export class ModelDesk {
       previous,
       challenger: trial?.challenger ?? null,
       trial: trial?.kind ?? null,
+      canaryPools: trial?.canaryPools ?? [],
       sinceMs,
       failureCount: sum.failureCount,
       exposureMs: sum.exposureMs,
+      movedRowCount: sum.movedRowCount,
+      movedWeight: this.#promotion.movedWeight,
       figures: {
         champion: figuresOf(sum, 'champion', this.#promotion),
         challenger: trial === null ? null : figuresOf(sum, 'challenger', this.#promotion),
       },
+      proposals: state.overrides.counts,
+      overruled: state.overrides.told,
       leadTimeMs: leads.sort((a, b) => a - b)[leads.length >> 1] ?? null,
       drift: state.drift.told,
       lastChange,
@@ -308,7 +415,7 @@ export class ModelDesk {
   }
 
   #trial(kind: Trial['kind'], challenger: ModelId): Trial {
-    return { kind, challenger, sinceMs: this.#outbox.nowMs, looks: 0 }
+    return { kind, challenger, canaryPools: [], sinceMs: this.#outbox.nowMs, looks: 0 }
   }
 
   #class(nodeClass: string): ClassState {
@@ -323,6 +430,7 @@ export class ModelDesk {
         before: null,
         sinceMs: this.#outbox.nowMs,
         sum: new OutcomeSum(),
+        overrides: new Overrides(),
         drift: { window: -1, seen: new Map(), told: null },
         publishedAtMs: Number.NEGATIVE_INFINITY,
         lastChange: null,
@@ -333,22 +441,6 @@ export class ModelDesk {
   }
 }
 
-function evidenceOf({ champion, challenger }: Comparison): readonly Evidence[] {
-  const line = (what: string, value: number | null): Evidence => {
-    return { what, value: value ?? 'unknown', limit: null }
-  }
-  return [
-    line('championRecall', champion.recall),
-    line('challengerRecall', challenger.recall),
-    line('championBrier', champion.brier),
-    line('challengerBrier', challenger.brier),
-  ]
-}
-
 function name({ champion }: ClassState): string {
   return short(champion)
-}
-
-function short(model: ModelId | null): string {
-  return model === null ? 'of the configuration' : model.slice(0, 12)
 }

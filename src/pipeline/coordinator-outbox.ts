@@ -9,6 +9,8 @@ import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
+import { logOutput } from '../core/log.ts'
+import type { Intervention } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 
@@ -163,6 +165,14 @@ export class Outbox {
         record,
       ),
     )
+  }
+
+  /** What was done for a predicted failure, for the watcher of the node and for recorded history. */
+  intervention(kind: Intervention['kind'], node: NodeId): void {
+    const { topology } = this.#options
+    const partition = partitionOf(node, topology.nodePartitions)
+    const body: Intervention = { kind, node, atMs: this.nowMs }
+    this.push(logOutput(topicName(topology, 'node-log'), partition, 'intervention', node, body))
   }
 
   /** The node has left: compaction forgets it. */

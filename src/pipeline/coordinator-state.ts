@@ -63,6 +63,10 @@ export interface Incident {
   choice: OpenChoice | null
   /** Who approved it, and why; null when nobody has, or it got graver since. */
   approved: string | null
+  /** When its prediction first asked for something: people were asked, or a command was sent. */
+  proposedAtMs: number | null
+  /** People rejected or vetoed it. */
+  overridden: boolean
   /** Rails that refuse now and were journaled; `OpenIncidents` sets it once the incident is open. */
   refused: ReadonlySet<Rail>
   /** When a refusal may end by itself. */

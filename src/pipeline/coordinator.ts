@@ -14,7 +14,13 @@ import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
 import { type CommandId, FLEET_POOL, type PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
-import type { DriftRules, ModelRefusal, OutcomeRecord, PromotionRules } from '../core/model-life.ts'
+import type {
+  DriftRules,
+  ModelRefusal,
+  OutcomeRecord,
+  ProposalRecord,
+  PromotionRules,
+} from '../core/model-life.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
@@ -41,6 +47,7 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
@@ -97,7 +104,8 @@ export class CoordinatorFold implements Fold {
     this.#state = new CoordinatorState(topology)
     this.#outbox = new Outbox(options)
     this.#cohorts = new CohortMerge(topology)
-    this.#commands = new CommandDesk(this.#state, this.#outbox, policyFor)
+    const proposals = new ProposalDesk(topology, this.#outbox)
+    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
     this.#incidents = new IncidentDesk(this.#state, this.#outbox, this.#commands, choices)
     this.#decisions = new DecisionDesk(
@@ -106,12 +114,13 @@ export class CoordinatorFold implements Fold {
       this.#commands,
       this.#incidents,
       choices,
+      proposals,
       policyFor,
       rails,
       (node) => this.#evidence.heldBack(node),
     )
     this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
-    this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands)
+    this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
@@ -206,6 +215,8 @@ export class CoordinatorFold implements Fold {
         return this.#models.takeOutcomes(logBody<OutcomeRecord>(record))
       case 'model-refused':
         return this.#models.takeRefusal(logBody<ModelRefusal>(record))
+      case 'model-proposal':
+        return this.#models.takeProposal(logBody<ProposalRecord>(record))
       case 'cohort-counts':
         for (const output of this.#cohorts.take(logBody<CohortWindow>(record))) {
           this.#outbox.push(output)

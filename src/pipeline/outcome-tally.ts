@@ -6,7 +6,11 @@
  * A failure is known at once, a quiet row only when its horizon is over. Told as they become known, the
  * failures of a young trial would stand alone, and a model that always alarms would look best: so a
  * failure, and the rows before it, wait for the end of their horizon as well.
+ *
+ * Where work was moved off a node in time, and no failure came, its rows count less or nothing. A failure that
+ * came all the same is known, and counts.
  */
+import type { MovedNodes } from './moved-nodes.ts'
 import { type OutcomeCounts, scoreBin, type ScoredFailure } from '../core/model-life.ts'
 
 /** Nodes of a class in a partition that are followed; the others are scored all the same. */
@@ -37,10 +41,14 @@ export class OutcomeTally {
   readonly #slots: number
   readonly #actingPoint: number
   readonly #models: readonly Scores[]
+  readonly #moved: MovedNodes
+  readonly #movedWeight: number
   /** By slot: time of the last row, whole seconds; 0: empty. */
   #at: Uint32Array = new Uint32Array(0)
   /** By node: number of the open quiet window; -1: none. */
   #window: Int32Array = new Int32Array(0)
+  /** By node: what the open quiet window counts, 0..1. */
+  #windowWeight: Float32Array = new Float32Array(0)
   #counts = emptyCounts()
   #waiting: Waiting[] = []
 
@@ -50,8 +58,13 @@ export class OutcomeTally {
     readonly intervalMs: number
     readonly actingPoint: number
     readonly paired: boolean
+    readonly moved: MovedNodes
+    /** Of rows that came to nothing while work was moved off the node, 0..1. */
+    readonly movedWeight: number
   }) {
     const { horizonMs, intervalMs } = options
+    this.#moved = options.moved
+    this.#movedWeight = options.movedWeight
     this.#horizonMs = horizonMs
     this.#actingPoint = options.actingPoint
     this.#blockMs = Math.max(intervalMs, Math.ceil(horizonMs / BLOCKS_PER_HORIZON_MAX))
@@ -123,29 +136,43 @@ export class OutcomeTally {
   take(nowMs: number): OutcomeCounts | null {
     this.#tellDue(nowMs)
     const counts = this.#counts
-    if (counts.rowCount + counts.failures.length + counts.unscoredFailureCount === 0) return null
+    const { rowCount, failures, unscoredFailureCount, movedRowCount } = counts
+    if (rowCount + failures.length + unscoredFailureCount + movedRowCount === 0) return null
     this.#counts = emptyCounts()
     return counts
   }
 
   /** A whole horizon has passed after these rows. */
   #liveThrough(index: number, slot: number): void {
+    const weight = this.#weightOf(index, slot)
+    if (weight === 0) return
     const window = Math.floor(this.#blockOf(slot) / this.#blocksPerHorizon)
     if (this.#window[index] !== window) this.#closeWindow(index)
+    const isOpen = this.#window[index] === window
     for (const { quiet, highest } of this.#models) {
-      quiet[index] =
-        this.#window[index] === window ? Math.max(quiet[index], highest[slot]) : highest[slot]
+      quiet[index] = isOpen ? Math.max(quiet[index], highest[slot]) : highest[slot]
     }
+    this.#windowWeight[index] = isOpen ? Math.min(this.#windowWeight[index], weight) : weight
     this.#window[index] = window
-    this.#counts.exposureMs += this.#blockMs
-    this.#addErrors(this.#models.map(({ last }) => last[slot] ** 2))
+    this.#counts.exposureMs += weight * this.#blockMs
+    this.#addErrors(
+      this.#models.map(({ last }) => last[slot] ** 2),
+      weight,
+    )
   }
 
-  #addErrors([champion, challenger = 0]: readonly number[]): void {
+  #weightOf(index: number, slot: number): number {
+    const atMs = this.#at[slot] * 1_000
+    if (!this.#moved.touches(index, atMs, atMs + this.#horizonMs)) return 1
+    this.#counts.movedRowCount++
+    return this.#movedWeight
+  }
+
+  #addErrors([champion, challenger = 0]: readonly number[], weight = 1): void {
     const { squaredErrors } = this.#counts
-    this.#counts.rowCount++
-    squaredErrors.champion += champion
-    squaredErrors.challenger += challenger
+    this.#counts.rowCount += weight
+    squaredErrors.champion += weight * champion
+    squaredErrors.challenger += weight * challenger
   }
 
   #tellDue(nowMs: number): void {
@@ -166,7 +193,7 @@ export class OutcomeTally {
     for (const [model, scores] of this.#models.entries()) {
       const counts = model === 0 ? quiet.champion : quiet.challenger
       const bin = scoreBin(scores.quiet[index])
-      counts[bin] = (counts[bin] ?? 0) + 1
+      counts[bin] = (counts[bin] ?? 0) + this.#windowWeight[index]
     }
   }
 
@@ -209,6 +236,7 @@ export class OutcomeTally {
     const window = new Int32Array(nodes).fill(-1)
     window.set(this.#window)
     this.#window = window
+    this.#windowWeight = grown(this.#windowWeight, nodes)
     for (const scores of this.#models) {
       scores.highest = grown(scores.highest, slots)
       scores.last = grown(scores.last, slots)
@@ -224,6 +252,7 @@ function emptyCounts() {
     failures: [] as ScoredFailure[],
     unscoredFailureCount: 0,
     rowCount: 0,
+    movedRowCount: 0,
     squaredErrors: { champion: 0, challenger: 0 },
   }
 }

@@ -17,8 +17,11 @@ import { StreamTemplate } from '../core/stream-template.ts'
 import { oneRowStream } from '../ingest/samples.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 
-/** Predictions of a challenger are for comparison only: nobody acts on them. */
-type ModelRole = 'champion' | 'challenger'
+/**
+ * Predictions of a challenger are for comparison only: nobody acts on them. In canary pools those of a
+ * `canary` are acted upon.
+ */
+type ModelRole = 'champion' | 'challenger' | 'canary'
 
 /** Then it is full, and must be built. */
 export const PREDICTIONS_PER_BATCH_MAX = 8_192
@@ -52,11 +55,18 @@ export class PredictionBatch {
     return this.#count
   }
 
-  /** Takes rows from `from` on until it is full; returns the row to go on with. */
-  add(table: NodeTable, rows: FeatureRows, probability: Float32Array, from: number): number {
-    const until = Math.min(rows.count, from + PREDICTIONS_PER_BATCH_MAX - this.#count)
-    const { hash } = rows
-    for (let row = from; row < until; row++) {
+  /** Takes rows from `from` on, those that `takes` says, until it is full; returns the row to go on with. */
+  add(
+    table: NodeTable,
+    rows: FeatureRows,
+    probability: Float32Array,
+    from: number,
+    takes: ((row: number) => boolean) | null = null,
+  ): number {
+    const { hash, count } = rows
+    let row = from
+    for (; row < count && this.#count < PREDICTIONS_PER_BATCH_MAX; row++) {
+      if (takes !== null && !takes(row)) continue
       const to = this.#count++
       this.#addName(table, rows.node[row], to)
       const atMs = rows.atMs[row]
@@ -68,7 +78,7 @@ export class PredictionBatch {
       this.#hashWords[2 * to] = hash[2 * row + 1]
       this.#hashWords[2 * to + 1] = hash[2 * row]
     }
-    return until
+    return row
   }
 
   /** The rows as an Arrow IPC stream; none are left. */

@@ -205,12 +205,13 @@ function threadSetup(
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
   const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
-  const { changeDeviations, modelStore, drift, provider } = setup
+  const { changeDeviations, modelStore, drift, promotion, provider } = setup
   return {
     ...own,
     ...(changeDeviations === undefined ? {} : { changeDeviations }),
     ...(modelStore === undefined ? {} : { modelStore }),
     ...(drift === undefined ? {} : { drift }),
+    ...(promotion === undefined ? {} : { promotion }),
     ...(provider === undefined ? {} : { provider }),
   }
 }

@@ -6,7 +6,7 @@ import { Worker, type MessagePort } from 'node:worker_threads'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { type ErrorCode, ServiceError } from '../core/errors.ts'
 import type { ModelId } from '../core/ids.ts'
-import type { DriftRules } from '../core/model-life.ts'
+import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ModelCard, ProviderChoice } from '../core/model.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
@@ -47,6 +47,7 @@ export interface WatcherSetup {
     readonly waitMs: number
   }
   readonly drift?: DriftRules
+  readonly promotion?: PromotionRules
   /** What serves the models; absent: the CPU. */
   readonly provider?: ProviderChoice
   /** To the thread that owns the GPU; absent: a GPU is used from the thread of the watchers. */

@@ -4,7 +4,7 @@
  * also when the state is rebuilt, on this machine or another.
  */
 import { isServiceError, ServiceError } from '../core/errors.ts'
-import type { ModelId } from '../core/ids.ts'
+import type { ModelId, PoolId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import {
   MODEL_POOL_PARTITION,
@@ -72,14 +72,17 @@ export async function assignModels(
   const next = champion === null ? firstOf(watching, assignment) : await fitting(champion)
   const beside = challenger === null ? null : await fitting(challenger)
   if (next === null && champion !== null) return
-  if (next?.predictor !== judge.champion?.predictor) report.serve(next)
-  judge.assign(assignment, next, beside)
+  const pools = new Set(assignment.canaryPools)
+  const canary = beside === null || pools.size === 0 ? null : { model: beside, pools }
+  report.serve(next, canary)
+  judge.assign(assignment, next, beside, canary?.pools ?? null)
 }
 
-/** What the end of a node, or work on it, means to the rows that wait for their outcome. */
-export function noteFate(judge: ClassJudge, index: number, event: NodeEvent): void {
-  if (event.kind === 'failure') judge.failed(index, event.atMs)
-  else if (event.kind === 'leave' || event.kind === 'maintenance') judge.uncertain(index)
+/** What the end of a node of `pool`, or work on it, means to the rows that wait for their outcome. */
+export function noteFate(judge: ClassJudge, index: number, event: NodeEvent, pool: PoolId): void {
+  if (event.kind === 'failure') judge.failed(index, event.atMs, pool)
+  else if (event.kind === 'leave') judge.left(index)
+  else if (event.kind === 'maintenance') judge.uncertain(index)
 }
 
 async function loaded({ modelSource, predictors }: Watching, id: ModelId): Promise<LoadedModel> {

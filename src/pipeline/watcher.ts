@@ -17,10 +17,10 @@ import {
   type Tick,
   type Watermark,
 } from '../core/log.ts'
-import type { NodeClass, NodeEvent } from '../core/node.ts'
+import type { Intervention, NodeClass, NodeEvent } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
-import type { DriftRules, ModelAssignment } from '../core/model-life.ts'
+import type { DriftRules, ModelAssignment, PromotionRules } from '../core/model-life.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import { NodeTable } from '../state/node-table.ts'
@@ -50,6 +50,7 @@ export interface WatcherOptions {
   /** Models that the log names, and who those at the beginning are. */
   readonly modelSource?: ModelSource
   readonly drift?: DriftRules
+  readonly promotion?: PromotionRules
   /** A changed node is scored again no sooner than this after its last score (sample time). */
   readonly changeGapMs: number
   /** In fleets over DETAILED_NODES_MAX, which have no turn for every sample: how far it must leave its past. */
@@ -142,6 +143,14 @@ export class WatcherFold implements Fold {
         if (state !== undefined) await assignModels(this.#options, state, assignment, telling)
         break
       }
+      case 'intervention': {
+        const intervention = logBody<Intervention>(record)
+        for (const { table, judge } of this.#classes.values()) {
+          const index = table.indexOf(intervention.node)
+          if (index !== undefined) judge.intervened(index, intervention)
+        }
+        break
+      }
       case 'claim':
       case undefined:
         break
@@ -190,7 +199,7 @@ export class WatcherFold implements Fold {
     while (!table.foldEvent(event, appendedAtMs, this.#observedNow())) await report.score(telling)
     await report.score(telling)
     const ends = event.kind === 'leave' || event.kind === 'failure'
-    if (known !== undefined) noteFate(judge, known, event)
+    if (known !== undefined) noteFate(judge, known, event, before ?? DEFAULT_POOL)
     if (ends && known !== undefined) report.forget(known)
     if (ends)
       this.#ended.end(event.node, appendedAtMs, event.kind === 'failure' ? before : undefined)
@@ -198,6 +207,7 @@ export class WatcherFold implements Fold {
     if (event.kind === 'heartbeat' || event.kind === 'error') return
     const index = table.indexOf(event.node)
     const after = index === undefined ? before : table.poolOf(index)
+    if (index !== undefined && after !== before) report.changePool(index)
     for (const pool of new Set([before, after])) {
       if (pool !== undefined) this.#sendFact(telling, pool, event)
     }

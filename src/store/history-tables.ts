@@ -12,7 +12,7 @@ import {
 import { tableFromIPC } from 'apache-arrow'
 import type { LogRecord } from '../core/bus.ts'
 import { kindOf, logBody } from '../core/log.ts'
-import type { NodeClass, NodeEvent } from '../core/node.ts'
+import type { Intervention, NodeClass, NodeEvent } from '../core/node.ts'
 
 /** `telemetry` and `predictions` are kept by node class, `events` are not. */
 export type HistoryKind = 'telemetry' | 'events' | 'predictions'
@@ -77,7 +77,9 @@ export function rowsOf(
   tables: ReadonlyMap<string, HistoryTable>,
 ): HistoryRows | null {
   const kind = kindOf(record)
-  if (kind === 'node-event') return eventRows(logBody<NodeEvent>(record))
+  if (kind === 'node-event' || kind === 'intervention') {
+    return eventRows(logBody<NodeEvent | Intervention>(record))
+  }
   const table = tables.get(record.headers['class'] ?? '')
   if (kind !== 'samples' || table === undefined || record.value === null) return null
   const read = tableFromIPC(record.value)
@@ -118,7 +120,7 @@ export function predictionRows(record: LogRecord): HistoryRows | null {
   }
 }
 
-function eventRows(event: NodeEvent): HistoryRows {
+function eventRows(event: NodeEvent | Intervention): HistoryRows {
   const isJoin = event.kind === 'join'
   const labels = isJoin || event.kind === 'labels' ? event.labels : {}
   const entries = Object.entries(labels).flatMap(([key, value]) =>

@@ -5,6 +5,7 @@ import { toBytes, toText } from '../../src/core/bytes.ts'
 import type { Command, JournalEntry, ResultState } from '../../src/core/command.ts'
 import type { CommandId, NodeId, PoolId, WorkloadId } from '../../src/core/ids.ts'
 import { logOutput, type PoolLogKind } from '../../src/core/log.ts'
+import { DEFAULT_PROMOTION, type PromotionRules } from '../../src/core/model-life.ts'
 import type { Capacity, NodeEvent } from '../../src/core/node.ts'
 import { partitionOf } from '../../src/core/partition.ts'
 import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
@@ -39,6 +40,7 @@ export interface WorldOptions {
   readonly clock?: Topology['clock']
   readonly poolPartitions?: number
   readonly rails?: readonly RailCheck[]
+  readonly promotion?: PromotionRules
   /** An owner before this one; what it has said is not said again. */
   readonly after?: CoordinatorWorld
 }
@@ -53,17 +55,20 @@ export class CoordinatorWorld {
   readonly policy: Policy
   readonly #fold: CoordinatorFold
   readonly #rails: readonly RailCheck[]
+  readonly #promotion: PromotionRules
 
   constructor({
     policy = {},
     clock = 'arrival',
     poolPartitions = 1,
     rails = RAILS,
+    promotion = DEFAULT_PROMOTION,
     after,
   }: WorldOptions = {}) {
     this.topology = { prefix: 't.', nodePartitions: 4, poolPartitions, clock, retentionMs: 1e9 }
     this.policy = { ...DEFAULT_POLICY, mode: 'enforce', ...policy }
     this.#rails = rails
+    this.#promotion = promotion
     this.#fold = this.createFold()
     if (after === undefined) this.feed('claim', { role: 'coordinator', owner: 'test' })
     else this.#follow(after)
@@ -84,6 +89,7 @@ export class CoordinatorWorld {
       policyFor: () => this.policy,
       sign: (bytes: Uint8Array) => `signed-${bytes.length}`,
       source: 'foreshock/test',
+      promotion: this.#promotion,
     }
     return new CoordinatorFold(options, this.#rails)
   }

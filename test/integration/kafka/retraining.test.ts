@@ -17,7 +17,12 @@ import { command as retrain } from '../../../src/commands/retrain.ts'
 import type { Bus, LogRecord, Output } from '../../../src/core/bus.ts'
 import { toText } from '../../../src/core/bytes.ts'
 import type { ModelId } from '../../../src/core/ids.ts'
-import type { ClassModels, DriftRules, PromotionRules } from '../../../src/core/model-life.ts'
+import {
+  type ClassModels,
+  DEFAULT_PROMOTION,
+  type DriftRules,
+  type PromotionRules,
+} from '../../../src/core/model-life.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 import { HOUR_MS } from '../../../src/core/time.ts'
 import { topicSpecs, type Topology } from '../../../src/core/topics.ts'
@@ -43,6 +48,7 @@ const STEP_MS = 60_000
 const NODES = 80
 const FAILURE_RATE_FACTOR = 8
 const PROMOTION: PromotionRules = {
+  ...DEFAULT_PROMOTION,
   automatic: true,
   failuresMin: 20,
   margin: 0.1,
@@ -280,7 +286,11 @@ test.skipIf(brokers === null)(
 
     // A model that has learned nothing is refused, and rolled back when it is forced in.
     const days = await listDays(recording)
-    const seen = recordedManifest(manifest, nodeClass, days, { fromMs: driftedAtMs, toMs: null })
+    const seen = recordedManifest(manifest, nodeClass, days, {
+      fromMs: driftedAtMs,
+      toMs: null,
+      movedWeight: 0,
+    })
     await trainOn(shuffled(seen), recording, 'bad', 3)
     const bad = await added('bad')
     await cli('models', 'challenge', bad)

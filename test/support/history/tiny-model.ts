@@ -84,7 +84,7 @@ export function writeTinyModel(
     featureNames: names,
     featureHash: featureHash(nodeClass),
     horizonMs: 3_600_000,
-    version: 'tiny-1',
+    version: more.version ?? 'tiny-1',
   })
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-tiny-'))
   writeFileSync(join(directory, 'model.onnx'), onnx)

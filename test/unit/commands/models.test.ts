@@ -5,9 +5,14 @@ import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { runCli } from '../../../src/commands/cli.ts'
 import { command } from '../../../src/commands/models.ts'
+import type { Output } from '../../../src/core/bus.ts'
+import type { PoolId } from '../../../src/core/ids.ts'
+import { listen } from '../../../src/http/server.ts'
 import { DRIVE } from '../../support/history/parity-classes.ts'
+import { createConsole, outputRecord } from '../../support/console.ts'
 import { writeTinyModel } from '../../support/history/tiny-model.ts'
 import { createIo } from '../../support/io.ts'
+import { CLASS_MODELS } from '../../support/metrics.ts'
 
 let store: string
 
@@ -51,13 +56,16 @@ test('a damaged model is a finding, and is neither shown nor sent anywhere', asy
 })
 
 test.each([
-  { args: [], says: /give one of list, show, add, activate, challenge, rollback/ },
+  { args: [], says: /give one of list, show, add, activate, challenge, promote, rollback/ },
   { args: ['shw'], says: /give one of/ },
   { args: ['add'], says: /give a model's directory/ },
   { args: ['activate'], says: /give the first digits of its id/ },
   { args: ['activate', 'abcd'], says: /has no such model/ },
   { args: ['rollback'], says: /give --class NAME/ },
   { args: ['rollback', 'abcd'], says: /takes no model/ },
+  { args: ['promote'], says: /models promote: give --class NAME/ },
+  { args: ['challenge', '--canary', '--class', 'drive', 'abcd'], says: /has no such model/ },
+  { args: ['rollback', '--canary', '--class', 'drive'], says: /--canary goes with promote/ },
 ])('wrong use: models $args', async ({ args, says }) => {
   const { code, stderr } = await models(...args)
   expect([code, stderr]).toEqual([2, expect.stringMatching(says)])
@@ -67,4 +75,38 @@ test('a model of another class is not sent', async () => {
   const id = await added()
   const { code, stderr } = await models('activate', id, '--class', 'server')
   expect([code, stderr]).toEqual([1, expect.stringMatching(/is of class `drive`, not of `server`/)])
+})
+
+async function consoleInCanary(): Promise<{ url: string; produced: readonly Output[] }> {
+  const { app, views, produced } = createConsole()
+  const canary = { trial: 'canary' as const, canaryPools: ['a', 'b'] as PoolId[] }
+  views.fold(outputRecord('models', { ...CLASS_MODELS, ...canary }))
+  const server = await listen(app, { host: '127.0.0.1', port: 0 })
+  onTestFinished(() => server.close())
+  return { url: server.url, produced }
+}
+
+test('a console says who serves, who challenges and where', async () => {
+  const { url } = await consoleInCanary()
+  const { stdout } = await models('list', '--url', url)
+  expect(stdout).toMatch(/server +a{12} +b{12} +canary +a, b +21/)
+  const json = JSON.parse((await models('list', '--url', url, '--json')).stdout) as object
+  expect(json).toMatchObject({
+    models: [],
+    classes: [{ trial: 'canary', canaryPools: ['a', 'b'] }],
+  })
+  expect(JSON.parse((await models('list', '--json')).stdout)).toMatchObject({ classes: null })
+})
+
+test('the challenger is promoted without its name, to the canary pools or to the fleet', async () => {
+  const { url, produced } = await consoleInCanary()
+  for (const more of [['--canary'], []]) {
+    const { code } = await models('promote', '--class', 'server', '--url', url, ...more)
+    expect(code).toBe(0)
+  }
+  const sent = produced.map(({ value }) => JSON.parse(String(value)) as object)
+  expect(sent).toMatchObject([
+    { kind: 'model', action: 'canary', model: null, nodeClass: 'server' },
+    { kind: 'model', action: 'promote', model: null, nodeClass: 'server' },
+  ])
 })

@@ -194,6 +194,14 @@ test.each([
     message: `${f}: \`http.port\`: Too big: expected number to be <=65535`,
   },
   {
+    text: '[promotion]\ncanary_time = "60d"',
+    message: `${f}: \`promotion.canary_time\`: longer than promotion.trial_max: give less, or raise that`,
+  },
+  {
+    text: '[promotion]\nmoved_labels_weight = 0',
+    message: `${f}: \`promotion.moved_labels_weight\`: Too small: expected number to be >0`,
+  },
+  {
     text: '[policy]\ncooldown = 5',
     message: `${f}: \`policy.cooldown\`: expected a duration in quotes such as "90s"`,
   },

@@ -1,8 +1,11 @@
 // Goal: in mode `approve` nothing is done before somebody says yes, and only for what they said yes to.
 import { expect, test } from 'vitest'
 import type { AlertRecord } from '../../../src/core/alert.ts'
-import type { IncidentId } from '../../../src/core/ids.ts'
+import type { IncidentId, NodeId } from '../../../src/core/ids.ts'
+import { KIND } from '../../../src/core/log.ts'
+import type { ProposalRecord } from '../../../src/core/model-life.ts'
 import { bodies, CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { textOf } from '../../support/output.ts'
 
 function waiting(): { readonly world: CoordinatorWorld; readonly incident: IncidentId } {
   const world = new CoordinatorWorld({ policy: { mode: 'approve' } })
@@ -72,4 +75,42 @@ test('no word makes a pool act that only observes', () => {
   const incident = world.journal('incident-opened').at(-1)!.incidentId!
   world.control({ kind: 'approval', incident, approved: true })
   expect(world.commands()).toEqual([])
+})
+
+function proposals(world: CoordinatorWorld): readonly ProposalRecord[] {
+  return world.outputs
+    .filter(({ headers }) => headers?.[KIND] === 'model-proposal')
+    .map(({ value }) => JSON.parse(textOf(value)) as ProposalRecord)
+}
+
+test('what a prediction asks for is told once, and that people rejected it', () => {
+  const { world, incident } = waiting()
+  world.after(60_000)
+  world.risky('ill')
+  const asked = { nodeClass: 'server', pool: 'web', overridden: false }
+  expect(proposals(world)).toMatchObject([asked])
+  for (let times = 0; times < 2; times++) {
+    world.control({ kind: 'approval', incident, approved: false })
+  }
+  expect(proposals(world)).toMatchObject([asked, { ...asked, overridden: true }])
+})
+
+test('a veto of a node that a command was sent for overrules it, one that was asked for by nobody does not', () => {
+  const world = new CoordinatorWorld()
+  const nodes = world.joinMany(30)
+  world.risky(nodes[0])
+  for (const node of [nodes[0], nodes[1]]) {
+    world.control({ kind: 'veto', node: node as NodeId, veto: true })
+  }
+  expect(proposals(world).map(({ overridden }) => overridden)).toEqual([false, true])
+})
+
+test('a node that has failed asks for itself, and a pool that only observes asks for nothing', () => {
+  const failed = new CoordinatorWorld({ policy: { mode: 'approve' } })
+  failed.join('n0')
+  failed.fail('n0')
+  const observing = new CoordinatorWorld({ policy: { mode: 'observe' } })
+  observing.join('n0')
+  observing.risky('n0')
+  expect([failed, observing].flatMap(proposals)).toEqual([])
 })

@@ -2,18 +2,20 @@
 // turns out worse after all is rolled back, whoever put it in place.
 import { expect, test } from 'vitest'
 import type { JournalEntry } from '../../../src/core/command.ts'
-import type { ModelId } from '../../../src/core/ids.ts'
+import type { ModelId, PoolId } from '../../../src/core/ids.ts'
 import { KIND } from '../../../src/core/log.ts'
 import {
   type ClassModels,
+  DEFAULT_PROMOTION,
   type DriftCounts,
   type ModelAssignment,
   type OutcomeRecord,
+  type ProposalRecord,
   scoreBin,
 } from '../../../src/core/model-life.ts'
 import type { ModelControl } from '../../../src/core/policy.ts'
 import { DAY_MS } from '../../../src/core/time.ts'
-import { CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
 import { textOf } from '../../support/output.ts'
 
 const [A, B] = ['a', 'b'].map((digit) => digit.repeat(64) as ModelId)
@@ -197,4 +199,135 @@ test('the same log gives the same assignments after a handover', () => {
   for (const each of [life, after]) each.outcomes({ pairs: CHALLENGER_BETTER.slice(8) })
   expect(after.assignment()).toEqual(life.assignment())
   expect(after.assignment().champion).toBe(B)
+})
+
+/** A week in pool `a` and five failures, of which a rolled back model foresees fewer. */
+const CANARY = { ...DEFAULT_PROMOTION, canaryPools: ['a' as PoolId], canaryMs: 7 * DAY_MS }
+
+function lifeWithCanary(): Life {
+  const life = new Life(new CoordinatorWorld({ promotion: CANARY }))
+  life.say('challenge', B)
+  life.outcomes({ pairs: CHALLENGER_BETTER })
+  return life
+}
+
+test('one that won in the shadow serves the canary pools, and the fleet once it has held there', () => {
+  const life = lifeWithCanary()
+  expect(life.assignments()).toHaveLength(8)
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: B, canaryPools: ['a'] })
+  expect(life.state()).toMatchObject({ champion: A, trial: 'canary', canaryPools: ['a'] })
+  expect(life.journal().at(-1)).toMatch(
+    /^Model b{12} serves the canary pool a before the fleet, beside a{12}: of 20 failures/,
+  )
+  life.outcomes({ pairs: ALIKE.slice(0, 5) })
+  expect(life.state().trial).toBe('canary')
+  life.world.after(7 * DAY_MS)
+  life.outcomes({ pairs: [] })
+  expect(life.assignment()).toMatchObject({ champion: B, challenger: A, canaryPools: [] })
+  expect(life.state()).toMatchObject({ previous: A, trial: 'probation', canaryPools: [] })
+  expect(life.journal().at(-1)).toMatch(
+    /^Model b{12} held in the canary pool a and takes the place of a{12}: of 5 failures/,
+  )
+})
+
+test('time without failures is not enough for the fleet, and in the end it is taken back', () => {
+  const life = lifeWithCanary()
+  life.world.after(20 * DAY_MS)
+  life.outcomes({ pairs: ALIKE.slice(0, 4) })
+  expect(life.state().trial).toBe('canary')
+  life.world.after(10 * DAY_MS)
+  life.outcomes({ pairs: [] })
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  expect(life.journal().at(-1)).toBe(
+    `Model ${'b'.repeat(12)} is taken back from the canary pool a to ${'a'.repeat(12)}: in time 4 failures of the 5 were confirmed there.`,
+  )
+})
+
+test('one that is worse on what it serves is taken back before its time is over', () => {
+  const life = lifeWithCanary()
+  life.outcomes({ pairs: CHAMPION_BETTER.slice(0, 5) })
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  expect(life.journal().at(-1)).toMatch(/is taken back from the canary pool a .*: of 5 failures/)
+})
+
+test('an operator sends the challenger to the canary pools, on to the fleet, or back', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: CANARY }))
+  life.say('canary', null)
+  expect(life.journal().at(-1)).toMatch(/^There is no challenger to promote, and none is named/)
+  life.say('challenge', B)
+  life.say('canary', null)
+  expect(life.assignment()).toMatchObject({ challenger: B, canaryPools: ['a'] })
+  life.say('canary', B)
+  expect(life.journal().at(-1)).toMatch(/^Model b{12} serves the canary pool a already/)
+  life.say('rollback', null)
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  life.say('canary', B)
+  life.say('promote', null)
+  expect(life.assignment()).toMatchObject({ champion: B, challenger: A, canaryPools: [] })
+})
+
+test('without canary pools there is no canary, and the journal says what to set', () => {
+  const life = new Life()
+  life.say('canary', B)
+  expect(life.assignments()).toEqual([])
+  expect(life.journal().at(-1)).toMatch(/^There are no canary pools: set promotion.canary_pools/)
+})
+
+const PROPOSALS = { ...DEFAULT_PROMOTION, overrideMax: 0.5, overrideProposalsMin: 4 }
+
+function propose(life: Life, overridden: boolean, more: Partial<ProposalRecord> = {}): void {
+  const proposedAtMs = life.world.nowMs
+  const record = { nodeClass: 'server', pool: POOL, proposedAtMs, overridden, ...more }
+  life.world.feed('model-proposal', record satisfies ProposalRecord)
+}
+
+test('a model that people overrule too often goes back to the one before, and the journal says why', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: PROPOSALS }))
+  life.say('activate', B)
+  for (let n = 0; n < 4; n++) propose(life, false)
+  for (let n = 0; n < 2; n++) propose(life, true)
+  expect(life.assignment()).toMatchObject({ champion: B })
+  propose(life, true)
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null })
+  expect(life.journal().at(-1)).toBe(
+    `Model ${'b'.repeat(12)} is rolled back to ${'a'.repeat(12)}: people overruled 3 of the 4 things that it asked for, over promotion.override_max = 0.5.`,
+  )
+  // What the one before had asked for says nothing of the one that serves now.
+  const { nowMs } = life.world
+  life.world.after(60_000)
+  for (let n = 0; n < 9; n++) propose(life, n > 3, { proposedAtMs: nowMs - 1 })
+  propose(life, false)
+  expect(life.state().proposals.champion).toEqual({ proposalCount: 1, overriddenCount: 0 })
+})
+
+test('too few proposals are no sign', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: PROPOSALS }))
+  life.say('activate', B)
+  for (let n = 0; n < 3; n++) for (const overridden of [false, true]) propose(life, overridden)
+  expect(life.assignment()).toMatchObject({ champion: B })
+})
+
+test('where nothing can be gone back to people are told once, and that it is over with the next model', () => {
+  const life = new Life(new CoordinatorWorld({ promotion: PROPOSALS }))
+  for (let n = 0; n < 4; n++) propose(life, false)
+  for (let n = 0; n < 4; n++) propose(life, true)
+  expect(life.assignments()).toEqual([])
+  expect(life.alerts()).toHaveLength(1)
+  expect(life.alerts()[0]).toMatch(/may no longer fit: people overruled 3 of the 4 things/)
+  expect(life.state().overruled).toBe(true)
+  life.say('activate', B)
+  expect(life.alerts()).toHaveLength(2)
+  expect(life.state()).toMatchObject({ champion: B, overruled: false })
+})
+
+test('what is overruled in the canary pools takes back the challenger, and not the champion', () => {
+  const promotion = { ...CANARY, overrideProposalsMin: 4 }
+  const life = new Life(new CoordinatorWorld({ promotion }))
+  life.say('canary', B)
+  const pool = 'a' as PoolId
+  for (let n = 0; n < 4; n++) propose(life, false)
+  for (let n = 0; n < 4; n++) propose(life, false, { pool })
+  for (let n = 0; n < 3; n++) propose(life, true, { pool })
+  expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
+  expect(life.journal().at(-1)).toMatch(/is taken back from the canary pool a .*people overruled 3/)
 })

@@ -1,9 +1,11 @@
 // Goal: each thing that can happen to a pool leads to the right commands, in the right order.
 import { expect, test } from 'vitest'
 import { bodies, CoordinatorWorld, POOL, START_MS } from '../../support/coordinator-world.ts'
-import type { ClockRecord } from '../../../src/core/log.ts'
+import { type ClockRecord, KIND } from '../../../src/core/log.ts'
+import type { Intervention } from '../../../src/core/node.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
 import { partitionOf } from '../../../src/core/partition.ts'
+import { textOf } from '../../support/output.ts'
 
 function fleet(options?: ConstructorParameters<typeof CoordinatorWorld>[0]): CoordinatorWorld {
   const world = new CoordinatorWorld(options)
@@ -94,6 +96,32 @@ test('below the hysteresis the incident ends: uncordon, and what has not begun i
   world.carryOut(world.commands('uncordon')[0])
   expect(world.node('n0')).toMatchObject({ cordoned: false })
   expect(world.stats()['openIncidentCount']).toBe(0)
+})
+
+test('watchers hear when work was moved off a node and when it is let back, and not of a rehearsal', () => {
+  const said = (world: CoordinatorWorld) =>
+    world.outputs
+      .filter(({ headers }) => headers?.[KIND] === 'intervention')
+      .map(({ partition, value }) => [partition, JSON.parse(textOf(value)) as Intervention])
+  const world = fleet()
+  world.risky('n0')
+  expect(said(world)).toEqual([])
+  for (const command of world.commands()) world.carryOut(command)
+  const partition = partitionOf('n0', world.topology.nodePartitions)
+  const moved = { kind: 'moved', node: 'n0', atMs: world.nowMs }
+  expect(said(world)).toEqual([[partition, moved]])
+  world.after(60_000)
+  world.risky('n0', 0.1)
+  world.carryOut(world.commands('uncordon')[0])
+  const returned = { kind: 'returned', node: 'n0', atMs: world.nowMs }
+  expect(said(world)).toEqual([
+    [partition, moved],
+    [partition, returned],
+  ])
+  const rehearsal = fleet({ policy: { dryRun: true } })
+  rehearsal.risky('n0')
+  for (const command of rehearsal.commands()) rehearsal.result(command, 'accepted')
+  expect(said(rehearsal)).toEqual([])
 })
 
 test('a silent node that is heard of again is let in again', () => {

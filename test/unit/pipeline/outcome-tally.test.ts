@@ -1,14 +1,25 @@
 // Goal: each scored row gets the outcome that its node had within the horizon, and no other.
 import { expect, test } from 'vitest'
 import { scoreBin } from '../../../src/core/model-life.ts'
+import type { NodeId } from '../../../src/core/ids.ts'
+import { MovedNodes } from '../../../src/pipeline/moved-nodes.ts'
 import { FOLLOWED_NODES_MAX, OutcomeTally } from '../../../src/pipeline/outcome-tally.ts'
 
 const MINUTE_MS = 60_000
 const START_MS = 1_763_600_040_000
 
-function tallyOf(more: { paired?: boolean; horizonMs?: number } = {}): OutcomeTally {
+interface TallyOptions {
+  paired?: boolean
+  horizonMs?: number
+  moved?: MovedNodes
+  movedWeight?: number
+}
+
+function tallyOf(more: TallyOptions = {}): OutcomeTally {
   const { paired = true, horizonMs = 10 * MINUTE_MS } = more
-  return new OutcomeTally({ horizonMs, intervalMs: MINUTE_MS, actingPoint: 0.5, paired })
+  const { moved = new MovedNodes(), movedWeight = 0 } = more
+  const rules = { horizonMs, intervalMs: MINUTE_MS, actingPoint: 0.5 }
+  return new OutcomeTally({ ...rules, paired, moved, movedWeight })
 }
 
 /** Every horizon of the tests is over by then. */
@@ -105,4 +116,69 @@ test('a failure waits for the horizon, as quiet rows do: neither is known withou
   expect(between.rowCount).toBeGreaterThan(10)
   tally.note(1, at(32), 0.9, 0.9)
   expect(tally.take(at(32))!.failures).toHaveLength(1)
+})
+
+/** Node 0 alarms at minute 20, its work is off it until minute 25, and nothing comes of it. */
+function movedInTime(movedWeight: number) {
+  const moved = new MovedNodes()
+  const tally = tallyOf({ moved, movedWeight })
+  const node = 'n0' as NodeId
+  for (let minute = 0; minute <= 60; minute++) {
+    if (minute === 21) moved.note(0, { kind: 'moved', node, atMs: at(21) })
+    if (minute === 25) moved.note(0, { kind: 'returned', node, atMs: at(25) })
+    tally.note(0, at(minute), minute === 20 ? 0.9 : 0.1, 0.1)
+  }
+  return { moved, tally }
+}
+
+const sumOf = (counts: object) =>
+  Object.values(counts).reduce<number>((sum, count) => sum + Number(count), 0)
+
+test('rows of a node that was moved in time are no false alarms where they are excluded', () => {
+  const { tally } = movedInTime(0)
+  const { quiet, rowCount, exposureMs, movedRowCount } = tally.take(LATER_MS)!
+  // Those of minutes 11 to 25: a horizon that touches the time without work.
+  expect(movedRowCount).toBe(15)
+  expect(quiet.champion[scoreBin(0.9)]).toBeUndefined()
+  expect(exposureMs).toBe(rowCount * MINUTE_MS)
+  const whole = tallyOf()
+  for (let minute = 0; minute <= 60; minute++) whole.note(0, at(minute), 0.1, 0.1)
+  expect(whole.take(LATER_MS)!.rowCount - rowCount).toBe(15)
+})
+
+test('or they count a share', () => {
+  const { tally } = movedInTime(0.25)
+  const { quiet, rowCount, movedRowCount, squaredErrors } = tally.take(LATER_MS)!
+  expect(movedRowCount).toBe(15)
+  expect(quiet.champion[scoreBin(0.9)]).toBe(0.25)
+  expect(rowCount % 1).toBeCloseTo(0.75)
+  // One row at 0.9, the rest at 0.1.
+  expect(squaredErrors.champion).toBeCloseTo(0.25 * 0.81 + (rowCount - 0.25) * 0.01)
+  expect(sumOf(quiet.champion)).toBeLessThan(5)
+})
+
+test('a failure that came although work was moved is known, and counts whole', () => {
+  const { moved, tally } = movedInTime(0)
+  moved.note(0, { kind: 'moved', node: 'n0' as NodeId, atMs: at(58) })
+  tally.take(LATER_MS)
+  tally.failed(0, at(61))
+  const counts = tally.take(LATER_MS)!
+  expect(counts.failures).toHaveLength(1)
+  expect(counts.rowCount).toBeGreaterThanOrEqual(10)
+})
+
+test('only so many spells are remembered, and none twice', () => {
+  const moved = new MovedNodes()
+  const node = 'n0' as NodeId
+  for (let spell = 0; spell < 6; spell++) {
+    moved.note(0, { kind: 'moved', node, atMs: at(10 * spell) })
+    moved.note(0, { kind: 'moved', node, atMs: at(10 * spell + 1) })
+    moved.note(0, { kind: 'returned', node, atMs: at(10 * spell + 2) })
+    moved.note(0, { kind: 'returned', node, atMs: at(10 * spell + 9) })
+  }
+  const touched = [0, 1, 2, 3, 4, 5].map((n) => moved.touches(0, at(10 * n), at(10 * n)))
+  expect(touched).toEqual([false, false, true, true, true, true])
+  expect(moved.touches(0, at(53), at(100))).toBe(false)
+  moved.forget(0)
+  expect(moved.touches(0, at(0), at(60))).toBe(false)
 })

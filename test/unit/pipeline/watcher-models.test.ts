@@ -3,10 +3,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
 import { expect, onTestFinished, test } from 'vitest'
-import type { ModelId } from '../../../src/core/ids.ts'
+import type { ModelId, NodeId, PoolId } from '../../../src/core/ids.ts'
+import type { AssessmentRecord } from '../../../src/core/assessment.ts'
 import type { ModelAssignment, ModelRefusal, OutcomeRecord } from '../../../src/core/model-life.ts'
-import type { NodeClass } from '../../../src/core/node.ts'
+import type { Intervention, JoinEvent, NodeClass } from '../../../src/core/node.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 import { probabilityInterval } from '../../../src/core/probability-interval.ts'
 import type { Topology } from '../../../src/core/topics.ts'
@@ -16,7 +18,7 @@ import { ModelStore } from '../../../src/predict/model-store.ts'
 import { writeTinyModel } from '../../support/history/tiny-model.ts'
 import { foreshockWasm, metric, PROBE } from '../../support/node-class.ts'
 import { NodeLog } from '../../support/node-log.ts'
-import { textOf } from '../../support/output.ts'
+import { bytesOf, textOf } from '../../support/output.ts'
 
 const CLASS: NodeClass = {
   ...PROBE,
@@ -39,7 +41,7 @@ const kernel = foreshockWasm()
 const SPREAD = { constant: 0.25, linear: 0, quadratic: 0 }
 const WIDER = { constant: 4, linear: 0, quadratic: 0 }
 const FIRST = writeTinyModel(CLASS, 45, { calibrationSpread: SPREAD })
-const SECOND = writeTinyModel(CLASS, 10, { calibrationSpread: WIDER })
+const SECOND = writeTinyModel(CLASS, 10, { calibrationSpread: WIDER, version: 'tiny-2' })
 
 function storeDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'foreshock-models-'))
@@ -194,4 +196,123 @@ test('a challenger is scored beside the champion, told apart, and nothing of it 
   const rows = told.reduce((sum, { outcomes }) => sum + outcomes.rowCount, 0)
   // An hour of one-minute rows is kept in blocks of two: those of the failure, and those before.
   expect(rows).toBeGreaterThan(35)
+})
+
+function joined(log: NodeLog, node: string, pool: string): Promise<void> {
+  const event: JoinEvent = {
+    kind: 'join',
+    node: node as NodeId,
+    atMs: log.nowMs,
+    class: CLASS.name,
+    pool: pool as PoolId,
+    labels: {},
+    place: { zone: null, region: null, latitude: null, longitude: null },
+    capacity: { cpu: 1, memoryBytes: 1e9, gpu: null },
+  }
+  return log.append('node-event', event)
+}
+
+test('in canary pools the challenger serves, the champion in all others, also when it is rebuilt', async () => {
+  const directory = storeDirectory()
+  const { id } = await new ModelStore(directory).add(SECOND)
+  const log = await logOf(directory)
+  for (const [node, pool] of Object.entries({ a: 'first', b: 'first', c: 'rest' })) {
+    await joined(log, node, pool)
+  }
+  const values = { a: 20, b: 20, c: 20 }
+  await log.minutes(2, values)
+  await log.append('model', assignment(null, { challenger: id, canaryPools: ['first' as PoolId] }))
+  const beganAtMs = log.nowMs
+  await log.minutes(3, values)
+  // A node that changes its pool changes its model.
+  await log.append('node-event', {
+    kind: 'labels',
+    node: 'b',
+    atMs: log.nowMs + 1,
+    labels: { pool: 'rest' },
+  })
+  const movedAtMs = log.nowMs
+  await log.minutes(3, values)
+  const highFrom = (node: string) =>
+    predictions(log)
+      .filter((told) => told.node === node && told.probability > 0.5)
+      .map(({ atMs }) => atMs)
+  expect(new Set(highFrom('a')).size).toBe(6)
+  expect(Math.min(...highFrom('a'))).toBeGreaterThan(beganAtMs)
+  expect(new Set(highFrom('b')).size).toBe(3)
+  expect(Math.max(...highFrom('b'))).toBe(movedAtMs)
+  expect(highFrom('c')).toEqual([])
+
+  // The coordinator of a pool hears of the model that said it.
+  const saidOf = (node: string) =>
+    log
+      .bodies<AssessmentRecord>('assessment')
+      .filter(({ atMs, rows }) => atMs > beganAtMs && rows.some((row) => row.node === node))
+      .map(({ model }) => model?.version)
+  expect(new Set(saidOf('a'))).toEqual(new Set(['tiny-2']))
+  expect(new Set(saidOf('c'))).toEqual(new Set(['tiny-1']))
+  const batches = log.outputs.filter(({ topic }) => topic === 'w.predictions.batches')
+  const rows = batches.flatMap(({ value }) => {
+    const read = tableFromIPC(bytesOf(value))
+    const role = read.schema.metadata.get('role')
+    return [...read].map((row) => `${role} ${String(row!['node'])}`)
+  })
+  const ofA = new Set(rows.filter((row) => row.endsWith(' a')))
+  expect([...ofA]).toEqual(['champion a', 'canary a'])
+  expect(new Set(rows.filter((row) => row.endsWith(' c')))).toEqual(
+    new Set(['champion c', 'challenger c']),
+  )
+
+  const rebuilt = (await (await hostOf(directory)).createFold(0)) as WatcherFold
+  const said = []
+  for (const record of log.records) said.push(...(await rebuilt.fold(record)))
+  expect(NodeLog.texts(said)).toEqual(NodeLog.texts(log.outputs))
+})
+
+test('while the challenger serves canary pools only their nodes are compared', async () => {
+  const directory = storeDirectory()
+  const { id } = await new ModelStore(directory).add(SECOND)
+  const log = await logOf(directory)
+  await joined(log, 'a', 'first')
+  await joined(log, 'c', 'rest')
+  await log.append('model', assignment(null, { challenger: id, canaryPools: ['first' as PoolId] }))
+  await log.minutes(70, { a: 20, c: 20 })
+  for (const node of ['a', 'c']) {
+    const failure = { kind: 'failure', node, atMs: log.nowMs + 1, failureKind: 'test' }
+    await log.append('node-event', failure)
+  }
+  await log.minutes(65, { other: 5 })
+  const told = log.bodies<OutcomeRecord>('model-outcomes').filter(({ trial }) => trial === 1)
+  const failures = told.flatMap(({ outcomes }) => outcomes.failures)
+  expect(failures).toHaveLength(1)
+  expect(failures[0].champion).toBeLessThan(0.5)
+  expect(failures[0].challenger).toBeGreaterThan(0.5)
+  const rows = told.reduce((sum, { outcomes }) => sum + outcomes.rowCount, 0)
+  // Those of node a alone, in blocks of two minutes.
+  expect(rows).toBeGreaterThan(30)
+  expect(rows).toBeLessThan(40)
+  // A canary whose pools are quiet is still told of, so that its time can end.
+  expect(told.length).toBeGreaterThan(100)
+})
+
+test('rows of a node whose work was moved in time are told apart, in whatever trial they were scored', async () => {
+  const directory = storeDirectory()
+  const log = await logOf(directory)
+  const done = (kind: Intervention['kind']) =>
+    log.append('intervention', { kind, node: 'a', atMs: log.nowMs })
+  await log.minutes(5, { a: 20, b: 5 })
+  await done('moved')
+  await log.append('intervention', { kind: 'moved', node: 'unknown', atMs: log.nowMs })
+  // The node is without work while another trial begins.
+  await log.append('model', assignment(null))
+  await log.minutes(20, { a: 20, b: 5 })
+  await done('returned')
+  await log.minutes(125, { a: 20, b: 5 })
+  const told = log.bodies<OutcomeRecord>('model-outcomes').filter(({ trial }) => trial === 1)
+  const sum = (pick: (outcomes: OutcomeRecord['outcomes']) => number) =>
+    told.reduce((total, { outcomes }) => total + pick(outcomes), 0)
+  // Twenty minutes of node a, in blocks of two.
+  expect(sum(({ movedRowCount = 0 }) => movedRowCount)).toBe(10)
+  const ofB = sum(({ rowCount }) => rowCount) - sum(({ movedRowCount = 0 }) => movedRowCount)
+  expect(ofB).toBeGreaterThan(60)
 })

@@ -89,7 +89,12 @@ function recorded(retentionMs = 1e12): Promise<RecorderFigures> {
 
 async function history(range: { fromMs?: number; toMs?: number } = {}) {
   const { fromMs = null, toMs = null } = range
-  const manifest = recordedManifest(BASE, PROBE, await listDays(directory), { fromMs, toMs })
+  const movedWeight = 0
+  const manifest = recordedManifest(BASE, PROBE, await listDays(directory), {
+    fromMs,
+    toMs,
+    movedWeight,
+  })
   const opened = await openHistory(manifest, PROBE, directory)
   onTestFinished(() => opened.close())
   return opened
@@ -102,7 +107,11 @@ test('samples and lives are read back as they were, by day and in their range', 
   await samples(0, 4)
   await event({ kind: 'heartbeat', node: 'n0', atMs: START_MS, component: null })
   await event({ kind: 'failure', node: 'n0', atMs: START_MS + DAY_MS, failureKind: 'fan' })
-  expect(await recorded()).toMatchObject({ samples: 8, events: 3, predictions: 0 })
+  for (const kind of ['moved', 'returned']) {
+    const body = { kind, node: 'n0', atMs: START_MS + 1 }
+    await bus.produce([logOutput('h.node-log', 0, 'intervention', 'n0', body)])
+  }
+  expect(await recorded()).toMatchObject({ samples: 8, events: 5, predictions: 0 })
 
   const days = await listDays(directory)
   expect(days.map(({ kind, day }) => `${kind} ${day}`)).toEqual([
@@ -115,6 +124,8 @@ test('samples and lives are read back as they were, by day and in their range', 
   expect(whole.sampleCount).toBe(8)
   expect(whole.events).toMatchObject([
     { kind: 'join', node: 'n0', pool: 'p', labels: { model: 'm"1' } },
+    { kind: 'moved', node: 'n0', atMs: START_MS + 1 },
+    { kind: 'returned', node: 'n0', atMs: START_MS + 1 },
     { kind: 'failure', node: 'n0', failureKind: 'fan' },
   ])
   for await (const { nodes, columns } of whole.samples()) {
@@ -124,7 +135,7 @@ test('samples and lives are read back as they were, by day and in their range', 
   }
   const part = await history({ fromMs: START_MS + 3_600_000, toMs: START_MS + 3 * 3_600_000 })
   expect(part.sampleCount).toBe(4)
-  expect(part.events).toHaveLength(1)
+  expect(part.events).toHaveLength(3)
 })
 
 test('a recording goes on where it ended, and what a crash left behind is not read twice', async () => {

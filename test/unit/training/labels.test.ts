@@ -24,6 +24,7 @@ const leave = (atMs: number, knownUntilMs = atMs): HistoryEvent => ({
   atMs,
   knownUntilMs,
 })
+const done = (kind: 'moved' | 'returned', atMs: number): HistoryEvent => ({ kind, node, atMs })
 const join = (atMs: number, onlyFit = false): HistoryEvent => ({
   kind: 'join',
   node,
@@ -85,6 +86,42 @@ test.each([
     at: 375,
     kind: 'positive',
     because: 'it came back and fails',
+  },
+  {
+    events: [done('moved', 100), done('returned', 200)],
+    at: 70,
+    kind: 'moved',
+    because: 'work was moved off it within the horizon',
+  },
+  {
+    events: [done('moved', 100), done('returned', 200)],
+    at: 69,
+    kind: 'negative',
+    because: 'the horizon was over before work was moved',
+  },
+  {
+    events: [done('moved', 100), done('returned', 200)],
+    at: 201,
+    kind: 'negative',
+    because: 'work was on it again',
+  },
+  {
+    events: [done('moved', 100), failure(110)],
+    at: 90,
+    kind: 'positive',
+    because: 'the failure came although work was moved',
+  },
+  {
+    events: [done('moved', 100), failure(110), join(120)],
+    at: 130,
+    kind: 'negative',
+    because: 'the next life begins with work on it',
+  },
+  {
+    events: [done('moved', 100)],
+    at: 500,
+    kind: 'moved',
+    because: 'it was never let back',
   },
 ])('at $at a row is $kind when $because', ({ events, at, kind }) => {
   expect(labelAt(events, at).kind).toBe(kind)
