@@ -7,6 +7,7 @@ const registry: Registry = {
   replay: async () => (await import('./commands/replay.ts')).command,
   serve: async () => (await import('./commands/serve.ts')).command,
   topics: async () => (await import('./commands/topics.ts')).command,
+  report: async () => (await import('./commands/report.ts')).command,
   explain: async () => (await import('./commands/explain.ts')).command,
   ring: async () => (await import('./commands/ring.ts')).command,
   tune: async () => (await import('./commands/tune.ts')).command,
