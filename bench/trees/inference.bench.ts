@@ -8,17 +8,11 @@ import { loadKernel } from '../../src/commands/package.ts'
 import { assert } from '../../src/core/errors.ts'
 import { readEnsemble } from '../../src/predict/onnx-trees.ts'
 import { TreeKernel } from '../../src/predict/tree-kernel.ts'
-import { findBounds, toBinnedRows } from '../../training/bins.ts'
-import { DEFAULT_BOOST, randomFrom, trainBoost } from '../../training/boost.ts'
-import type { Booster } from '../../training/booster.ts'
 import { toOnnx } from '../../training/onnx.ts'
 import { alternate, type Bench, type BenchRow, missingRow, ratioRow } from '../bench.ts'
+import { FEATURES, LEAVES, makeRows, trainEnsemble, TREES } from './ensemble.ts'
 import { PythonRivals } from './python-rivals.ts'
 
-const TREES = 200
-const LEAVES = 31
-const FEATURES = 64
-const TRAINING_ROWS = 20_000
 const ROWS = 10_000
 const GAP_MAX = 1e-5
 /** Work per call, so that asking a rival in another process costs nothing beside it. */
@@ -35,7 +29,7 @@ export const bench: Bench = {
   name: 'tree inference',
   async run({ quick, log }) {
     const module = await loadKernel()
-    const booster = train(module)
+    const booster = trainEnsemble(module)
     const rows = makeRows(ROWS, 2).matrix
     const onnx = toOnnx({
       booster,
@@ -47,7 +41,7 @@ export const bench: Bench = {
     })
     const score = kernelScorer(module, onnx)
     const expected = score(rows)
-    const python = await PythonRivals.start(booster, rows, PASSES, log)
+    const python = await PythonRivals.start(booster, rows, PASSES, ['lightgbm', 'lleaves'], log)
     const session = await InferenceSession.create(onnx, {
       executionProviders: ['cpu'],
       intraOpNumThreads: 1,
@@ -64,7 +58,7 @@ export const bench: Bench = {
       const named = typeof python === 'string' ? [] : python.names
       if (typeof python !== 'string') {
         for (const name of named) {
-          const margins = (await python.margins(name)).map((margin) => margin + booster.base)
+          const margins = (await python.results(name)).map((margin) => margin + booster.base)
           checkSame(name, expected, margins)
           candidates[name] = () => python.score(name)
         }
@@ -101,40 +95,6 @@ function kernelScorer(
     kernel.score(rows, ROWS, margin)
     return margin
   }
-}
-
-function train(module: WebAssembly.Module): Booster {
-  const { matrix, labels } = makeRows(TRAINING_ROWS, 1)
-  const bounds = findBounds(matrix, FEATURES)
-  const rows = toBinnedRows(matrix, labels, bounds)
-  const params = { ...DEFAULT_BOOST, treesMax: TREES, leavesMax: LEAVES }
-  const booster = trainBoost(module, { rows, bounds, validation: null }, params)
-  const leafCounts = booster.trees.map(({ feature }) => feature.filter((f) => f < 0).length)
-  assert(booster.trees.length === TREES, 'training stopped early')
-  assert(
-    leafCounts.every((count) => count === LEAVES),
-    'a tree has fewer leaves',
-  )
-  return booster
-}
-
-/** Each feature says a little about the label, some by being missing or together with the next. */
-function makeRows(count: number, seed: number): { matrix: Float32Array; labels: Uint8Array } {
-  const random = randomFrom(seed)
-  const matrix = new Float32Array(count * FEATURES)
-  const labels = new Uint8Array(count)
-  for (let row = 0; row < count; row++) {
-    const values = matrix.subarray(row * FEATURES, (row + 1) * FEATURES)
-    let margin = 0
-    for (let f = 0; f < FEATURES; f++) {
-      const value = random() + random() + random() - 1.5
-      values[f] = random() < 0.1 ? NaN : value
-      const weight = 1 / (1 + (f % 16))
-      margin += weight * (f % 3 === 0 && f > 0 ? value * values[f - 1] * 2 || 0 : value)
-    }
-    labels[row] = random() < 1 / (1 + Math.exp(-margin)) ? 1 : 0
-  }
-  return { matrix, labels }
 }
 
 function checkSame(name: string, ours: Float32Array, theirs: ArrayLike<number>): void {

@@ -36,13 +36,14 @@ export function toLightGbm(booster: Booster): string {
 }
 
 /** LightGBM numbers splits and leaves apart; a leaf as a child is the complement of its number. */
-function treeLines({ feature, threshold, missingLeft, left, right, value }: Tree): string[] {
+function treeLines({ feature, threshold, missingLeft, left, right, value, cover }: Tree): string[] {
   const nodes = range(feature.length)
   const splits = nodes.filter((node) => feature[node] >= 0)
   const leaves = nodes.filter((node) => feature[node] < 0)
   const numbers = new Map<number, number>()
   for (const [number, node] of splits.entries()) numbers.set(node, number)
   for (const [number, node] of leaves.entries()) numbers.set(node, ~number)
+  const counts = (of: readonly number[]) => of.map((node) => Math.round(cover?.[node] ?? 0))
   const zeros = (of: readonly number[]) => of.map(() => 0)
   return [
     `num_leaves=${leaves.length}`,
@@ -73,10 +74,10 @@ function treeLines({ feature, threshold, missingLeft, left, right, value }: Tree
       leaves.map((node) => value[node]),
     ),
     line('leaf_weight', zeros(leaves)),
-    line('leaf_count', zeros(leaves)),
+    line('leaf_count', counts(leaves)),
     line('internal_value', zeros(splits)),
     line('internal_weight', zeros(splits)),
-    line('internal_count', zeros(splits)),
+    line('internal_count', counts(splits)),
     'is_linear=0',
     'shrinkage=1',
   ]

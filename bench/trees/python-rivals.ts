@@ -15,6 +15,9 @@ const LLEAVES = ['lleaves==1.3.0', 'llvmlite==0.43.0']
 const CACHE = join(import.meta.dirname, '../../.cache/bench')
 const VENV = join(CACHE, 'trees-venv')
 
+/** `contributions`: LightGBM's TreeSHAP. */
+export type RivalName = 'lightgbm' | 'lleaves' | 'contributions'
+
 export class PythonRivals {
   readonly names: readonly string[]
   readonly #child: ChildProcess
@@ -31,6 +34,7 @@ export class PythonRivals {
     booster: Booster,
     rows: Float32Array,
     passes: number,
+    wanted: readonly RivalName[],
     log: (text: string) => void,
   ): Promise<PythonRivals | string> {
     const python = environment(log)
@@ -39,7 +43,8 @@ export class PythonRivals {
     writeFileSync(model, toLightGbm(booster))
     writeFileSync(data, rows)
     const script = join(import.meta.dirname, 'rivals.py')
-    const args = [script, model, data, String(booster.featureCount), String(passes)]
+    const sizes = [String(booster.featureCount), String(passes)]
+    const args = [script, model, data, ...sizes, wanted.join()]
     const child = spawn(python, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     const greeting = await lines.next()
@@ -52,7 +57,8 @@ export class PythonRivals {
     await this.#ask(name)
   }
 
-  async margins(name: string): Promise<Float64Array> {
+  /** Of each row its margin; of `contributions` those of the features, and the base. */
+  async results(name: string): Promise<Float64Array> {
     const file = join(CACHE, `trees-${name}.f64`)
     await this.#ask(`${name} ${file}`)
     const bytes = readFileSync(file)

@@ -6,11 +6,14 @@
 import type { Predictor } from './session.ts'
 
 /** @param row float32 [features]; copied, never kept. @returns [features]. */
-export async function occlude(predictor: Predictor, row: Float32Array): Promise<Float64Array> {
-  const width = predictor.card.features.length
+export async function occlude(
+  predictor: Pick<Predictor, 'predict'>,
+  row: Float32Array,
+): Promise<Float64Array> {
+  const width = row.length
   const occluded = new Float32Array((width + 1) * width)
   for (let i = 0; i <= width; i++) {
-    occluded.set(row.subarray(0, width), i * width)
+    occluded.set(row, i * width)
     if (i < width) occluded[i * width + i] = NaN
   }
   const { margin } = await predictor.predict(occluded, width + 1)
