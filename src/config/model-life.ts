@@ -19,6 +19,8 @@ export const ModelStoreTable = z.strictObject({
   wait: duration.prefault('60s'),
 })
 
+/** More would be no service any more. */
+const HOLD_OUT_RATIO_MAX = 0.2
 const CANARY_POOLS_MAX = 64
 const poolId = z.string().min(1).max(ID_BYTES_MAX)
 
@@ -33,6 +35,8 @@ export const PromotionTable = z
     canary_time: duration.prefault('24h'),
     moved_labels: z.enum(['exclude', 'down-weight']).default('exclude'),
     moved_labels_weight: z.number().gt(0).max(1).default(0.25),
+    hold_out_ratio: ratio.max(HOLD_OUT_RATIO_MAX).default(DEFAULT_PROMOTION.holdOutRatio),
+    hold_outs_per_day: z.int().min(1).max(100).default(DEFAULT_PROMOTION.holdOutsPerDay),
     override_max: ratio.default(DEFAULT_PROMOTION.overrideMax),
     override_proposals_min: z
       .int()
@@ -71,6 +75,8 @@ export function toPromotion(table: z.output<typeof PromotionTable>): PromotionRu
     canaryMs: table.canary_time,
     canaryFailuresMin: table.canary_failures_min,
     overrideMax: table.override_max,
+    holdOutRatio: table.hold_out_ratio,
+    holdOutsPerDay: table.hold_outs_per_day,
     overrideProposalsMin: table.override_proposals_min,
     movedWeight: table.moved_labels === 'exclude' ? 0 : table.moved_labels_weight,
   }

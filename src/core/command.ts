@@ -78,6 +78,7 @@ export type Rail =
   | 'budget'
   | 'capacity'
   | 'in-flight'
+  | 'hold-out'
 
 /** One line of the journal: a decision, a refusal, a result or a change of state, with its reasons. */
 export interface JournalEntry {

@@ -31,6 +31,7 @@ export type PoolLogKind =
   | 'model-outcomes'
   | 'model-refused'
   | 'model-proposal'
+  | 'model-hold-out'
   | 'tick'
   | 'claim'
 

@@ -25,6 +25,10 @@ export interface PromotionRules {
   readonly overrideMax: number
   /** Things that it must have asked for first. */
   readonly overrideProposalsMin: number
+  /** Share of the alarms without urgent work that are watched and not answered, 0..1; 0: none. */
+  readonly holdOutRatio: number
+  /** At most so many a pool and day. */
+  readonly holdOutsPerDay: number
 }
 
 /** When a distribution counts as another one than that of training. */
@@ -49,6 +53,8 @@ export const DEFAULT_PROMOTION: PromotionRules = {
   movedWeight: 0,
   overrideMax: 0.5,
   overrideProposalsMin: 20,
+  holdOutRatio: 0,
+  holdOutsPerDay: 1,
 }
 
 export const DEFAULT_DRIFT: DriftRules = {
@@ -90,6 +96,25 @@ export interface ProposalRecord {
   readonly proposedAtMs: number
   /** False: it was asked for; true: people overruled it later. */
   readonly overridden: boolean
+}
+
+/** Pool-log record `model-hold-out`, in `MODEL_POOL_PARTITION`: a node that alarmed was only watched. */
+export interface HoldOutRecord {
+  readonly nodeClass: string
+  readonly pool: PoolId
+  readonly sinceMs: number
+  /** Share of such alarms that were held out then, over 0. */
+  readonly propensityRatio: number
+  /** Within the horizon. */
+  readonly failed: boolean
+}
+
+/** What became of alarms that nobody answered. */
+export interface HoldOutFigures {
+  readonly count: number
+  readonly failureCount: number
+  /** Share of such alarms that come true, whether answered or not; null before the first. */
+  readonly precision: number | null
 }
 
 /** What a model asked for, and how much of it people rejected or vetoed. */
@@ -213,6 +238,7 @@ export interface ClassModels {
   }
   /** Since `sinceMs`. */
   readonly proposals: { readonly champion: ProposalCounts; readonly challenger: ProposalCounts }
+  readonly holdOuts: { readonly champion: HoldOutFigures; readonly challenger: HoldOutFigures }
   /** People overrule the champion more often than `promotion.override_max`. */
   readonly overruled: boolean
   /** Median over the failures foreseen at the acting point. */

@@ -62,6 +62,8 @@ export interface Ask {
   readonly target: (() => TargetChoice) | null
   /** Live command for the same workload. */
   readonly inFlight: CommandId | null
+  /** Why the node is only watched; called only when every other rail has passed. */
+  readonly heldOut?: (() => string | null) | null
 }
 
 /** `recovery` too: without a majority nobody may take work over, unless the failure is confirmed. */
@@ -106,6 +108,7 @@ export const RAILS: readonly RailCheck[] = [
   { rail: 'budget', check: checkBudget },
   { rail: 'capacity', check: checkCapacity },
   { rail: 'in-flight', check: checkInFlight },
+  { rail: 'hold-out', check: ({ heldOut }) => heldOut?.() ?? null },
 ]
 
 export function admit(ask: Ask, rails: readonly RailCheck[] = RAILS): Admission {

@@ -11,6 +11,8 @@ export class ModelMetrics {
   readonly #brier
   readonly #falseAlarms
   readonly #failures
+  readonly #holdOuts
+  readonly #holdOutPrecision
   readonly #movedRows
   readonly #proposals
   readonly #overrides
@@ -61,6 +63,18 @@ export class ModelMetrics {
       'class',
       'role',
     )
+    this.#holdOuts = gauge(
+      'hold_outs',
+      'Alarms that were watched and not answered, whose horizon is over',
+      'class',
+      'role',
+    )
+    this.#holdOutPrecision = gauge(
+      'hold_out_precision_ratio',
+      'Share of the alarms that come true, by those that were not answered',
+      'class',
+      'role',
+    )
     this.#movedRows = gauge(
       'moved_rows',
       'Rows of nodes whose work was moved in time: whether they would have failed is unknown',
@@ -95,6 +109,7 @@ export class ModelMetrics {
     this.#showFigures(nodeClass, 'challenger', figures.challenger)
     this.#failures.set({ class: nodeClass }, models.failureCount)
     this.#showProposals(models)
+    this.#showHoldOuts(models)
     this.#movedRows.set({ class: nodeClass }, models.movedRowCount)
     if (models.leadTimeMs !== null) {
       this.#leadTime.set({ class: nodeClass }, models.leadTimeMs / 1_000)
@@ -103,6 +118,15 @@ export class ModelMetrics {
     this.#driftScore.set({ class: nodeClass }, drift.score)
     this.#driftShare.set({ class: nodeClass }, drift.featureShare)
     this.#drifted.set({ class: nodeClass }, drift.drifted ? 1 : 0)
+  }
+
+  #showHoldOuts({ nodeClass, holdOuts }: ClassModels): void {
+    for (const [role, { count, precision }] of Object.entries(holdOuts)) {
+      const labels = { class: nodeClass, role }
+      this.#holdOuts.set(labels, count)
+      if (precision === null) this.#holdOutPrecision.remove(labels)
+      else this.#holdOutPrecision.set(labels, precision)
+    }
   }
 
   #showProposals({ nodeClass, proposals }: ClassModels): void {

@@ -11,7 +11,6 @@ import {
   admit,
   type Ask,
   type Held,
-  isSharedCause,
   laneOf,
   type RailCheck,
 } from '../decide/admission.ts'
@@ -20,9 +19,11 @@ import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
+import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
+import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -42,6 +43,8 @@ export class DecisionDesk {
   readonly #incidents: IncidentDesk
   readonly #choices: ChoiceDesk
   readonly #proposals: ProposalDesk
+  readonly #holdOuts: HoldOutDesk
+  readonly #sharedCauses: SharedCauseDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
@@ -53,6 +56,7 @@ export class DecisionDesk {
     incidents: IncidentDesk,
     choices: ChoiceDesk,
     proposals: ProposalDesk,
+    holdOuts: HoldOutDesk,
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
@@ -63,6 +67,8 @@ export class DecisionDesk {
     this.#incidents = incidents
     this.#choices = choices
     this.#proposals = proposals
+    this.#holdOuts = holdOuts
+    this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -81,7 +87,7 @@ export class DecisionDesk {
       this.#advance(pool, incident)
       pool.dueMs = Math.min(pool.dueMs, incident.dueMs)
     }
-    this.#tellSharedCauses(pool)
+    this.#sharedCauses.tell(pool)
     // Until then it may be too early, which costs a look in vain.
     if (isDue) pool.dueMs = earliest(pool)
   }
@@ -294,6 +300,10 @@ export class DecisionDesk {
       },
       target: workload === null ? null : () => this.#target(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
+      heldOut:
+        incident === null || lane !== 'preemptive'
+          ? null
+          : () => this.#holdOuts.reasonFor(pool, incident, policy),
     }
   }
 
@@ -362,7 +372,10 @@ export class DecisionDesk {
       node: node.id,
       workload,
       reasons: [`Not done: ${reason}.`, `It would be: ${what}`],
-      evidence: incident?.evidence ?? [],
+      evidence: [
+        ...(incident?.evidence ?? []),
+        ...(rail === 'hold-out' ? [this.#holdOuts.propensity] : []),
+      ],
     })
   }
 
@@ -389,43 +402,6 @@ export class DecisionDesk {
       severity: 'warning',
       message: `Incident ${id} waits for approval: ${reasons.join(' ')}`,
       incidentId: id,
-    })
-  }
-
-  /** Told once when a zone freezes; a zone that thaws may be told of again. */
-  #tellSharedCauses(pool: PoolState): void {
-    const policy = this.#policyFor(pool)
-    for (const [name, count] of pool.zones) {
-      const shared = isSharedCause(policy, { name, ...count })
-      if (!shared) this.#thaw(pool, name)
-      else if (!pool.frozenZones.has(name)) {
-        pool.frozenZones.add(name)
-        const share = `${count.alarmingCount} of ${count.nodeCount} nodes of zone ${name}`
-        this.#outbox.alert({
-          kind: 'shared-cause',
-          pool: pool.id,
-          node: null,
-          cause: `zone:${name}`,
-          severity: 'critical',
-          message: `${share} alarm at once: preemptive work there waits, recovery goes on.`,
-          incidentId: null,
-        })
-      }
-    }
-    for (const name of pool.frozenZones) if (!pool.zones.has(name)) this.#thaw(pool, name)
-  }
-
-  #thaw(pool: PoolState, name: string): void {
-    if (!pool.frozenZones.delete(name)) return
-    this.#outbox.alert({
-      kind: 'shared-cause',
-      pool: pool.id,
-      node: null,
-      cause: `zone:${name}`,
-      severity: 'info',
-      message: `Zone ${name} has no shared cause any more.`,
-      incidentId: null,
-      resolved: true,
     })
   }
 }

@@ -9,6 +9,7 @@ import { heartbeat } from '../detect/heartbeat.ts'
 import type { PlanCause } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
+import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -18,15 +19,23 @@ export class IncidentDesk {
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
   readonly #choices: ChoiceDesk
+  readonly #holdOuts: HoldOutDesk
   #openedCount = 0
   #foreseenCount = 0
   #missedCount = 0
 
-  constructor(state: CoordinatorState, outbox: Outbox, commands: CommandDesk, choices: ChoiceDesk) {
+  constructor(
+    state: CoordinatorState,
+    outbox: Outbox,
+    commands: CommandDesk,
+    choices: ChoiceDesk,
+    holdOuts: HoldOutDesk,
+  ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
     this.#choices = choices
+    this.#holdOuts = holdOuts
   }
 
   get openedCount(): number {
@@ -72,6 +81,7 @@ export class IncidentDesk {
         choice: null,
         approved: null,
         proposedAtMs: null,
+        holdOutDrawn: false,
         overridden: false,
         refused: new Set(),
         dueMs: Number.POSITIVE_INFINITY,
@@ -179,6 +189,7 @@ export class IncidentDesk {
       choice: null,
       approved: null,
       proposedAtMs: null,
+      holdOutDrawn: false,
       overridden: false,
       refused: new Set(),
       dueMs: Number.POSITIVE_INFINITY,
@@ -192,6 +203,7 @@ export class IncidentDesk {
   /** A failure is confirmed: was it foreseen by a command, and how long before? */
   judge(node: NodeState, event: FailureEvent): void {
     const failedAtMs = Math.min(event.atMs, this.#outbox.nowMs)
+    if (this.#holdOuts.failed(node)) return this.#journalHeldOut(node, event)
     const firstAtMs = foreseenSince(node, failedAtMs)
     const leadTimeMs = firstAtMs === null ? null : failedAtMs - firstAtMs
     const foreseen = leadTimeMs !== null
@@ -223,6 +235,23 @@ export class IncidentDesk {
       severity,
       message: reason,
       incidentId,
+    })
+  }
+
+  /** It was foreseen and, by chance, not answered: neither a success nor a miss. */
+  #journalHeldOut(node: NodeState, { failureKind }: FailureEvent): void {
+    this.#outbox.journal({
+      kind: 'outcome',
+      pool: node.pool,
+      incidentId: node.incident?.id ?? null,
+      node: node.id,
+      reasons: [
+        `The failure of node ${node.id} came as foreseen while it was held out (${failureKind}).`,
+      ],
+      evidence: [
+        { what: 'outcome', value: 'held-out-failed', limit: null },
+        { what: 'failureKind', value: failureKind, limit: null },
+      ],
     })
   }
 }

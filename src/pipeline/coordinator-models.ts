@@ -17,6 +17,7 @@ import {
   DEFAULT_PROMOTION,
   type DriftCounts,
   type DriftRules,
+  type HoldOutRecord,
   MODEL_POOL_PARTITION,
   type ModelAssignment,
   type ModelRefusal,
@@ -31,7 +32,7 @@ import { compare, figuresOf, LOOKS, OutcomeSum } from '../decide/promotion.ts'
 import { detectDrift } from '../detect/drift.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { alertModel, driftSentence } from './model-alerts.ts'
-import { Overrides } from './model-overrides.ts'
+import { type ClassState, createClass, name } from './model-class.ts'
 import { endOf, evidenceOf, pools, short, type Trial } from './model-trial.ts'
 import { toEveryPartition } from './role.ts'
 
@@ -44,23 +45,6 @@ export interface ModelDeskOptions {
   readonly source: string
   readonly promotion?: PromotionRules
   readonly drift?: DriftRules
-}
-
-interface ClassState {
-  readonly nodeClass: string
-  champion: ModelId | null
-  previous: ModelId | null
-  trial: Trial | null
-  /** Of the newest assignment. */
-  number: number
-  /** What served before it, should a watcher refuse it. */
-  before: { readonly champion: ModelId | null; readonly previous: ModelId | null } | null
-  sinceMs: number
-  sum: OutcomeSum
-  readonly overrides: Overrides
-  readonly drift: { window: number; seen: Map<number, DriftCounts>; told: ClassModels['drift'] }
-  publishedAtMs: number
-  lastChange: string | null
 }
 
 export class ModelDesk {
@@ -174,6 +158,13 @@ export class ModelDesk {
     const message = `Model ${name(state)} of class ${nodeClass} may no longer fit: ${because}.`
     alertModel(this.#outbox, { cause: `overrides:${nodeClass}`, message, over: false })
     this.#refuse(state, message, evidence)
+  }
+
+  takeHoldOut(record: HoldOutRecord): void {
+    const state = this.#class(record.nodeClass)
+    if (record.sinceMs < state.sinceMs) return
+    state.holdOuts.take(record, state.trial)
+    this.#publishWhenDue(state)
   }
 
   /** A watcher cannot serve it: all watchers have the same classes, so none can. */
@@ -311,6 +302,7 @@ export class ModelDesk {
     state.number++
     state.sum = new OutcomeSum()
     this.#forgetOverrides(state)
+    state.holdOuts.reset()
     state.sinceMs = this.#outbox.nowMs
     const { nodeClass, champion, trial, number } = state
     const body: ModelAssignment = {
@@ -403,6 +395,7 @@ export class ModelDesk {
         challenger: trial === null ? null : figuresOf(sum, 'challenger', this.#promotion),
       },
       proposals: state.overrides.counts,
+      holdOuts: state.holdOuts.figures(),
       overruled: state.overrides.told,
       leadTimeMs: leads.sort((a, b) => a - b)[leads.length >> 1] ?? null,
       drift: state.drift.told,
@@ -421,26 +414,9 @@ export class ModelDesk {
   #class(nodeClass: string): ClassState {
     let state = this.#classes.get(nodeClass)
     if (state === undefined) {
-      state = {
-        nodeClass,
-        champion: null,
-        previous: null,
-        trial: null,
-        number: 0,
-        before: null,
-        sinceMs: this.#outbox.nowMs,
-        sum: new OutcomeSum(),
-        overrides: new Overrides(),
-        drift: { window: -1, seen: new Map(), told: null },
-        publishedAtMs: Number.NEGATIVE_INFINITY,
-        lastChange: null,
-      }
+      state = createClass(nodeClass, this.#outbox.nowMs)
       this.#classes.set(nodeClass, state)
     }
     return state
   }
-}
-
-function name({ champion }: ClassState): string {
-  return short(champion)
 }

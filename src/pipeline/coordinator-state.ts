@@ -12,6 +12,7 @@ import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
+import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
 import { Repairs } from './repairs.ts'
 
@@ -65,6 +66,8 @@ export interface Incident {
   approved: string | null
   /** When its prediction first asked for something: people were asked, or a command was sent. */
   proposedAtMs: number | null
+  /** Whether it is held out was decided. */
+  holdOutDrawn: boolean
   /** People rejected or vetoed it. */
   overridden: boolean
   /** Rails that refuse now and were journaled; `OpenIncidents` sets it once the incident is open. */
@@ -98,6 +101,7 @@ export interface PoolState {
   readonly flightOf: Map<WorkloadId, CommandId>
   readonly finished: Map<CommandId, Flight>
   readonly repairs: Repairs
+  readonly holdOuts: HoldOuts
   activeNodeCount: number
   failedNodes: Set<NodeId>
   mode: Mode | null
@@ -276,6 +280,7 @@ function createPool(id: PoolId, mode: Mode | null, stopped: string | null): Pool
     zones: new Map(),
     frozenZones: new Set(),
     incidents: new OpenIncidents(),
+    holdOuts: { open: new Map(), day: -1, dayCount: 0 },
     flights: new Map(),
     flightOf: new Map(),
     finished: new Map(),

@@ -14,12 +14,14 @@ import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
 import { type CommandId, FLEET_POOL, type PoolId } from '../core/ids.ts'
 import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
-import type {
-  DriftRules,
-  ModelRefusal,
-  OutcomeRecord,
-  ProposalRecord,
-  PromotionRules,
+import {
+  DEFAULT_PROMOTION,
+  type DriftRules,
+  type HoldOutRecord,
+  type ModelRefusal,
+  type OutcomeRecord,
+  type PromotionRules,
+  type ProposalRecord,
 } from '../core/model-life.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
@@ -42,6 +44,7 @@ import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
 import { EvidenceDesk } from './coordinator-evidence.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
+import { HoldOutDesk } from './coordinator-hold-out.ts'
 import { IncidentDesk } from './coordinator-incidents.ts'
 import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
@@ -88,6 +91,7 @@ export class CoordinatorFold implements Fold {
   readonly #decisions: DecisionDesk
   readonly #evidence: EvidenceDesk
   readonly #controls: ControlDesk
+  readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
@@ -106,8 +110,20 @@ export class CoordinatorFold implements Fold {
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
     this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
+    this.#holdOuts = new HoldOutDesk(
+      topology,
+      this.#state,
+      this.#outbox,
+      options.promotion ?? DEFAULT_PROMOTION,
+    )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
-    this.#incidents = new IncidentDesk(this.#state, this.#outbox, this.#commands, choices)
+    this.#incidents = new IncidentDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      choices,
+      this.#holdOuts,
+    )
     this.#decisions = new DecisionDesk(
       this.#state,
       this.#outbox,
@@ -115,6 +131,7 @@ export class CoordinatorFold implements Fold {
       this.#incidents,
       choices,
       proposals,
+      this.#holdOuts,
       policyFor,
       rails,
       (node) => this.#evidence.heldBack(node),
@@ -217,6 +234,8 @@ export class CoordinatorFold implements Fold {
         return this.#models.takeRefusal(logBody<ModelRefusal>(record))
       case 'model-proposal':
         return this.#models.takeProposal(logBody<ProposalRecord>(record))
+      case 'model-hold-out':
+        return this.#models.takeHoldOut(logBody<HoldOutRecord>(record))
       case 'cohort-counts':
         for (const output of this.#cohorts.take(logBody<CohortWindow>(record))) {
           this.#outbox.push(output)
@@ -353,6 +372,7 @@ export class CoordinatorFold implements Fold {
     const { nowMs } = this.#outbox
     if (nowMs === 0) return
     this.#maintenance.turn()
+    this.#holdOuts.follow()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

@@ -73,6 +73,10 @@ export const CLASS_MODELS: ClassModels = {
     champion: { proposalCount: 20, overriddenCount: 5 },
     challenger: { proposalCount: 0, overriddenCount: 0 },
   },
+  holdOuts: {
+    champion: { count: 4, failureCount: 1, precision: 0.25 },
+    challenger: { count: 0, failureCount: 0, precision: null },
+  },
   overruled: false,
   leadTimeMs: 90_000,
   drift: { atMs: 900, drifted: true, score: 0.3, features: [], featureShare: 0.2 },

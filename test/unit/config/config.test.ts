@@ -198,6 +198,10 @@ test.each([
     message: `${f}: \`promotion.canary_time\`: longer than promotion.trial_max: give less, or raise that`,
   },
   {
+    text: '[promotion]\nhold_out_ratio = 0.5',
+    message: `${f}: \`promotion.hold_out_ratio\`: Too big: expected number to be <=0.2`,
+  },
+  {
     text: '[promotion]\nmoved_labels_weight = 0',
     message: `${f}: \`promotion.moved_labels_weight\`: Too small: expected number to be >0`,
   },

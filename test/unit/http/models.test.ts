@@ -1,8 +1,11 @@
 // Goal: the console says which model serves, and gives its files to machines that lack them.
 import { expect, test } from 'vitest'
+import { toBytes } from '../../../src/core/bytes.ts'
+import { decodeControl } from '../../../src/ingest/controls.ts'
 import { sha256 } from '../../../src/predict/model-store.ts'
 import { createConsole, outputRecord } from '../../support/console.ts'
 import { CLASS_MODELS } from '../../support/metrics.ts'
+import { textOf } from '../../support/output.ts'
 
 const FILES: Readonly<Record<string, string>> = {
   'files.sha256': `${sha256('{}')}  card.json\n`,
@@ -68,13 +71,23 @@ test('a control names only a model that is here: watchers would wait for any oth
   const { champion } = CLASS_MODELS
   expect((await post({ action: 'activate', model: champion })).status).toBe(202)
   expect((await post({ action: 'rollback' })).status).toBe(202)
-  expect(produced).toHaveLength(2)
+  expect((await post({ action: 'canary' })).status).toBe(202)
+  expect((await post({ action: 'promote', model: champion })).status).toBe(202)
+  expect(produced).toHaveLength(4)
+  const decoded = produced.map(({ value }) => decodeControl(toBytes(textOf(value))))
+  expect(decoded).toMatchObject(
+    ['activate', 'rollback', 'canary', 'promote'].map((action) => ({
+      ok: true,
+      value: { action },
+    })),
+  )
   const refused = [
     { action: 'activate', model: 'c'.repeat(64) },
     { action: 'challenge' },
     { action: 'rollback', model: champion },
+    { action: 'canary', model: 'c'.repeat(64) },
     { action: 'activate', model: 'no hash' },
   ]
   for (const body of refused) expect((await post(body)).status, JSON.stringify(body)).toBe(400)
-  expect(produced).toHaveLength(2)
+  expect(produced).toHaveLength(4)
 })

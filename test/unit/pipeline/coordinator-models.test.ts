@@ -8,6 +8,7 @@ import {
   type ClassModels,
   DEFAULT_PROMOTION,
   type DriftCounts,
+  type HoldOutRecord,
   type ModelAssignment,
   type OutcomeRecord,
   type ProposalRecord,
@@ -330,4 +331,36 @@ test('what is overruled in the canary pools takes back the challenger, and not t
   for (let n = 0; n < 3; n++) propose(life, true, { pool })
   expect(life.assignment()).toMatchObject({ champion: A, challenger: null, canaryPools: [] })
   expect(life.journal().at(-1)).toMatch(/is taken back from the canary pool a .*people overruled 3/)
+})
+
+test('what became of alarms that nobody answered is the precision of the model that raised them', () => {
+  const life = new Life()
+  const tell = (failed: boolean, more: Partial<HoldOutRecord> = {}) => {
+    const sinceMs = life.world.nowMs
+    const record = {
+      nodeClass: 'server',
+      pool: POOL,
+      sinceMs,
+      propensityRatio: 0.1,
+      failed,
+      ...more,
+    }
+    life.world.feed('model-hold-out', record satisfies HoldOutRecord)
+  }
+  expect(life.state().holdOuts.champion).toEqual({ count: 0, failureCount: 0, precision: null })
+  life.world.after(60_000)
+  for (const failed of [true, false, false]) tell(failed)
+  // It was held out half as seldom, so it stands for half as many.
+  tell(true, { propensityRatio: 0.2 })
+  life.world.after(60_000)
+  life.outcomes({})
+  const { count, failureCount, precision } = life.state().holdOuts.champion
+  expect([count, failureCount]).toEqual([4, 2])
+  expect(precision).toBeCloseTo((10 + 5) / (3 * 10 + 5))
+  life.say('activate', B)
+  expect(life.state().holdOuts.champion.count).toBe(0)
+  const { nowMs } = life.world
+  life.world.after(60_000)
+  tell(true, { sinceMs: nowMs - 1 })
+  expect(life.state().holdOuts.champion.count).toBe(0)
 })

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Command, Rail } from '../../../src/core/command.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
+import { DEFAULT_PROMOTION, type PromotionRules } from '../../../src/core/model-life.ts'
 import type { Policy } from '../../../src/core/policy.ts'
 import { RAILS } from '../../../src/decide/admission.ts'
 import { CAPACITY, CoordinatorWorld } from '../../support/coordinator-world.ts'
@@ -12,6 +13,7 @@ interface Scenario {
   readonly rail: Rail
   readonly because: string
   readonly policy?: Partial<Policy>
+  readonly promotion?: PromotionRules
   /** Leads up to the command that must not go out. */
   readonly play: (world: CoordinatorWorld) => void
   readonly held: (command: Command) => boolean
@@ -157,11 +159,19 @@ const SCENARIOS: readonly Scenario[] = [
     },
     held: ({ action }) => action === 'recover',
   },
+  {
+    rail: 'hold-out',
+    because: 'all alarms are held out, to know what becomes of them',
+    promotion: { ...DEFAULT_PROMOTION, holdOutRatio: 1 },
+    play: (world) => world.risky('n0'),
+    held: onNode0,
+  },
 ]
 
 function played(scenario: Scenario, without: Rail | null): CoordinatorWorld {
   const rails = RAILS.filter(({ rail }) => rail !== without)
-  const world = new CoordinatorWorld({ rails, ...(scenario.policy && { policy: scenario.policy }) })
+  const { policy = {}, promotion = DEFAULT_PROMOTION } = scenario
+  const world = new CoordinatorWorld({ rails, policy, promotion })
   world.joinMany(9)
   world.place('w', 'n0')
   scenario.play(world)
