@@ -6,15 +6,16 @@ import { type Config, policyFor } from '../config/config.ts'
 import type { Bus } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import { ServiceError } from '../core/errors.ts'
-import type { NodeId, PoolId } from '../core/ids.ts'
+import type { PoolId } from '../core/ids.ts'
 import { formatDuration } from '../core/time.ts'
 import { topicName } from '../core/topics.ts'
-import {
-  countFailures,
-  type FailureCount,
-  probabilityAhead,
-} from '../store/forecast/failure-count.ts'
 import { lengthOf, PoolBooks } from '../store/forecast/pool-books.ts'
+import {
+  type ExpectedFailures,
+  type NodeState,
+  type Prediction,
+  Risks,
+} from '../store/forecast/risks.ts'
 import { budgetOf, type ResourceRoom, roomsOf } from '../store/forecast/room.ts'
 import { loadedConfig, openBus } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type Io } from './command.ts'
@@ -25,12 +26,6 @@ import { Progress } from './progress.ts'
 import { readTopic } from './topic-records.ts'
 
 const AHEAD_MS = 7 * 86_400_000
-
-export interface ExpectedFailures extends FailureCount {
-  /** Nodes with a prediction, and how far those look ahead, ms. */
-  readonly nodes: number
-  readonly horizonMs: number
-}
 
 export interface PoolForecast {
   readonly pool: PoolId
@@ -50,15 +45,6 @@ export interface Forecast {
   readonly atMs: number
   readonly aheadMs: number
   readonly pools: readonly PoolForecast[]
-}
-
-/** As in topic `predictions`. */
-interface Prediction {
-  readonly node: NodeId
-  readonly pool: PoolId
-  readonly probability: number
-  readonly horizonMs: number
-  readonly trigger: string
 }
 
 export const command: Command = {
@@ -138,45 +124,14 @@ async function gather(bus: Bus, config: Config, io: Io, progress: Progress) {
       io.signal,
     )
   await bodies(topicName(topology, 'nodes'), (text) => {
-    const { node, failed } = JSON.parse(text) as { readonly node: NodeId; readonly failed: boolean }
-    books.setUp(node, !failed)
+    const node = JSON.parse(text) as NodeState
+    books.setUp(node.node, !node.failed)
+    risks.takeNode(node)
   })
   await bodies(topicName(topology, 'predictions'), (text) => {
-    risks.take(JSON.parse(text) as Prediction)
+    risks.takePrediction(JSON.parse(text) as Prediction)
   })
   return { books, risks, toldAtMs }
-}
-
-/** The newest probability of each node, and what a pool's nodes have on average. */
-class Risks {
-  readonly #newest = new Map<NodeId, number>()
-  readonly #pools = new Map<PoolId, { sum: number; count: number; horizonMs: number }>()
-
-  /** The average is over grid times, because between them those are scored that change. */
-  take({ node, pool, probability, horizonMs, trigger }: Prediction): void {
-    this.#newest.set(node, probability)
-    const known = this.#pools.get(pool) ?? { sum: 0, count: 0, horizonMs: 0 }
-    known.horizonMs = Math.max(known.horizonMs, horizonMs)
-    if (trigger === 'grid') {
-      known.sum += probability
-      known.count += 1
-    }
-    this.#pools.set(pool, known)
-  }
-
-  failuresOf(pool: PoolId, nodes: Iterable<NodeId>, aheadMs: number): ExpectedFailures | null {
-    const known = this.#pools.get(pool)
-    if (known === undefined || known.count === 0) return null
-    const { horizonMs } = known
-    const usual = known.sum / known.count
-    const probabilities = [...nodes].flatMap((node) => {
-      const probability = this.#newest.get(node)
-      if (probability === undefined) return []
-      return [probabilityAhead(probability, usual, horizonMs, aheadMs)]
-    })
-    const counted = countFailures(Float64Array.from(probabilities))
-    return { ...counted, nodes: probabilities.length, horizonMs }
-  }
 }
 
 function forecastOf(

@@ -5,6 +5,7 @@ import type { NodeId, PoolId, WorkloadId } from '../../../src/core/ids.ts'
 import { DAY_MS, HOUR_MS } from '../../../src/core/time.ts'
 import { countFailures, probabilityAhead } from '../../../src/store/forecast/failure-count.ts'
 import { PoolBooks } from '../../../src/store/forecast/pool-books.ts'
+import { Risks } from '../../../src/store/forecast/risks.ts'
 import { roomsOf } from '../../../src/store/forecast/room.ts'
 import { forecastSeries } from '../../../src/store/forecast/series-forecast.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
@@ -178,6 +179,33 @@ describe('nodes that fail', () => {
     // Counts are whole, so an interval holds somewhat more than it must.
     expect(held / SERIES).toBeGreaterThan(0.88)
     expect(held / SERIES).toBeLessThan(0.98)
+  })
+
+  /** One node of so many is at .5, the others at nothing; of the quiet ones little was predicted. */
+  function risksOf(nodeCount: number): Risks {
+    const risks = new Risks()
+    for (let i = 0; i < nodeCount; i++) {
+      const probability = i === 0 ? 0.5 : 0
+      risks.takeNode({ node: `n${i}` as NodeId, failed: false, probability })
+    }
+    for (const probability of [0.2, 0.4]) {
+      risks.takePrediction({ pool, probability, horizonMs: HOUR_MS, trigger: 'grid' })
+    }
+    risks.takePrediction({ pool, probability: 0.9, horizonMs: HOUR_MS, trigger: 'change' })
+    return risks
+  }
+
+  const pool = 'web' as PoolId
+  test.each([
+    { nodeCount: 2, usual: 0.3, because: 'each node is told of at each grid time' },
+    { nodeCount: 2_000, usual: 0.5 / 2_000, because: 'a large fleet tells of what is new only' },
+  ])('beyond the horizon a node fails with $usual when $because', ({ nodeCount, usual }) => {
+    const risks = risksOf(nodeCount)
+    const node = (number: number) => `n${number}` as NodeId
+    const nodes = Array.from({ length: nodeCount }, (_, i) => node(i))
+    const { expected } = risks.failuresOf(pool, nodes, 2 * HOUR_MS)!
+    expect(expected).toBeCloseTo(1 - 0.5 * (1 - usual) + (nodeCount - 1) * usual, 9)
+    expect(risks.failuresOf('db' as PoolId, nodes, HOUR_MS)).toBeNull()
   })
 
   test.each([
