@@ -8,6 +8,7 @@ const registry: Registry = {
   serve: async () => (await import('./commands/serve.ts')).command,
   topics: async () => (await import('./commands/topics.ts')).command,
   report: async () => (await import('./commands/report.ts')).command,
+  forecast: async () => (await import('./commands/forecast.ts')).command,
   explain: async () => (await import('./commands/explain.ts')).command,
   ring: async () => (await import('./commands/ring.ts')).command,
   tune: async () => (await import('./commands/tune.ts')).command,

@@ -3,25 +3,23 @@ import type { Config } from '../config/config.ts'
 import { policyFor } from '../config/config.ts'
 import type { Bus, LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
-import { FoldClock } from '../core/clock.ts'
 import type { Command, JournalEntry } from '../core/command.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
-import { type ClockRecord, kindOf, logBody, type Tick } from '../core/log.ts'
+import type { ClockRecord } from '../core/log.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Mode } from '../core/policy.ts'
 import { type TopicName, topicName } from '../core/topics.ts'
-import type { Placement } from '../core/workload.ts'
 import { decodeControl } from '../ingest/controls.ts'
 import { decodeNodeEvent } from '../ingest/events.ts'
 import { decodeResult } from '../ingest/results.ts'
 import { Deeds } from '../store/report/deeds.ts'
-import { checkRoom, WORKLOADS_MAX } from '../store/report/limits.ts'
 import { NodeLives, type Window } from '../store/report/node-lives.ts'
 import { Outages } from '../store/report/outages.ts'
 import type { ReportFacts } from '../store/report/report.ts'
 import type { Costs } from '../store/report/tally.ts'
 import { ThresholdRule } from '../store/report/threshold-rule.ts'
+import { readPoolLog } from './pool-log-records.ts'
 import { readTopic } from './topic-records.ts'
 
 export interface FactsOptions {
@@ -191,35 +189,20 @@ class Reading {
     } else if (entry.kind !== 'refusal') this.#deeds.takeJournal(entry)
   }
 
-  /**
-   * From the pool-log, because the topic of placements is compacted and forgets where work was. Under a
-   * driven clock what comes before a step's ticks belongs to it.
-   */
   async #readPlacements(): Promise<void> {
-    const { clock, nodePartitions, poolPartitions } = this.#options.config.topology
-    const clocks = Array.from(
-      { length: poolPartitions },
-      () => new FoldClock(clock, nodePartitions),
+    const { bus, config, signal, onProgress } = this.#options
+    let count = 0
+    await readPoolLog(
+      bus,
+      config.topology,
+      (told, atMs) => {
+        if (told.kind !== 'placement' || !this.#isWanted(told.placement.pool)) return
+        this.#outages.take(told.placement.workload, told.placement.node, atMs)
+      },
+      () => onProgress('pool-log', ++count),
+      signal,
     )
-    const waiting: Placement[][] = clocks.map(() => [])
-    await this.#each('pool-log', (record) => {
-      const { partition, appendedAtMs } = record
-      const kind = kindOf(record)
-      if (kind === 'placement') {
-        const placement = logBody<Placement>(record)
-        if (!this.#isWanted(placement.pool)) return
-        if (clock === 'driven') {
-          checkRoom(waiting[partition].length, WORKLOADS_MAX, 'workloads placed in one step')
-          waiting[partition].push(placement)
-        } else this.#outages.take(placement.workload, placement.node, appendedAtMs)
-      } else if (kind === 'tick') {
-        const { source, atMs, step } = logBody<Tick>(record)
-        if (!clocks[partition].tick(source, atMs, step)) return
-        for (const { workload, node } of waiting[partition].splice(0)) {
-          this.#outages.take(workload, node, clocks[partition].nowMs)
-        }
-      }
-    })
+    this.#checkSignal()
   }
 
   #isWanted(pool: PoolId): boolean {
@@ -235,7 +218,12 @@ class Reading {
       if (record.value !== null) take(record)
     }
     await readTopic(bus, topicName(config.topology, name), onRecord, signal)
-    if (signal.aborted) throw new ServiceError('INTERRUPTED', 'report was interrupted')
+    this.#checkSignal()
+  }
+
+  #checkSignal(): void {
+    if (!this.#options.signal.aborted) return
+    throw new ServiceError('INTERRUPTED', 'report was interrupted')
   }
 }
 

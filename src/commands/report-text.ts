@@ -1,6 +1,7 @@
 /** A report for people: pools, ways of acting, rails, and what is too little to judge by. */
 import type { ApproachName, Scope } from '../store/report/report.ts'
 import { type Approach, FAILURES_MIN, type Share } from '../store/report/tally.ts'
+import { DAY_MS, formatDuration } from '../core/time.ts'
 import { formatNumber, table } from './output.ts'
 import type { PrintedReport } from './report.ts'
 
@@ -31,15 +32,16 @@ function headOf({ fromMs, toMs, days, journalFromMs }: PrintedReport): string {
 function poolTable(scopes: readonly Scope[]): string {
   const rows = scopes.map((scope) => {
     const { pool, mode, nodes, nodeDays, failures, workloads, actedNodes, heldNodes } = scope
-    const { asItRan } = scope.approaches
+    // What the mode held back was foreseen all the same.
+    const { enforced } = scope.approaches
     return [
       pool ?? 'all',
       mode ?? 'mixed',
       formatNumber(nodes),
       formatNumber(nodeDays),
       formatNumber(failures),
-      shareText(asItRan.foreseen, asItRan.recall),
-      asItRan.leadTimeMs === null ? UNKNOWN : minutes(asItRan.leadTimeMs.median),
+      shareText(enforced.foreseen, enforced.recall),
+      enforced.leadTimeMs === null ? UNKNOWN : minutes(enforced.leadTimeMs.median),
       formatNumber(actedNodes),
       formatNumber(heldNodes),
       formatNumber(workloads.movedInTime),
@@ -114,6 +116,10 @@ function remarksOf(report: PrintedReport, shown: Scope): readonly string[] {
   const remarks = [
     `"probability ${report.ruleProbability} or more" reads the same predictions, asks no rail and moves everything in time, so its figures are a best case.`,
   ]
+  if (report.retentionMs < report.days * DAY_MS) {
+    const kept = formatDuration(report.retentionMs)
+    remarks.push(`Topics keep ${kept} (topology.retention), so what came before is not counted.`)
+  }
   if (!isEnough) remarks.push(tooFew(failures, approaches.enforced))
   if (heldNodes > 0) {
     remarks.push(

@@ -23,6 +23,8 @@ const DAYS = 30
 /** As `--json` prints it. */
 export interface PrintedReport extends Report {
   readonly days: number
+  /** How long the topics keep what was said. */
+  readonly retentionMs: number
   /** Oldest time in the journal within these days; what came before it is not known. */
   readonly journalFromMs: number | null
   /** Of the baseline `threshold`. */
@@ -58,6 +60,7 @@ export const command: Command = {
     if (facts.journalFromMs === null && report.whole.nodes === 0) throw empty(config, days, pool)
     const printed: PrintedReport = {
       days,
+      retentionMs: config.topology.retentionMs,
       journalFromMs: facts.journalFromMs,
       ruleProbability: RULE_PROBABILITY,
       ...report,

@@ -1,7 +1,7 @@
 /**
- * Goal: the report says of a deployment what really happened there.
+ * Goal: the report says of a deployment what really happened there, and the forecast begins from how it is.
  * Method: the service and its model with the demonstration fleet on an embedded store. Each figure is
- * held against the fleet's own ledger and the commands that reached its executors; the report reads topics.
+ * held against the fleet's own ledger and the commands that reached its executors; both read topics alone.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Executor } from '../../src/agent/executor.ts'
 import { openEmbeddedBus } from '../../src/bus/embedded/embedded-bus.ts'
 import { runCli } from '../../src/commands/cli.ts'
+import { command as forecastCommand } from '../../src/commands/forecast.ts'
+import type { Forecast } from '../../src/commands/forecast.ts'
 import { packagedModel } from '../../src/commands/package.ts'
 import { command as reportCommand } from '../../src/commands/report.ts'
 import type { PrintedReport } from '../../src/commands/report.ts'
@@ -19,7 +21,9 @@ import type { Command } from '../../src/core/command.ts'
 import { DEFAULT_POLICY, type Mode, type Policy } from '../../src/core/policy.ts'
 import { DAY_MS, HOUR_MS } from '../../src/core/time.ts'
 import { topicSpecs } from '../../src/core/topics.ts'
+import type { Placement } from '../../src/core/workload.ts'
 import { Fleet, STEP_MS } from '../../src/fleet/fleet.ts'
+import { createInventory } from '../../src/fleet/inventory.ts'
 import type { FailureTruth } from '../../src/fleet/truth.ts'
 import { ClockDriver } from '../../src/pipeline/clock-driver.ts'
 import { driveWorld } from '../../src/pipeline/driven-world.ts'
@@ -30,6 +34,7 @@ const START_MS = Date.UTC(2026, 0, 5, 8)
 const HOURS = 1
 const END_MS = START_MS + HOURS * HOUR_MS
 const NODE_COUNT = 60
+const SEED = 11
 const HORIZON_MS = 1_800_000
 const [ACTION, FAILURE] = [1, 20]
 
@@ -41,6 +46,9 @@ interface Run {
   readonly commands: readonly { readonly command: Command; readonly atMs: number }[]
   readonly report: PrintedReport
   readonly text: string
+  /** How the fleet is at the end. */
+  readonly placements: readonly Placement[]
+  readonly upNodes: readonly string[]
 }
 
 const directories: string[] = []
@@ -52,7 +60,8 @@ async function foreshock(
   argv: readonly string[],
 ): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', '']
-  const code = await runCli({ report: async () => reportCommand }, argv, {
+  const registry = { report: async () => reportCommand, forecast: async () => forecastCommand }
+  const code = await runCli(registry, argv, {
     stdout: (text) => void (out += text),
     stderr: (text) => void (err += text),
     isTTY: false,
@@ -101,7 +110,7 @@ async function run(mode: Mode): Promise<Run> {
   expect(await untilReady(service, options, new AbortController().signal)).toBe(true)
   const verify = createVerifier(loadSigner(directory).publicKey)
   const fleet = new Fleet({
-    seed: 11,
+    seed: SEED,
     nodeCount: NODE_COUNT,
     topology,
     startMs: START_MS,
@@ -135,7 +144,8 @@ async function run(mode: Mode): Promise<Run> {
   expect([json.code, json.err]).toEqual([0, expect.stringContaining('report')])
   const { out: text } = await foreshock(['report', '--config', config])
   const report = JSON.parse(json.out) as PrintedReport
-  return { directory, config, failures, commands, report, text }
+  const [placements, upNodes] = [fleet.placements(), fleet.upNodes()]
+  return { directory, config, failures, commands, report, text, placements, upNodes }
 }
 
 /** Cordons of healthy nodes, by the commands alone. */
@@ -228,6 +238,33 @@ describe('in mode enforce', () => {
     }
   })
 
+  test('a forecast begins from the work and the nodes that the fleet has', async () => {
+    const { config, placements, upNodes, failures } = world
+    const argv = ['forecast', '--config', config, '--ahead', '1h', '--json']
+    const { code, out } = await foreshock(argv)
+    const { atMs, pools } = JSON.parse(out) as Forecast
+    const up = new Set(upNodes)
+    const gone = new Set(failures.map(({ node }) => node).filter((node) => !up.has(node)))
+    const specs = createInventory(SEED, NODE_COUNT).nodes.filter(({ id }) => !gone.has(id))
+    expect(atMs).toBe(END_MS)
+    for (const { pool, nodes, resources } of pools) {
+      const ours = specs.filter((spec) => spec.pool === pool)
+      expect(nodes, pool).toBe(ours.length)
+      const [cpu] = resources
+      expect(cpu.capacity, pool).toBe(sum(ours.map(({ capacity }) => capacity.cpu)))
+      const work = placements.filter((each) => each.pool === pool && each.node !== null)
+      expect(cpu.load, pool).toBeCloseTo(sum(work.map(({ needs }) => needs.cpu)), 6)
+    }
+    const isShort = pools.some(({ resources }) =>
+      resources.some(({ runsOutAtMs }) => runsOutAtMs.expected !== null),
+    )
+    expect(code).toBe(isShort ? 1 : 0)
+    const expected = sum(pools.map(({ failures: each }) => each?.expected ?? 0))
+    // As many as in the hour before, within what chance and a shift in ages may do.
+    expect(expected).toBeGreaterThan(failures.length / 3)
+    expect(expected).toBeLessThan(failures.length * 3)
+  })
+
   test('of one pool only that is told', async () => {
     const [{ pool, failures }] = world.report.pools
     const { out } = await foreshock(['report', '--config', world.config, '--json', '--pool', pool!])
@@ -270,13 +307,17 @@ test('without a journal and without nodes it says so, and how to get there', asy
   await bus.close()
   const { code, err } = await foreshock(['report', '--config', config, '--days', '7'])
   expect([code, err]).toEqual([1, expect.stringContaining('no journal in the last 7 days')])
+  const ahead = await foreshock(['forecast', '--config', config])
+  expect([ahead.code, ahead.err]).toEqual([1, expect.stringContaining('no pool is known')])
 })
 
 test.each([
-  { argv: ['--days', '0'], message: '--days: write a number over 0' },
-  { argv: ['--days', 'x'], message: '--days: "x" is no number' },
-  { argv: ['--action-cost', '1'], message: 'belong together' },
+  { argv: ['report', '--days', '0'], message: '--days: write a number over 0' },
+  { argv: ['report', '--days', 'x'], message: '--days: "x" is no number' },
+  { argv: ['forecast', '--ahead', 'soon'], message: '--ahead: "soon" is no length of time' },
+  { argv: ['forecast', '--ahead', '0s'], message: '--ahead: write a time over 0' },
+  { argv: ['report', '--action-cost', '1'], message: 'belong together' },
 ])('$argv is wrong use', async ({ argv, message }) => {
-  const { code, err } = await foreshock(['report', ...argv])
+  const { code, err } = await foreshock(argv)
   expect([code, err]).toEqual([2, expect.stringContaining(message)])
 })
