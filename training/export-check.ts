@@ -3,6 +3,7 @@
  * the dense one, must say of many rows what the trainer says, before the file is moved to its place.
  */
 import { InferenceSession } from 'onnxruntime-node'
+import type { Calibration } from '../src/core/calibration.ts'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ExportCheck } from '../src/core/model.ts'
 import { toDenseModel } from '../src/predict/dense-model.ts'
@@ -12,7 +13,7 @@ import { OnnxRuns } from '../src/predict/onnx-run.ts'
 import { probeRows } from '../src/predict/probe-rows.ts'
 import { RowEncoder } from '../src/predict/row-keys.ts'
 import { predictMargin, type Booster } from './booster.ts'
-import { calibrate, type Calibration } from './calibration.ts'
+import { calibrate } from './calibration.ts'
 import type { ModelFiles } from './model-files.ts'
 
 const CHECKED_ROWS = 10_000

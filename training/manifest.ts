@@ -7,8 +7,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
+import { CALIBRATION_KINDS } from '../src/core/calibration.ts'
 import { ServiceError } from '../src/core/errors.ts'
 import { parseDuration } from '../src/core/time.ts'
+import type { CalibrationChoice } from './calibration.ts'
 
 export type Slice = 'fit' | 'calibration' | 'validation' | 'test'
 
@@ -79,6 +81,8 @@ export interface Manifest {
      * of so many folds, which together are the model. Null: by the slices of `split`.
      */
     readonly folds: number | null
+    /** How margins become probabilities; `auto`: as nodes of the calibration slice like it best. */
+    readonly calibration: CalibrationChoice
   }
   readonly parts: readonly Part[]
   /** False alarms per 1,000 node-months: at which recall is told, and at which the card says to act. */
@@ -138,6 +142,7 @@ export function parseManifest(toml: string, file: string): Manifest {
       leaveOut: training.leave_out,
       rowRatio: training.row_ratio,
       folds: training.folds,
+      calibration: training.calibration,
     },
     parts: Object.entries(parts).map(([name, part]) => ({
       name,
@@ -189,6 +194,7 @@ const Training = z.strictObject({
   leave_out: z.array(z.string().min(1)).default([]),
   row_ratio: z.number().positive().max(1).default(1),
   folds: z.number().int().min(2).max(20).nullable().default(null),
+  calibration: z.enum(['auto', ...CALIBRATION_KINDS]).default('auto'),
 })
 
 const kebab = z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a kebab-case name')

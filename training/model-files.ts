@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ServiceError } from '../src/core/errors.ts'
 import { type ModelCard, type ModelReference, REFERENCE_FILE } from '../src/core/model.ts'
 import type { Booster } from './booster.ts'
-import type { Calibration } from './calibration.ts'
+import type { Calibration } from '../src/core/calibration.ts'
 
 const MODEL_FILE = 'model.onnx'
 const CARD_FILE = 'card.json'

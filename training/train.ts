@@ -9,7 +9,12 @@ import type { ScoredRows } from './alerts.ts'
 import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { calibrationSpread } from './calibration-spread.ts'
-import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
+import {
+  calibrate,
+  chooseCalibration,
+  type CalibrationRows,
+  type ChosenCalibration,
+} from './calibration.ts'
 import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
 import { boosterOf, type FinishedModel } from './continued.ts'
@@ -99,7 +104,9 @@ async function growModel(options: TrainOptions, data: Dataset): Promise<ModelFil
   }
   const booster = await growTrees(options, data)
   tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
-  return describe(options, data, booster, calibrateOn(options.module, booster, data))
+  const rows = calibrationRows(options.module, booster, data)
+  const chosen = chooseCalibration(options.manifest.training.calibration, rows)
+  return describe(options, data, booster, rows, chosen)
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {
@@ -137,35 +144,33 @@ async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster>
   })
 }
 
-function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset): Calibration {
-  const rows = data.slices.calibration.rows()
-  return fitCalibration(scoreRows(module, booster, rows), rows.labels)
+function calibrationRows(
+  module: WebAssembly.Module,
+  booster: Booster,
+  data: Dataset,
+): CalibrationRows {
+  const { labels, node } = data.slices.calibration.facts()
+  const margins = scoreRows(module, booster, data.slices.calibration.rows())
+  return { margins, labels, node }
 }
 
 function describe(
   { manifest, nodeClass, dataDir, module, seed, from }: TrainOptions,
   data: Dataset,
   booster: Booster,
-  calibration: Calibration,
+  calibratedOn: CalibrationRows,
+  calibrated: ChosenCalibration,
 ): ModelFiles {
   const { featureNames, featureHash, lives } = data
   const { horizonMs, split, training } = manifest
   const intervalMs = nodeClass.predictionIntervalMs
   const probabilities = (slice: Slice): ScoredRows => {
     const margins = scoreRows(module, booster, data.slices[slice].rows())
-    const scores = margins.map((margin) => calibrate(calibration, margin))
+    const scores = margins.map((margin) => calibrate(calibrated.calibration, margin))
     return scoredRows(data.slices[slice].facts(), scores, intervalMs, horizonMs)
   }
   const validation = probabilities('validation')
   const test = probabilities('test')
-  const calibrated = data.slices.calibration.facts()
-  const spread = calibrationSpread(
-    scoreRows(module, booster, data.slices.calibration.rows()).map((margin) =>
-      calibrate(calibration, margin),
-    ),
-    calibrated.labels,
-    calibrated.node,
-  )
   const model = describeModel(
     {
       manifest,
@@ -178,13 +183,13 @@ function describe(
       featureHash,
       lives,
       booster: widen(booster, data.columns, featureNames.length),
-      calibration,
+      calibrated,
       validation,
       test,
       ...(from === undefined ? {} : { onto: from.version }),
     },
     {
-      calibrationSpread: spread,
+      calibrationSpread: calibrationSpread(calibrated.calibration, calibratedOn),
       baselines: judgeBaselines(manifest, data.slices.test.facts(), intervalMs),
       notes: [
         `Split by node hash: fit below ${split.fit}, calibration below ${split.calibration}, validation below ${split.validation}, test the rest. Test nodes were never seen.`,

@@ -1,4 +1,5 @@
 /** A model's card: what it is, how it was judged, and when to act on it. Checked by a test. */
+import type { Calibration, CalibrationTrial } from './calibration.ts'
 import type { AlertBudgetPoint } from './assessment.ts'
 import type { ModelId } from './ids.ts'
 import type { CalibrationSpread } from './probability-interval.ts'
@@ -127,6 +128,10 @@ export interface ModelCard {
   /** Recommended acting point, a probability. */
   readonly actingPoint: number
   readonly alertBudgets: readonly AlertBudgetPoint[]
+  /** Of models trained here. */
+  readonly calibration?: Calibration
+  /** By which its kind was chosen; absent where the history fixes it or is too small to tell. */
+  readonly calibrationTrials?: readonly CalibrationTrial[]
   /** Absent or null: predictions carry no interval. */
   readonly calibrationSpread?: CalibrationSpread | null
   /** sha256 of model.onnx. */

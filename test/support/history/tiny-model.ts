@@ -79,7 +79,7 @@ export function writeTinyModel(
   const names = featureNames(nodeClass)
   const onnx = toOnnx({
     booster: tinyBooster(names.length, threshold),
-    calibration: { slope: 1, intercept: 0 },
+    calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
     featureNames: names,
     featureHash: featureHash(nodeClass),
     horizonMs: 3_600_000,
