@@ -10,7 +10,7 @@ import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { figuresOf } from './figures.ts'
 import { growFolded, type Folded, type FoldedOptions } from './folded.ts'
 import { knownFeatures } from './known-features.ts'
-import type { Label, Lives } from './labels.ts'
+import { failureAtMsOf, type Lives } from './labels.ts'
 import { foldOf, type Manifest, type Part } from './manifest.ts'
 import { partDirectory, type ModelFiles } from './model-files.ts'
 import { referenceOf } from './reference.ts'
@@ -203,10 +203,6 @@ function goalRows(
   }
   const chosen = Float64Array.from(known, (i) => scores[i])
   return scoredRows(labelled, chosen, intervalMs, horizonMs)
-}
-
-function failureAtMsOf(label: Label): number {
-  return label.kind === 'positive' ? label.failureAtMs : Number.NaN
 }
 
 /** What only the card of the whole says. */

@@ -42,6 +42,11 @@ export type Label =
 const NEGATIVE: Label = { kind: 'negative' }
 const UNKNOWN: Label = { kind: 'unknown' }
 
+/** NaN where no failure lies ahead. */
+export function failureAtMsOf(label: Label): number {
+  return label.kind === 'positive' ? label.failureAtMs : Number.NaN
+}
+
 /** Every node of a history, numbered in order of first appearance. */
 export class Lives {
   readonly #numbers = new Map<string, number>()

@@ -34,10 +34,18 @@ export interface Part {
   readonly leaveOut: readonly string[]
 }
 
+export interface Horizon {
+  /** As the manifest writes it, such as `24h`. */
+  readonly name: string
+  readonly horizonMs: number
+}
+
 export interface Manifest {
   readonly name: string
   readonly nodeClass: string
   readonly horizonMs: number
+  /** Rising; the last is `horizonMs`, and each other one has a model of its own beside that of the last. */
+  readonly horizons: readonly Horizon[]
   /** Names in the data directory; `*` stands for any part of a name. */
   readonly files: readonly string[]
   /** Where each slice ends, of the node hashes 0..99. */
@@ -111,6 +119,22 @@ export function parseManifest(toml: string, file: string): Manifest {
       `${file}: \`split\`: fit, calibration and validation must rise; each is where its slice ends`,
     )
   }
+  const horizons = table.horizons ?? []
+  const isRising = horizons.every(
+    ({ horizonMs }, i) => i === 0 || horizonMs > horizons[i - 1].horizonMs,
+  )
+  if (horizons.length > 0 && !(isRising && horizons.at(-1)!.horizonMs === table.horizon)) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`horizons\`: they must rise, and the last must be \`horizon\``,
+    )
+  }
+  if (horizons.length > 1 && training.folds !== null) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`horizons\`: not with \`folds\`; write each other horizon as one of \`parts\``,
+    )
+  }
   if (training.folds !== null && training.negatives < 1) {
     throw new ServiceError(
       'HISTORY_INVALID',
@@ -121,6 +145,7 @@ export function parseManifest(toml: string, file: string): Manifest {
     name: table.name,
     nodeClass: table.node_class,
     horizonMs: table.horizon,
+    horizons,
     files: table.files,
     split: { fit: split.fit, calibration: split.calibration, validation: split.validation },
     trainUntilMs: split.train_until ?? null,
@@ -166,6 +191,17 @@ const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text)
   if (ms !== undefined && ms > 0) return ms
   context.addIssue(`"${text}" is no duration; write it like 1h or 30d`)
+  return z.NEVER
+})
+
+/** Each is scored for every prediction that is told of at a grid time. */
+const HORIZONS_MAX = 4
+
+const Horizon = z.string().transform((text, context) => {
+  const name = text.replaceAll(' ', '')
+  const horizonMs = parseDuration(name)
+  if (horizonMs !== undefined && horizonMs > 0) return { name, horizonMs }
+  context.addIssue(`"${text}" is no duration; write it like 24h or 7d`)
   return z.NEVER
 })
 
@@ -217,6 +253,7 @@ const ManifestTable = z.strictObject({
   name: kebab,
   node_class: z.string().min(1),
   horizon: duration,
+  horizons: z.array(Horizon).min(1).max(HORIZONS_MAX).optional(),
   files: z.array(z.string().min(1)).min(1),
   split: z.strictObject({
     fit: share,

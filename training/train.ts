@@ -6,7 +6,6 @@ import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
-import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { calibrationSpread } from './calibration-spread.ts'
 import {
@@ -17,14 +16,15 @@ import {
 } from './calibration.ts'
 import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
-import { boosterOf, type FinishedModel } from './continued.ts'
+import type { FinishedModel } from './continued.ts'
 import { widen } from './ensemble.ts'
 import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { checkFiles } from './export-check.ts'
 import { trainFolded } from './folded-model.ts'
-import { dropGrown, growMembers } from './growing.ts'
+import { calibrationRows, growTrees } from './grow-trees.ts'
+import { dropGrown } from './growing.ts'
+import { growHorizons, growingDir, shorterHorizons } from './horizons.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
-import { knownFeatures } from './known-features.ts'
 import { openHistory } from './history.ts'
 import type { Manifest, Slice } from './manifest.ts'
 import { writeModel, type ModelFiles } from './model-files.ts'
@@ -61,8 +61,13 @@ export interface TrainOptions {
  */
 export async function train(options: TrainOptions): Promise<ModelCard> {
   const { manifest, nodeClass, dataDir, module, seed, signal, from } = options
-  const { members } = manifest.training
-  if (options.resume !== true) await dropGrown(options.outDir, members)
+  if (from !== undefined && shorterHorizons(manifest).length > 0) {
+    throw new ServiceError(
+      'USAGE',
+      `--from: history \`${manifest.name}\` has \`horizons\`, and trees to go on from are of one horizon: train a new model`,
+    )
+  }
+  if (options.resume !== true) await dropAllGrown(options)
   const tell = options.onProgress ?? (() => {})
   const history = await openHistory(manifest, nodeClass, dataDir)
   try {
@@ -81,10 +86,18 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
     tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
     stopIfAborted(signal)
     await writeModel(options.outDir, model)
-    await dropGrown(options.outDir, members)
+    await dropAllGrown(options)
     return model.card
   } finally {
     history.close()
+  }
+}
+
+async function dropAllGrown({ manifest, outDir }: TrainOptions): Promise<void> {
+  const { members } = manifest.training
+  await dropGrown(outDir, members)
+  for (const horizon of shorterHorizons(manifest)) {
+    await dropGrown(growingDir(outDir, horizon), members)
   }
 }
 
@@ -105,8 +118,10 @@ async function growModel(options: TrainOptions, data: Dataset): Promise<ModelFil
   const booster = await growTrees(options, data)
   tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
   const rows = calibrationRows(options.module, booster, data)
-  const chosen = chooseCalibration(options.manifest.training.calibration, rows)
-  return describe(options, data, booster, rows, chosen)
+  const calibrated = chooseCalibration(options.manifest.training.calibration, rows)
+  const model = describe(options, data, booster, rows, calibrated)
+  const grown = { booster, calibrated }
+  return { ...model, horizons: await growHorizons(options, data, grown, model.card.version) }
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {
@@ -122,36 +137,6 @@ function requireSameFeatures(from: FinishedModel | undefined, data: Dataset): vo
     'MODEL_MISMATCH',
     `model ${from.version} reads other features than the history's node class gives: train a new model`,
   )
-}
-
-async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster> {
-  const { manifest, module, outDir, onProgress, signal, from } = options
-  const rows = data.slices.fit.rows()
-  const { patience, members } = manifest.training
-  const known = knownFeatures(manifest, options.nodeClass, data)
-  const validation = patience === 0 ? null : data.slices.validation.rows()
-  return growMembers({
-    module,
-    data: { rows, bounds: data.bounds, validation, ...known },
-    params: boostParams(manifest, options.seed),
-    // The mean of members that all go on from the same model would hold that model several times.
-    members: from === undefined ? members : 1,
-    outDir,
-    resume: options.resume ?? false,
-    before: from === undefined ? null : boosterOf(from, data.columns, data.bounds),
-    onProgress: (doneRatio, detail) => onProgress?.({ step: 'growing trees', doneRatio, detail }),
-    ...(signal === undefined ? {} : { signal }),
-  })
-}
-
-function calibrationRows(
-  module: WebAssembly.Module,
-  booster: Booster,
-  data: Dataset,
-): CalibrationRows {
-  const { labels, node } = data.slices.calibration.facts()
-  const margins = scoreRows(module, booster, data.slices.calibration.rows())
-  return { margins, labels, node }
 }
 
 function describe(

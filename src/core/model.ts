@@ -105,6 +105,24 @@ export interface CardPart {
   readonly failureKind: string | null
 }
 
+/** A model of a shorter horizon on the same features; judged as it is served, never over the next longer one. */
+export interface CardHorizon {
+  /** Such as `24h`. */
+  readonly name: string
+  readonly horizonMs: number
+  /** In the model's directory. */
+  readonly file: string
+  /** sha256 of the file. */
+  readonly modelHash: string
+  readonly exported?: ExportCheck
+  readonly trees: number
+  readonly calibration: Calibration
+  readonly calibrationTrials?: readonly CalibrationTrial[]
+  readonly calibrationSpread: CalibrationSpread | null
+  readonly validation: Quality
+  readonly test: Quality
+}
+
 /** Largest differences in probability between the trainer and the exported file, on `rows` rows. */
 export interface ExportCheck {
   readonly rows: number
@@ -148,6 +166,8 @@ export interface ModelCard {
   readonly baselines: Readonly<Record<string, Quality>>
   /** On the test nodes, by kind of failure; absent or empty where the history does not name kinds. */
   readonly kinds?: Readonly<Record<string, KindQuality>>
+  /** Rising in horizon, all below the model's own; absent where it has but one. */
+  readonly horizons?: readonly CardHorizon[]
   readonly parts?: readonly CardPart[]
   readonly figures?: { readonly validation: Figures; readonly test: Figures }
   /** Absent where it was not measured. */

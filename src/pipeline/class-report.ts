@@ -19,13 +19,14 @@ import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
+import { horizonProbabilities } from '../predict/horizons.ts'
 import { contributions } from '../predict/occlusion.ts'
 import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
-import { predictionOutput } from './prediction-event.ts'
+import { predictionOutput, type Said } from './prediction-event.ts'
 import { PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { DETAILED_NODES_MAX, ReportRule, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
@@ -226,7 +227,10 @@ export class ClassReport {
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, rows, row, scored, nodeCount) : []
-      if (worth === 'prediction') this.#sendPrediction(telling, rows, row, p, top)
+      if (worth === 'prediction') {
+        const horizons = rows.trigger[row] === 0 ? await this.#horizonsOf(rows, row, p) : null
+        this.#sendPrediction(telling, rows, row, { probability: p, top, horizons })
+      }
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
       const told = { ...assessed, probability: p, top }
@@ -283,21 +287,30 @@ export class ClassReport {
     if (telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
     if (!this.#rule!.explains(scored, nodeCount)) return []
     telling.explainedCount++
+    return contributions(this.#predictor!, this.#featuresOf(rows, row))
+  }
+
+  #featuresOf({ matrix }: FeatureRows, row: number): Float32Array {
     const width = this.#options.table.featureNames.length
-    const features = rows.matrix.subarray(row * width, (row + 1) * width)
-    return contributions(this.#predictor!, features)
+    return matrix.subarray(row * width, (row + 1) * width)
+  }
+
+  /** Null without a wait where the model has but one. */
+  #horizonsOf(rows: FeatureRows, row: number, probability: number) {
+    const predictor = this.#predictor!
+    if (predictor.shorter === undefined) return null
+    return horizonProbabilities(predictor, this.#featuresOf(rows, row), probability)
   }
 
   #sendPrediction(
     telling: Telling,
     rows: FeatureRows,
     row: number,
-    probability: number,
-    top: Assessment['top'],
+    said: Pick<Said, 'probability' | 'top' | 'horizons'>,
   ): void {
     const spread = this.#predictor?.card.calibrationSpread ?? null
-    const said = { model: this.#model!, spread, probability, top }
-    telling.outputs.push(predictionOutput(this.#options, rows, row, said))
+    const whole = { ...said, model: this.#model!, spread }
+    telling.outputs.push(predictionOutput(this.#options, rows, row, whole))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {

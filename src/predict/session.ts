@@ -8,7 +8,8 @@ import { FallbackPredictor } from './fallback-predictor.ts'
 import { chooseGpu } from './gpu-choice.ts'
 import type { GpuPredictor } from './gpu-predictor.ts'
 import type { InferenceClient } from './inference-client.ts'
-import { readModelDirectory, type ModelBytes } from './model-directory.ts'
+import { HorizonsPredictor } from './horizons.ts'
+import { readHorizon, readModelDirectory, type ModelBytes } from './model-directory.ts'
 import { OnnxPredictor } from './onnx-predictor.ts'
 import { createTreePredictor } from './tree-predictor.ts'
 
@@ -28,6 +29,8 @@ export interface Predictor {
    * @returns arrays owned by the caller.
    */
   predict(matrix: Float32Array, rowCount: number): Promise<Scores>
+  /** Of shorter horizons, rising; they read the same rows. Absent: the model has but one. */
+  readonly shorter?: readonly Predictor[]
   dispose(): Promise<void>
 }
 
@@ -51,7 +54,7 @@ export interface PredictorOptions {
 }
 
 /**
- * Loads `directory`/card.json and model.onnx.
+ * Loads `directory`/card.json, model.onnx and the models of shorter horizons that the card names.
  * ServiceError MODEL_INVALID: a file is missing, damaged or not what the card says;
  * PROVIDER_UNAVAILABLE: the provider that must serve cannot.
  */
@@ -59,8 +62,31 @@ export async function loadPredictor(
   directory: string,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
-  const { provider, inference, onRefused = () => {}, onLost = () => {} } = options
   const model = await readModelDirectory(directory)
+  const main = await loadMain(directory, model, options)
+  const { horizons } = model.card
+  if (horizons === undefined) return main
+  const shorter: Predictor[] = []
+  try {
+    for (const horizon of horizons) {
+      const bytes = await readHorizon(directory, model.card, horizon)
+      // Asked of a row at a time, for which a GPU is no use.
+      const provider = localChoice(options.provider ?? 'auto')
+      shorter.push((await openModel(bytes, { kernel: options.kernel, provider })).local)
+    }
+    return new HorizonsPredictor(main, shorter)
+  } catch (error) {
+    for (const one of [main, ...shorter]) await one.dispose()
+    throw error
+  }
+}
+
+async function loadMain(
+  directory: string,
+  model: ModelBytes,
+  options: PredictorOptions,
+): Promise<Predictor> {
+  const { provider, inference, onRefused = () => {}, onLost = () => {} } = options
   if (inference === undefined || provider === undefined) {
     const { local, gpu } = await openModel(model, options)
     return gpu === null ? local : new FallbackPredictor(gpu, local, onLost)
