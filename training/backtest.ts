@@ -3,6 +3,7 @@
  * float rows of the serving table go through the predictor that serves.
  */
 import { ServiceError } from '../src/core/errors.ts'
+import { capByLonger } from '../src/core/horizons.ts'
 import type { CardPart, Figures, ModelCard, Quality, TradeoffPoint } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { featureNames } from '../src/state/features.ts'
@@ -10,7 +11,7 @@ import { judge, judgeBaselines, scoredRows } from './evaluate.ts'
 import { figuresOf } from './figures.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
 import { openHistory, type History } from './history.ts'
-import type { Lives } from './labels.ts'
+import { failureAtMsOf, isKnown, type Lives } from './labels.ts'
 import type { Manifest } from './manifest.ts'
 import { readTrainedHashes } from './model-files.ts'
 import { doubled, FactStore, type RowFacts } from './row-store.ts'
@@ -26,6 +27,8 @@ export interface Scorer {
     matrix: Float32Array,
     rowCount: number,
   ): Promise<{ readonly probability: Float32Array; readonly margin: Float32Array }>
+  /** Of shorter horizons, rising; absent: it has but one. */
+  readonly shorter?: readonly Scorer[]
 }
 
 export interface BacktestOptions {
@@ -46,8 +49,15 @@ export interface BacktestOptions {
   readonly signal?: AbortSignal
 }
 
+export interface HorizonQuality {
+  readonly horizonMs: number
+  readonly quality: Quality
+}
+
 export interface Backtest {
   readonly model: Quality
+  /** Rising, as they are served; the last is that of the model, and the only one where it has no others. */
+  readonly horizons: readonly HorizonQuality[]
   readonly figures: Figures
   readonly tradeoff: Tradeoff
   /** What acting at the card's point would have brought. */
@@ -76,8 +86,13 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
       scoredRows(facts, scores, nodeClass.predictionIntervalMs, manifest.horizonMs)
     const rows = rowsOf(probabilities)
     const { actingPoint } = scorer.card
+    const model = judge(rows, actingPoint, manifest.alerts.budgets)
     return {
-      model: judge(rows, actingPoint, manifest.alerts.budgets),
+      model,
+      horizons: [
+        ...judgeShorter(options, scored),
+        { horizonMs: manifest.horizonMs, quality: model },
+      ],
       figures: figuresOf({
         facts,
         lives,
@@ -95,10 +110,42 @@ export async function backtest(options: BacktestOptions): Promise<Backtest> {
   }
 }
 
+/** Each capped by the next longer one, at the acting point of its own card. */
+function judgeShorter(
+  { manifest, nodeClass, scorer }: BacktestOptions,
+  { facts, lives, probabilities, shorter }: ScoredHistory,
+): readonly HorizonQuality[] {
+  let longer = probabilities
+  const judged = (scorer.shorter ?? []).toReversed().map(({ card }, i) => {
+    const { horizonMs } = card
+    longer = capByLonger(shorter.at(-1 - i)!, longer)
+    const labels = Array.from(facts.node, (node, row) =>
+      lives.labelOf(node, facts.atMs[row], horizonMs),
+    )
+    const known = Uint32Array.from(labels.keys()).filter((row) => isKnown(labels[row]))
+    const rows = scoredRows(
+      {
+        node: known.map((row) => facts.node[row]),
+        atMs: Float64Array.from(known, (row) => facts.atMs[row]),
+        labels: Uint8Array.from(known, (row) => (labels[row].kind === 'positive' ? 1 : 0)),
+        failureAtMs: Float64Array.from(known, (row) => failureAtMsOf(labels[row])),
+      },
+      Float32Array.from(known, (row) => longer[row]),
+      nodeClass.predictionIntervalMs,
+      horizonMs,
+    )
+    const quality = judge(rows, card.validation.threshold, manifest.alerts.budgets)
+    return { horizonMs, quality }
+  })
+  return judged.toReversed()
+}
+
 interface ScoredHistory {
   readonly facts: RowFacts
   readonly lives: Lives
   readonly probabilities: Float32Array
+  /** In the order of the scorer's. */
+  readonly shorter: readonly Float32Array[]
   readonly parts: readonly { readonly part: CardPart; readonly scores: Float32Array }[]
 }
 
@@ -118,7 +165,8 @@ async function scoreHistory(
       loaded.part.target === 'remaining' ? 'margin' : 'probability',
     ),
   }))
-  const queues = [queue, ...parts.map((part) => part.queue)]
+  const shorter = (scorer.shorter ?? []).map((one) => new ScoreQueue(one, 'probability'))
+  const queues = [queue, ...shorter, ...parts.map((part) => part.queue)]
   const scoreQueued = async (): Promise<void> => {
     for (const waiting of queues) await waiting.scoreQueued()
   }
@@ -143,6 +191,7 @@ async function scoreHistory(
     facts: rows.facts(),
     lives,
     probabilities: queue.scores(),
+    shorter: shorter.map((one) => one.scores()),
     parts: parts.map((part) => ({ part: part.part, scores: part.queue.scores() })),
   }
 }

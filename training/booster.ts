@@ -48,6 +48,11 @@ export function sigmoid(margin: number): number {
   return 1 / (1 + Math.exp(-margin))
 }
 
+/** ln(1 + e^x), without an overflow. */
+export function logOnePlusExp(x: number): number {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
+}
+
 /** Probabilities of the classes of one row, from a booster per class: softmax over their margins. */
 export function classProbabilities(
   boosters: readonly Booster[],

@@ -4,7 +4,7 @@ import type { ModelCard, MovedLabels } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import { thresholdFor, type ScoredRows } from './alerts.ts'
 import type { Booster } from './booster.ts'
-import type { Calibration } from './calibration.ts'
+import type { ChosenCalibration } from './calibration.ts'
 import { judge } from './evaluate.ts'
 import type { Lives } from './labels.ts'
 import { dataDigest, sliceOf, type Manifest } from './manifest.ts'
@@ -23,7 +23,7 @@ export interface ModelMatter {
   readonly lives: Lives
   readonly movedLabels: MovedLabels | null
   readonly booster: Booster
-  readonly calibration: Calibration
+  readonly calibrated: ChosenCalibration
   readonly validation: ScoredRows
   readonly test: ScoredRows
   /** Version of the model that this one goes on from. */
@@ -33,7 +33,8 @@ export interface ModelMatter {
 /** `extra`: what else the card says; its notes come last. */
 export function describeModel(matter: ModelMatter, extra: Partial<ModelCard>): ModelFiles {
   const { manifest, nodeClass, dataDir, seed, name, horizonMs } = matter
-  const { featureNames, featureHash, lives, booster, calibration, validation, test } = matter
+  const { featureNames, featureHash, lives, booster, calibrated, validation, test } = matter
+  const { calibration, trials } = calibrated
   const { alerts } = manifest
   const digest = dataDigest(manifest, dataDir)
   const onto = matter.onto === undefined ? '' : `-on-${matter.onto}`
@@ -53,6 +54,8 @@ export function describeModel(matter: ModelMatter, extra: Partial<ModelCard>): M
       falseAlarmsPer1000NodeMonths,
       probability: thresholdFor(validation, falseAlarmsPer1000NodeMonths),
     })),
+    calibration,
+    ...(trials.length === 0 ? {} : { calibrationTrials: trials }),
     modelHash: createHash('sha256').update(onnx).digest('hex'),
     trainedNodes: TRAINED_NODES_FILE,
     trees: booster.trees.length,

@@ -16,7 +16,7 @@ import { foldHistory, type FoldedRow } from './fold.ts'
 import type { History, HistoryEvent } from './history.ts'
 import type { Lives } from './labels.ts'
 import { sliceOf, type Manifest, type Slice } from './manifest.ts'
-import { RowStore } from './row-store.ts'
+import { type LabelledRows, RowStore } from './row-store.ts'
 import { baselineRules } from './rules.ts'
 
 export interface DatasetOptions {
@@ -35,7 +35,7 @@ export interface Dataset {
   readonly bounds: Bounds
   /** Where those lie in a full row. */
   readonly columns: Uint32Array
-  readonly slices: Readonly<Record<Slice, RowStore>>
+  readonly slices: Readonly<Record<Slice, LabelledRows>>
   readonly lives: Lives
   readonly events: readonly HistoryEvent[]
   /** Null where the history tells of no node that was moved. */
@@ -84,7 +84,7 @@ export async function readDataset(options: DatasetOptions): Promise<Dataset> {
     onMoved: keepMoved,
     onProgress: (count) => options.onProgress('reading rows', count / history.sampleCount),
   })
-  requireBoth(history, slices, manifest.training.folds === null ? SLICES : ['fit', 'test'])
+  requireBoth(manifest, slices, manifest.training.folds === null ? SLICES : ['fit', 'test'])
   const { events } = history
   const movedLabels =
     moved.rowCount === 0
@@ -132,7 +132,7 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
     },
     onProgress: (count) => options.onProgress('placing bins', count / history.sampleCount),
   })
-  if (sample.length === 0) throw tooLittle(history, 'the fit slice has no labelled rows')
+  if (sample.length === 0) throw tooLittle(manifest, 'the fit slice has no labelled rows')
   const columns = columnsToLearn(manifest, featureNames)
   const matrix = new Float32Array(sample.length * columns.length)
   for (const [i, row] of sample.entries()) {
@@ -169,21 +169,27 @@ export function featuresEnding(
   })
 }
 
-function requireBoth(history: History, slices: Dataset['slices'], needed: readonly Slice[]): void {
+/** ServiceError HISTORY_EMPTY. @param within says of which horizon, where it is not the main one. */
+export function requireBoth(
+  manifest: Manifest,
+  slices: Dataset['slices'],
+  needed: readonly Slice[],
+  within = '',
+): void {
   for (const slice of needed) {
     const { labels } = slices[slice].facts()
     const positives = labels.reduce((sum, label) => sum + label, 0)
     if (positives > 0 && positives < labels.length) continue
     throw tooLittle(
-      history,
-      `the ${slice} slice has ${labels.length} rows with ${positives} failures ahead; it needs both kinds`,
+      manifest,
+      `the ${slice} slice has ${labels.length} rows with ${positives} failures ahead${within}; it needs both kinds`,
     )
   }
 }
 
-function tooLittle(history: History, problem: string): ServiceError {
+function tooLittle({ name }: Manifest, problem: string): ServiceError {
   return new ServiceError(
     'HISTORY_EMPTY',
-    `history \`${history.manifest.name}\`: ${problem}: bring more history or move the bounds in \`split\``,
+    `history \`${name}\`: ${problem}: bring more history or move the bounds in \`split\``,
   )
 }

@@ -11,7 +11,7 @@ import {
   recallAtPrecision,
   rocArea,
 } from './quality.ts'
-import { fitCalibration } from './calibration.ts'
+import { fitSigmoid } from './calibration-sigmoid.ts'
 
 /** Rows of one node together, in time order, from rows in order of folding. */
 function orderByNode(rows: Omit<RowFacts, 'rules'>): Uint32Array {
@@ -87,7 +87,7 @@ function slopeOf(probabilities: ScoredRows['scores'], labels: Uint8Array): numbe
     const p = Math.min(Math.max(probability, PROBABILITY_MIN), 1 - PROBABILITY_MIN)
     return Math.log(p / (1 - p))
   })
-  return fitCalibration(logOdds, labels).slope
+  return fitSigmoid(logOdds, labels).slope
 }
 
 /** The base rate (the same score for every row) and the manifest's rules. */

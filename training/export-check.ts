@@ -3,6 +3,7 @@
  * the dense one, must say of many rows what the trainer says, before the file is moved to its place.
  */
 import { InferenceSession } from 'onnxruntime-node'
+import type { Calibration } from '../src/core/calibration.ts'
 import { ServiceError } from '../src/core/errors.ts'
 import type { ExportCheck } from '../src/core/model.ts'
 import { toDenseModel } from '../src/predict/dense-model.ts'
@@ -12,8 +13,8 @@ import { OnnxRuns } from '../src/predict/onnx-run.ts'
 import { probeRows } from '../src/predict/probe-rows.ts'
 import { RowEncoder } from '../src/predict/row-keys.ts'
 import { predictMargin, type Booster } from './booster.ts'
-import { calibrate, type Calibration } from './calibration.ts'
-import type { ModelFiles } from './model-files.ts'
+import { calibrate } from './calibration.ts'
+import type { HorizonFile, ModelFiles } from './model-files.ts'
 
 const CHECKED_ROWS = 10_000
 /** On probability, as between any two providers. */
@@ -21,10 +22,16 @@ const GAP_MAX = 1e-5
 /** The dense form makes a float of every leaf of every tree for each row. */
 const ROWS_PER_RUN = 500
 
-/** The model and its parts, each with what was found on its card. Fails as `checkExport` does. */
+/** The model, its shorter horizons and its parts, each with what was found on its card. Fails as `checkExport` does. */
 export async function checkFiles(model: ModelFiles): Promise<ModelFiles> {
   const exported = await checkExport(model.onnx, model.booster, model.calibration)
-  const checked = { ...model, card: { ...model.card, exported } }
+  const horizons: HorizonFile[] = []
+  for (const one of model.horizons ?? []) {
+    const found = await checkExport(one.onnx, one.booster, one.calibration)
+    horizons.push({ ...one, card: { ...one.card, exported: found } })
+  }
+  const told = horizons.length === 0 ? {} : { horizons: horizons.map(({ card }) => card) }
+  const checked = { ...model, horizons, card: { ...model.card, exported, ...told } }
   if (model.parts === undefined) return checked
   const parts: ModelFiles[] = []
   for (const part of model.parts) parts.push(await checkFiles(part))

@@ -2,7 +2,7 @@
 import type { CardPart, Figures, ModelCard, ModelReference } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
-import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
+import { calibrate, chooseCalibration, type ChosenCalibration } from './calibration.ts'
 import { describeModel } from './card.ts'
 import { featuresEnding, type Dataset } from './dataset.ts'
 import { widen } from './ensemble.ts'
@@ -10,7 +10,7 @@ import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { figuresOf } from './figures.ts'
 import { growFolded, type Folded, type FoldedOptions } from './folded.ts'
 import { knownFeatures } from './known-features.ts'
-import type { Label, Lives } from './labels.ts'
+import { failureAtMsOf, isKnown, type Lives } from './labels.ts'
 import { foldOf, type Manifest, type Part } from './manifest.ts'
 import { partDirectory, type ModelFiles } from './model-files.ts'
 import { referenceOf } from './reference.ts'
@@ -36,7 +36,7 @@ interface Piece {
   readonly part: Part | null
   readonly goal: Goal
   readonly folded: Folded
-  readonly calibration: Calibration
+  readonly calibrated: ChosenCalibration
   /** Of the judged rows outside the test slice, out of fold. */
   readonly validation: Scored
   readonly test: Scored
@@ -97,16 +97,16 @@ async function growPiece(
   const leftOut = part === null ? [] : featuresEnding(manifest, part.leaveOut, names)
   const folded = await growFolded(fit, targetOf(goal, facts, data.lives), leftOut)
   const margins = Float64Array.from(rows, (row) => folded.margins[row])
-  const calibration = calibrationOf(goal, margins, validation, data.lives)
+  const calibrated = calibrationOf(manifest, goal, margins, validation, data.lives)
   const scored = (of: Float64Array): Scored => ({
     margins: of,
-    probabilities: of.map((margin) => calibrate(calibration, margin)),
+    probabilities: of.map((margin) => calibrate(calibrated.calibration, margin)),
   })
   return {
     part,
     goal,
     folded,
-    calibration,
+    calibrated,
     validation: scored(margins),
     test: scored(scoreRows(module, folded.booster, data.slices.test.rows())),
   }
@@ -114,21 +114,23 @@ async function growPiece(
 
 /** Held to the base rate of the judged rows; also that of a share, which so tells of the horizon too. */
 function calibrationOf(
+  { training }: Manifest,
   goal: Goal,
   margins: Float64Array,
   facts: RowFacts,
   lives: Lives,
-): Calibration {
+): ChosenCalibration {
   const { rows, labels } = targetOf(goal, facts, lives)
-  return fitCalibration(
-    Float64Array.from(rows, (row) => margins[row]),
+  return chooseCalibration(training.calibration, {
+    margins: Float64Array.from(rows, (row) => margins[row]),
     labels,
-  )
+    node: Uint32Array.from(rows, (row) => facts.node[row]),
+  })
 }
 
 function describe(
   { manifest, nodeClass, dataDir, seed, data }: FoldedModelOptions,
-  { part, goal, folded, calibration, ...scores }: Piece,
+  { part, goal, folded, calibrated, ...scores }: Piece,
   judged: Judged,
   extra: Partial<ModelCard>,
 ): ModelFiles {
@@ -154,7 +156,7 @@ function describe(
       lives,
       movedLabels: data.movedLabels,
       booster: widen(folded.booster, data.columns, featureNames.length),
-      calibration,
+      calibrated,
       validation: rowsOf('validation'),
       test: rowsOf('test'),
     },
@@ -202,14 +204,6 @@ function goalRows(
   }
   const chosen = Float64Array.from(known, (i) => scores[i])
   return scoredRows(labelled, chosen, intervalMs, horizonMs)
-}
-
-function isKnown({ kind }: Label): boolean {
-  return kind === 'positive' || kind === 'negative'
-}
-
-function failureAtMsOf(label: Label): number {
-  return label.kind === 'positive' ? label.failureAtMs : Number.NaN
 }
 
 /** What only the card of the whole says. */

@@ -50,6 +50,16 @@ const NEGATIVE: Label = { kind: 'negative' }
 const MOVED: Label = { kind: 'moved' }
 const UNKNOWN: Label = { kind: 'unknown' }
 
+/** Of a node whose work was moved it is not known what would have been. */
+export function isKnown({ kind }: Label): boolean {
+  return kind === 'positive' || kind === 'negative'
+}
+
+/** NaN where no failure lies ahead. */
+export function failureAtMsOf(label: Label): number {
+  return label.kind === 'positive' ? label.failureAtMs : Number.NaN
+}
+
 /** Every node of a history, numbered in order of first appearance. */
 export class Lives {
   readonly #numbers = new Map<string, number>()

@@ -7,8 +7,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
+import { CALIBRATION_KINDS } from '../src/core/calibration.ts'
 import { ServiceError } from '../src/core/errors.ts'
 import { parseDuration } from '../src/core/time.ts'
+import type { CalibrationChoice } from './calibration.ts'
 
 export type Slice = 'fit' | 'calibration' | 'validation' | 'test'
 
@@ -32,10 +34,18 @@ export interface Part {
   readonly leaveOut: readonly string[]
 }
 
+export interface Horizon {
+  /** As the manifest writes it, such as `24h`. */
+  readonly name: string
+  readonly horizonMs: number
+}
+
 export interface Manifest {
   readonly name: string
   readonly nodeClass: string
   readonly horizonMs: number
+  /** Rising; the last is `horizonMs`, and each other one has a model of its own beside that of the last. */
+  readonly horizons: readonly Horizon[]
   /** Names in the data directory; `*` stands for any part of a name. */
   readonly files: readonly string[]
   /** Where each slice ends, of the node hashes 0..99. */
@@ -84,6 +94,8 @@ export interface Manifest {
      * of so many folds, which together are the model. Null: by the slices of `split`.
      */
     readonly folds: number | null
+    /** How margins become probabilities; `auto`: as nodes of the calibration slice like it best. */
+    readonly calibration: CalibrationChoice
   }
   readonly parts: readonly Part[]
   /** False alarms per 1,000 node-months: at which recall is told, and at which the card says to act. */
@@ -112,6 +124,22 @@ export function parseManifest(toml: string, file: string): Manifest {
       `${file}: \`split\`: fit, calibration and validation must rise; each is where its slice ends`,
     )
   }
+  const horizons = table.horizons ?? []
+  const isRising = horizons.every(
+    ({ horizonMs }, i) => i === 0 || horizonMs > horizons[i - 1].horizonMs,
+  )
+  if (horizons.length > 0 && !(isRising && horizons.at(-1)!.horizonMs === table.horizon)) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`horizons\`: they must rise, and the last must be \`horizon\``,
+    )
+  }
+  if (horizons.length > 1 && training.folds !== null) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`horizons\`: not with \`folds\`; write each other horizon as one of \`parts\``,
+    )
+  }
   if (training.folds !== null && training.negatives < 1) {
     throw new ServiceError(
       'HISTORY_INVALID',
@@ -122,6 +150,7 @@ export function parseManifest(toml: string, file: string): Manifest {
     name: table.name,
     nodeClass: table.node_class,
     horizonMs: table.horizon,
+    horizons,
     files: table.files,
     split: { fit: split.fit, calibration: split.calibration, validation: split.validation },
     trainUntilMs: split.train_until ?? null,
@@ -144,6 +173,7 @@ export function parseManifest(toml: string, file: string): Manifest {
       leaveOut: training.leave_out,
       rowRatio: training.row_ratio,
       folds: training.folds,
+      calibration: training.calibration,
     },
     parts: Object.entries(parts).map(([name, part]) => ({
       name,
@@ -167,6 +197,17 @@ const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text)
   if (ms !== undefined && ms > 0) return ms
   context.addIssue(`"${text}" is no duration; write it like 1h or 30d`)
+  return z.NEVER
+})
+
+/** Each is scored for every prediction that is told of at a grid time. */
+const HORIZONS_MAX = 4
+
+const Horizon = z.string().transform((text, context) => {
+  const name = text.replaceAll(' ', '')
+  const horizonMs = parseDuration(name)
+  if (horizonMs !== undefined && horizonMs > 0) return { name, horizonMs }
+  context.addIssue(`"${text}" is no duration; write it like 24h or 7d`)
   return z.NEVER
 })
 
@@ -196,6 +237,7 @@ const Training = z.strictObject({
   leave_out: z.array(z.string().min(1)).default([]),
   row_ratio: z.number().positive().max(1).default(1),
   folds: z.number().int().min(2).max(20).nullable().default(null),
+  calibration: z.enum(['auto', ...CALIBRATION_KINDS]).default('auto'),
 })
 
 const kebab = z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a kebab-case name')
@@ -218,6 +260,7 @@ const ManifestTable = z.strictObject({
   name: kebab,
   node_class: z.string().min(1),
   horizon: duration,
+  horizons: z.array(Horizon).min(1).max(HORIZONS_MAX).optional(),
   files: z.array(z.string().min(1)).min(1),
   split: z.strictObject({
     fit: share,

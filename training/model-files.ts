@@ -2,9 +2,14 @@
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ServiceError } from '../src/core/errors.ts'
-import { type ModelCard, type ModelReference, REFERENCE_FILE } from '../src/core/model.ts'
+import {
+  type CardHorizon,
+  type ModelCard,
+  type ModelReference,
+  REFERENCE_FILE,
+} from '../src/core/model.ts'
 import type { Booster } from './booster.ts'
-import type { Calibration } from './calibration.ts'
+import type { Calibration } from '../src/core/calibration.ts'
 
 const MODEL_FILE = 'model.onnx'
 const CARD_FILE = 'card.json'
@@ -20,8 +25,22 @@ export interface ModelFiles {
   readonly calibration: Calibration
   /** How its training rows lay, for drift to be measured against. */
   readonly reference?: ModelReference
+  /** As the card lists them. */
+  readonly horizons?: readonly HorizonFile[]
   /** By the names that the card gives them. */
   readonly parts?: readonly ModelFiles[]
+}
+
+/** A model of a shorter horizon, beside the main one. */
+export interface HorizonFile {
+  readonly card: CardHorizon
+  readonly onnx: Uint8Array
+  readonly booster: Booster
+  readonly calibration: Calibration
+}
+
+export function horizonFile(name: string): string {
+  return `horizon-${name}.onnx`
 }
 
 /** Where a part lies within its model's directory. */
@@ -57,6 +76,8 @@ async function writeFiles(directory: string, model: ModelFiles): Promise<void> {
   await writeFile(join(directory, MODEL_FILE), model.onnx)
   await writeFile(join(directory, CARD_FILE), `${JSON.stringify(model.card, null, 2)}\n`)
   await writeFile(join(directory, TRAINED_NODES_FILE), toBytes(model.trainedHashes))
+  for (const { card, onnx } of model.horizons ?? [])
+    await writeFile(join(directory, card.file), onnx)
   if (model.reference === undefined) return
   await writeFile(join(directory, REFERENCE_FILE), `${JSON.stringify(model.reference)}\n`)
 }

@@ -4,7 +4,8 @@
  * that training learned for it.
  */
 import type { Booster, Tree } from './booster.ts'
-import type { Calibration } from './calibration.ts'
+import type { Calibration } from '../src/core/calibration.ts'
+import { calibrationGraph } from '../src/predict/calibration-graph.ts'
 import { encodeOnnx } from '../src/predict/onnx-schema.ts'
 
 export interface OnnxOptions {
@@ -27,6 +28,7 @@ const ATTRIBUTE = { int: 2, string: 3, floats: 6, ints: 7, strings: 8 } as const
 
 export function toOnnx(options: OnnxOptions): Uint8Array {
   const { booster, calibration, featureNames, featureHash, horizonMs, version } = options
+  const calibrated = calibrationGraph(calibration)
   return encodeOnnx({
     irVersion: IR_VERSION,
     producerName: 'foreshock',
@@ -45,13 +47,8 @@ export function toOnnx(options: OnnxOptions): Uint8Array {
       name: 'foreshock',
       input: [matrix('features', booster.featureCount)],
       output: [matrix('probability', 1), matrix('margin', 1)],
-      initializer: [scalar('slope', calibration.slope), scalar('intercept', calibration.intercept)],
-      node: [
-        ensemble(booster),
-        { opType: 'Mul', input: ['margin', 'slope'], output: ['scaled'] },
-        { opType: 'Add', input: ['scaled', 'intercept'], output: ['logit'] },
-        { opType: 'Sigmoid', input: ['logit'], output: ['probability'] },
-      ],
+      initializer: calibrated.initializer,
+      node: [ensemble(booster), ...calibrated.node],
     },
   })
 }
@@ -59,10 +56,6 @@ export function toOnnx(options: OnnxOptions): Uint8Array {
 function matrix(name: string, width: number): object {
   const shape = { dim: [{ dimParam: 'rows' }, { dimValue: width }] }
   return { name, type: { tensorType: { elemType: FLOAT, shape } } }
-}
-
-function scalar(name: string, value: number): object {
-  return { name, dataType: FLOAT, dims: [1], floatData: [value] }
 }
 
 /** One entry per tree node in each `nodes_*` attribute, and one per leaf in each `target_*`. */

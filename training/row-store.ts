@@ -28,6 +28,12 @@ export function pickFacts(facts: RowFacts, rows: Uint32Array): RowFacts {
   }
 }
 
+/** What is learned from and judged by; both in the order of folding. */
+export interface LabelledRows {
+  facts(): RowFacts
+  rows(): BinnedRows
+}
+
 type Labelled = Pick<FoldedRow, 'node' | 'atMs' | 'label'>
 type Features = Pick<FoldedRow, 'matrix' | 'from'>
 
@@ -85,7 +91,7 @@ const PAGES_STEP_RATIO = 1 / 8
  * The same with the rows' features as bins, for training. The bins fill a WASM memory, which grows
  * without being copied, and in which the trainer then works: millions of rows are held once.
  */
-export class RowStore {
+export class RowStore implements LabelledRows {
   readonly #binner: Binner
   readonly #facts: FactStore
   readonly #memory = new WebAssembly.Memory({ initial: STATIC_BYTES / PAGE_BYTES })

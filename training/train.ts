@@ -6,20 +6,25 @@ import { ServiceError } from '../src/core/errors.ts'
 import type { ModelCard } from '../src/core/model.ts'
 import type { NodeClass } from '../src/core/node.ts'
 import type { ScoredRows } from './alerts.ts'
-import { boostParams } from './boost-settings.ts'
 import type { Booster } from './booster.ts'
 import { calibrationSpread } from './calibration-spread.ts'
-import { calibrate, fitCalibration, type Calibration } from './calibration.ts'
+import {
+  calibrate,
+  chooseCalibration,
+  type CalibrationRows,
+  type ChosenCalibration,
+} from './calibration.ts'
 import { describeModel } from './card.ts'
 import { readDataset, type Dataset } from './dataset.ts'
-import { boosterOf, type FinishedModel } from './continued.ts'
+import type { FinishedModel } from './continued.ts'
 import { widen } from './ensemble.ts'
 import { judgeBaselines, scoredRows } from './evaluate.ts'
 import { checkFiles } from './export-check.ts'
 import { trainFolded } from './folded-model.ts'
-import { dropGrown, growMembers } from './growing.ts'
+import { calibrationRows, growTrees } from './grow-trees.ts'
+import { dropGrown } from './growing.ts'
+import { growHorizons, growingDir, shorterHorizons } from './horizons.ts'
 import { failureKinds, judgeKinds } from './kinds.ts'
-import { knownFeatures } from './known-features.ts'
 import { openHistory } from './history.ts'
 import type { Manifest, Slice } from './manifest.ts'
 import { writeModel, type ModelFiles } from './model-files.ts'
@@ -56,8 +61,13 @@ export interface TrainOptions {
  */
 export async function train(options: TrainOptions): Promise<ModelCard> {
   const { manifest, nodeClass, dataDir, module, seed, signal, from } = options
-  const { members } = manifest.training
-  if (options.resume !== true) await dropGrown(options.outDir, members)
+  if (from !== undefined && shorterHorizons(manifest).length > 0) {
+    throw new ServiceError(
+      'USAGE',
+      `--from: history \`${manifest.name}\` has \`horizons\`, and trees to go on from are of one horizon: train a new model`,
+    )
+  }
+  if (options.resume !== true) await dropAllGrown(options)
   const tell = options.onProgress ?? (() => {})
   const history = await openHistory(manifest, nodeClass, dataDir)
   try {
@@ -76,10 +86,18 @@ export async function train(options: TrainOptions): Promise<ModelCard> {
     tell({ step: 'writing', doneRatio: 0, detail: options.outDir })
     stopIfAborted(signal)
     await writeModel(options.outDir, model)
-    await dropGrown(options.outDir, members)
+    await dropAllGrown(options)
     return model.card
   } finally {
     history.close()
+  }
+}
+
+async function dropAllGrown({ manifest, outDir }: TrainOptions): Promise<void> {
+  const { members } = manifest.training
+  await dropGrown(outDir, members)
+  for (const horizon of shorterHorizons(manifest)) {
+    await dropGrown(growingDir(outDir, horizon), members)
   }
 }
 
@@ -99,7 +117,11 @@ async function growModel(options: TrainOptions, data: Dataset): Promise<ModelFil
   }
   const booster = await growTrees(options, data)
   tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
-  return describe(options, data, booster, calibrateOn(options.module, booster, data))
+  const rows = calibrationRows(options.module, booster, data)
+  const calibrated = chooseCalibration(options.manifest.training.calibration, rows)
+  const model = describe(options, data, booster, rows, calibrated)
+  const grown = { booster, calibrated }
+  return { ...model, horizons: await growHorizons(options, data, grown, model.card.version) }
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {
@@ -117,55 +139,23 @@ function requireSameFeatures(from: FinishedModel | undefined, data: Dataset): vo
   )
 }
 
-async function growTrees(options: TrainOptions, data: Dataset): Promise<Booster> {
-  const { manifest, module, outDir, onProgress, signal, from } = options
-  const rows = data.slices.fit.rows()
-  const { patience, members } = manifest.training
-  const known = knownFeatures(manifest, options.nodeClass, data)
-  const validation = patience === 0 ? null : data.slices.validation.rows()
-  return growMembers({
-    module,
-    data: { rows, bounds: data.bounds, validation, ...known },
-    params: boostParams(manifest, options.seed),
-    // The mean of members that all go on from the same model would hold that model several times.
-    members: from === undefined ? members : 1,
-    outDir,
-    resume: options.resume ?? false,
-    before: from === undefined ? null : boosterOf(from, data.columns, data.bounds),
-    onProgress: (doneRatio, detail) => onProgress?.({ step: 'growing trees', doneRatio, detail }),
-    ...(signal === undefined ? {} : { signal }),
-  })
-}
-
-function calibrateOn(module: WebAssembly.Module, booster: Booster, data: Dataset): Calibration {
-  const rows = data.slices.calibration.rows()
-  return fitCalibration(scoreRows(module, booster, rows), rows.labels)
-}
-
 function describe(
   { manifest, nodeClass, dataDir, module, seed, from }: TrainOptions,
   data: Dataset,
   booster: Booster,
-  calibration: Calibration,
+  calibratedOn: CalibrationRows,
+  calibrated: ChosenCalibration,
 ): ModelFiles {
   const { featureNames, featureHash, lives, movedLabels } = data
   const { horizonMs, split, training } = manifest
   const intervalMs = nodeClass.predictionIntervalMs
   const probabilities = (slice: Slice): ScoredRows => {
     const margins = scoreRows(module, booster, data.slices[slice].rows())
-    const scores = margins.map((margin) => calibrate(calibration, margin))
+    const scores = margins.map((margin) => calibrate(calibrated.calibration, margin))
     return scoredRows(data.slices[slice].facts(), scores, intervalMs, horizonMs)
   }
   const validation = probabilities('validation')
   const test = probabilities('test')
-  const calibrated = data.slices.calibration.facts()
-  const spread = calibrationSpread(
-    scoreRows(module, booster, data.slices.calibration.rows()).map((margin) =>
-      calibrate(calibration, margin),
-    ),
-    calibrated.labels,
-    calibrated.node,
-  )
   const model = describeModel(
     {
       manifest,
@@ -179,13 +169,13 @@ function describe(
       lives,
       movedLabels,
       booster: widen(booster, data.columns, featureNames.length),
-      calibration,
+      calibrated,
       validation,
       test,
       ...(from === undefined ? {} : { onto: from.version }),
     },
     {
-      calibrationSpread: spread,
+      calibrationSpread: calibrationSpread(calibrated.calibration, calibratedOn),
       baselines: judgeBaselines(manifest, data.slices.test.facts(), intervalMs),
       notes: [
         `Split by node hash: fit below ${split.fit}, calibration below ${split.calibration}, validation below ${split.validation}, test the rest. Test nodes were never seen.`,

@@ -26,7 +26,7 @@ const TRAINING = { nodeCount: 10_000, rounds: 6, illFromRound: 3, illOneOf: 20 }
 const START_MS = 1.7e12
 const OBSERVED = { atMs: 0, watermarkMs: 0 }
 /** Doubt becomes next to nothing again, as well nodes have it: only the trees shall be large. */
-const CALIBRATION = { slope: 2, intercept: -4 }
+const CALIBRATION = { kind: 'sigmoid', slope: 2, intercept: -4 } as const
 const DOUBT = { low: 0.02, high: 0.5, middle: 0.2, swing: 0.3 }
 
 interface Rows {

@@ -132,7 +132,7 @@ async function makeModels(
   const features = Array.from({ length: FEATURES }, (_, f) => `f${f}`)
   const trees = toOnnx({
     booster,
-    calibration: { slope: 1, intercept: 0 },
+    calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
     featureNames: features,
     featureHash: 'bench',
     horizonMs: 1,

@@ -33,7 +33,7 @@ export const bench: Bench = {
     const rows = makeRows(ROWS, 2).matrix
     const onnx = toOnnx({
       booster,
-      calibration: { slope: 1, intercept: 0 },
+      calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
       featureNames: [],
       featureHash: '',
       horizonMs: 1,

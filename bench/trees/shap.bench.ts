@@ -64,7 +64,7 @@ export const bench: Bench = {
 }
 
 function ensembleOf(booster: ReturnType<typeof trainEnsemble>): TreeEnsemble {
-  const calibration = { slope: 1, intercept: 0 }
+  const calibration = { kind: 'sigmoid', slope: 1, intercept: 0 } as const
   const about = { featureNames: [], featureHash: '', horizonMs: 1, version: '1' }
   const read = readEnsemble(toOnnx({ booster, calibration, ...about }), FEATURES)
   assert(read.ok, 'our own model is foreign')

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Quality } from '../../src/core/model.ts'
 import { thresholdFor } from '../../training/alerts.ts'
-import { calibrate, fitCalibration } from '../../training/calibration.ts'
+import { calibrate, chooseCalibration } from '../../training/calibration.ts'
 import type { Dataset } from '../../training/dataset.ts'
 import { judge, scoredRows } from '../../training/evaluate.ts'
 import type { Manifest, Slice } from '../../training/manifest.ts'
@@ -65,13 +65,12 @@ export function judgePeer(
   peer: Peer,
   folder: string,
   data: Dataset,
-  { horizonMs, alerts }: Manifest,
+  { horizonMs, alerts, training }: Manifest,
   intervalMs: number,
 ): Quality {
-  const calibration = fitCalibration(
-    scoresOf(peer, folder, 'calibration'),
-    data.slices.calibration.facts().labels,
-  )
+  const { labels, node } = data.slices.calibration.facts()
+  const margins = scoresOf(peer, folder, 'calibration')
+  const { calibration } = chooseCalibration(training.calibration, { margins, labels, node })
   const rowsOf = (slice: Slice) =>
     scoredRows(
       data.slices[slice].facts(),

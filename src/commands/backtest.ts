@@ -20,7 +20,7 @@ import {
 import { formatNumber, printJson } from './output.ts'
 import { packageRoot } from './package.ts'
 import { Progress } from './progress.ts'
-import { figuresTable, qualityTable, tradeoffTable } from './quality.ts'
+import { figuresTable, horizonsTable, qualityTable, tradeoffTable } from './quality.ts'
 
 export const command: Command = {
   name: 'backtest',
@@ -127,11 +127,15 @@ function costsOf(args: Arguments): Costs | null {
 function printResult(
   io: Io,
   name: string,
-  { model, figures, baselines, tradeoff, trainedNodeCount }: Backtest,
+  { model, horizons, figures, baselines, tradeoff, trainedNodeCount }: Backtest,
   recommended: Backtest['acting'] | null,
   costs: Costs | null,
 ): void {
   io.stdout(qualityTable({ [name]: model, ...baselines }))
+  if (horizons.length > 1) {
+    io.stdout('\nby horizon, none over the next longer one:\n')
+    io.stdout(horizonsTable(horizons))
+  }
   io.stdout(figuresTable(figures))
   io.stdout('\nacting at each probability, per 1,000 node-months:\n')
   io.stdout(tradeoffTable(tradeoff.points, recommended))

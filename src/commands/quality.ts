@@ -1,6 +1,6 @@
 /** How good a model is, as a table for people. */
 import type { Figures, Quality, TradeoffPoint } from '../core/model.ts'
-import { DAY_MS, HOUR_MS } from '../core/time.ts'
+import { DAY_MS, formatDuration, HOUR_MS } from '../core/time.ts'
 import { formatNumber, table } from './output.ts'
 
 /** One column per named set of scores, one line per figure; the first is the model. */
@@ -33,6 +33,17 @@ export function qualityTable(named: Readonly<Record<string, Quality>>): string {
   return table(
     [{ title: 'figure' }, ...columns.map(([title]) => ({ title, align: 'right' as const }))],
     lines.map(([name, value]) => [name, ...columns.map(([, quality]) => value(quality))]),
+  )
+}
+
+/** One column per horizon, the same figures. */
+export function horizonsTable(
+  horizons: readonly { readonly horizonMs: number; readonly quality: Quality }[],
+): string {
+  return qualityTable(
+    Object.fromEntries(
+      horizons.map(({ horizonMs, quality }) => [`within ${formatDuration(horizonMs)}`, quality]),
+    ),
   )
 }
 

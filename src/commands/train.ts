@@ -5,7 +5,7 @@ import type { Command } from './command.ts'
 import { HISTORY_OPTIONS } from './history-source.ts'
 import { printJson } from './output.ts'
 import { Progress } from './progress.ts'
-import { qualityTable } from './quality.ts'
+import { horizonsTable, qualityTable } from './quality.ts'
 import { RECORDED_OPTIONS, trainingSource } from './recorded-source.ts'
 
 export const command: Command = {
@@ -54,6 +54,11 @@ export const command: Command = {
     }
     io.stdout(`${outDir}: ${card.trees} trees, ${card.features.length} features\n\n`)
     io.stdout(qualityTable({ test: card.test, validation: card.validation, ...card.baselines }))
+    if (card.horizons !== undefined) {
+      io.stdout('\ntest by horizon, none over the next longer one:\n')
+      const all = [...card.horizons, card]
+      io.stdout(horizonsTable(all.map(({ horizonMs, test }) => ({ horizonMs, quality: test }))))
+    }
     return 0
   },
 }

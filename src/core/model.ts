@@ -1,4 +1,5 @@
 /** A model's card: what it is, how it was judged, and when to act on it. Checked by a test. */
+import type { Calibration, CalibrationTrial } from './calibration.ts'
 import type { AlertBudgetPoint } from './assessment.ts'
 import type { ModelId } from './ids.ts'
 import type { CalibrationSpread } from './probability-interval.ts'
@@ -104,6 +105,24 @@ export interface CardPart {
   readonly failureKind: string | null
 }
 
+/** A model of a shorter horizon on the same features; judged as it is served, never over the next longer one. */
+export interface CardHorizon {
+  /** Such as `24h`. */
+  readonly name: string
+  readonly horizonMs: number
+  /** In the model's directory. */
+  readonly file: string
+  /** sha256 of the file. */
+  readonly modelHash: string
+  readonly exported?: ExportCheck
+  readonly trees: number
+  readonly calibration: Calibration
+  readonly calibrationTrials?: readonly CalibrationTrial[]
+  readonly calibrationSpread: CalibrationSpread | null
+  readonly validation: Quality
+  readonly test: Quality
+}
+
 /** Largest differences in probability between the trainer and the exported file, on `rows` rows. */
 export interface ExportCheck {
   readonly rows: number
@@ -135,6 +154,10 @@ export interface ModelCard {
   /** Recommended acting point, a probability. */
   readonly actingPoint: number
   readonly alertBudgets: readonly AlertBudgetPoint[]
+  /** Of models trained here. */
+  readonly calibration?: Calibration
+  /** By which its kind was chosen; absent where the history fixes it or is too small to tell. */
+  readonly calibrationTrials?: readonly CalibrationTrial[]
   /** Absent or null: predictions carry no interval. */
   readonly calibrationSpread?: CalibrationSpread | null
   /** sha256 of model.onnx. */
@@ -151,6 +174,8 @@ export interface ModelCard {
   readonly baselines: Readonly<Record<string, Quality>>
   /** On the test nodes, by kind of failure; absent or empty where the history does not name kinds. */
   readonly kinds?: Readonly<Record<string, KindQuality>>
+  /** Rising in horizon, all below the model's own; absent where it has but one. */
+  readonly horizons?: readonly CardHorizon[]
   readonly parts?: readonly CardPart[]
   readonly figures?: { readonly validation: Figures; readonly test: Figures }
   /** Absent where training saw no node that was moved. */

@@ -13,11 +13,12 @@ import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
+import { horizonProbabilities } from '../predict/horizons.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
-import { predictionOutput } from './prediction-event.ts'
+import { predictionOutput, type Said } from './prediction-event.ts'
 import { type PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { DETAILED_NODES_MAX, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
@@ -232,7 +233,10 @@ export class ClassReport {
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, model, rows, row, scored) : []
-      if (worth === 'prediction') this.#sendPrediction(telling, model, rows, row, p, top)
+      if (worth === 'prediction') {
+        const horizons = grid ? await this.#horizonsOf(model, rows, row, p) : null
+        this.#sendPrediction(telling, model, rows, row, { probability: p, top, horizons })
+      }
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
       const told = { ...assessed, probability: p, top }
@@ -296,13 +300,22 @@ export class ClassReport {
     row: number,
     scored: Scored,
   ): Promise<Assessment['top']> {
-    const { nodeCount, featureNames } = this.#options.table
+    const { nodeCount } = this.#options.table
     if (telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
     if (!rule.explains(scored, nodeCount)) return []
     telling.explainedCount++
-    const width = featureNames.length
-    const features = rows.matrix.subarray(row * width, (row + 1) * width)
-    return explainer.contributions(features)
+    return explainer.contributions(this.#featuresOf(rows, row))
+  }
+
+  #featuresOf({ matrix }: FeatureRows, row: number): Float32Array {
+    const width = this.#options.table.featureNames.length
+    return matrix.subarray(row * width, (row + 1) * width)
+  }
+
+  /** Null without a wait where the model has but one. */
+  #horizonsOf({ predictor }: ScoringModel, rows: FeatureRows, row: number, probability: number) {
+    if (predictor.shorter === undefined) return null
+    return horizonProbabilities(predictor, this.#featuresOf(rows, row), probability)
   }
 
   #sendPrediction(
@@ -310,12 +323,11 @@ export class ClassReport {
     { predictor, ref }: ScoringModel,
     rows: FeatureRows,
     row: number,
-    probability: number,
-    top: Assessment['top'],
+    said: Pick<Said, 'probability' | 'top' | 'horizons'>,
   ): void {
     const spread = predictor.card.calibrationSpread ?? null
-    const said = { model: ref, spread, probability, top }
-    telling.outputs.push(predictionOutput(this.#options, rows, row, said))
+    const whole = { ...said, model: ref, spread }
+    telling.outputs.push(predictionOutput(this.#options, rows, row, whole))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {

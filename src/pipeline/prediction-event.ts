@@ -2,6 +2,7 @@
 import type { Contribution, ModelRef } from '../core/assessment.ts'
 import type { Output } from '../core/bus.ts'
 import { cloudEventOutput } from '../core/cloudevent.ts'
+import type { HorizonProbability } from '../core/horizons.ts'
 import { type CalibrationSpread, probabilityInterval } from '../core/probability-interval.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
@@ -22,13 +23,15 @@ export interface Said {
   readonly spread: CalibrationSpread | null
   readonly probability: number
   readonly top: readonly Contribution[]
+  /** Null: the model has one horizon, or nobody asked for the others between grid times. */
+  readonly horizons: readonly HorizonProbability[] | null
 }
 
 export function predictionOutput(
   { topology, source, partition, table }: PredictionPlace,
   rows: FeatureRows,
   row: number,
-  { model, spread, probability, top }: Said,
+  { model, spread, probability, top, horizons }: Said,
 ): Output {
   const node = table.idOf(rows.node[row])
   const atMs = rows.atMs[row]
@@ -42,6 +45,7 @@ export function predictionOutput(
     atMs,
     horizonMs,
     probability,
+    ...(horizons === null ? {} : { horizons }),
     interval: spread === null ? null : probabilityInterval(probability, spread),
     actingPoint,
     trigger,

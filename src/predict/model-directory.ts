@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert, ServiceError } from '../core/errors.ts'
-import type { ModelCard } from '../core/model.ts'
+import type { CardHorizon, ModelCard } from '../core/model.ts'
 
 export interface ModelBytes {
   readonly card: ModelCard
@@ -17,14 +17,30 @@ export async function readModelDirectory(directory: string): Promise<ModelBytes>
   const card = await readCard(directory)
   const file = join(directory, 'model.onnx')
   const bytes = await readModelFile(file)
-  const hash = createHash('sha256').update(bytes).digest('hex')
-  if (hash !== card.modelHash) {
-    throw new ServiceError(
-      'MODEL_INVALID',
-      `${file}: its sha256 is ${hash.slice(0, 12)}… but card.json says ${card.modelHash.slice(0, 12)}…; the file is damaged or the card is of another model: train again or restore both`,
-    )
-  }
+  checkHash(file, bytes, card.modelHash)
   return { card, file, bytes }
+}
+
+/** A shorter horizon of the model, with a card as if it were one of its own. Fails as the model does. */
+export async function readHorizon(
+  directory: string,
+  main: ModelCard,
+  { file: name, ...horizon }: CardHorizon,
+): Promise<ModelBytes> {
+  const file = join(directory, name)
+  const bytes = await readModelFile(file)
+  checkHash(file, bytes, horizon.modelHash)
+  const { horizons: _, ...rest } = main
+  return { card: { ...rest, ...horizon, name: main.name }, file, bytes }
+}
+
+function checkHash(file: string, bytes: Uint8Array, wanted: string): void {
+  const hash = createHash('sha256').update(bytes).digest('hex')
+  if (hash === wanted) return
+  throw new ServiceError(
+    'MODEL_INVALID',
+    `${file}: its sha256 is ${hash.slice(0, 12)}… but card.json says ${wanted.slice(0, 12)}…; the file is damaged or the card is of another model: train again or restore both`,
+  )
 }
 
 async function readCard(directory: string): Promise<ModelCard> {

@@ -3,6 +3,8 @@
  * and the binary classifiers that onnxmltools and skl2onnx write of LightGBM, XGBoost and scikit-learn.
  * Anything else is foreign, is said to be so, and stays with ONNX Runtime as it is.
  */
+import type { Calibration } from '../core/calibration.ts'
+import { describeNode, readCalibration } from './calibration-graph.ts'
 import {
   decodeOnnx,
   type OnnxAttribute,
@@ -28,9 +30,7 @@ export interface EnsembleTree {
 export interface TreeEnsemble {
   readonly base: number
   readonly trees: readonly EnsembleTree[]
-  /** Probability = sigmoid(slope × margin + intercept). */
-  readonly slope: number
-  readonly intercept: number
+  readonly calibration: Calibration
 }
 
 export type EnsembleRead =
@@ -50,13 +50,8 @@ export interface EnsembleNode {
 
 const REGRESSOR = 'TreeEnsembleRegressor'
 const CLASSIFIER = 'TreeEnsembleClassifier'
-/** What training writes: operators with their inputs and outputs, in this order. */
-const PIPELINE = [
-  `${REGRESSOR}(features)->margin`,
-  'Mul(margin,slope)->scaled',
-  'Add(scaled,intercept)->logit',
-  'Sigmoid(logit)->probability',
-]
+/** What training writes before the calibration. */
+const FIRST = `${REGRESSOR}(features)->margin`
 /** Attributes that are understood; one that is not may change what the ensemble says. */
 const ATTRIBUTES: ReadonlySet<string> = new Set([
   'n_targets',
@@ -116,10 +111,12 @@ export function findEnsemble(
 
 function ensembleOf(graph: OnnxGraph, featureCount: number): TreeEnsemble {
   if (graph.node.some(({ opType }) => opType === CLASSIFIER)) return logistic(graph, featureCount)
-  const shape = graph.node.map(describe)
-  check(shape.join() === PIPELINE.join(), `the graph is ${shape.join(', ')}`)
-  const { base, trees } = readNode(graph.node[0], featureCount)
-  return { base, trees, slope: scalar(graph, 'slope'), intercept: scalar(graph, 'intercept') }
+  const [first, ...after] = graph.node
+  check(first !== undefined && describeNode(first) === FIRST, 'its margin is of no trees alone')
+  const calibration = readCalibration(graph, after)
+  if (typeof calibration === 'string') throw new Foreign(calibration)
+  const { base, trees } = readNode(first, featureCount)
+  return { base, trees, calibration }
 }
 
 /** A classifier whose second column is the sigmoid of its sum, handed on as it is. */
@@ -130,13 +127,9 @@ function logistic(graph: OnnxGraph, featureCount: number): TreeEnsemble {
   const after = graph.node.filter((_, i) => i !== at)
   for (const node of after) {
     const isPlain = ['Identity', 'Cast'].includes(node.opType) || isByOne(graph, node)
-    check(isPlain, `after its trees comes ${describe(node)}`)
+    check(isPlain, `after its trees comes ${describeNode(node)}`)
   }
-  return { base, trees, slope: 1, intercept: 0 }
-}
-
-function describe({ opType, input, output }: OnnxNode): string {
-  return `${opType}(${input.join()})->${output.join()}`
+  return { base, trees, calibration: { kind: 'sigmoid', slope: 1, intercept: 0 } }
 }
 
 /** onnxmltools multiplies the probabilities by one to give them their name. */
@@ -176,12 +169,6 @@ function readNode(node: OnnxNode, featureCount: number): EnsembleNode {
     base: bases[0] ?? 0,
     trees: treesOf(attributes, featureCount, isClassifier ? 'class' : 'target'),
   }
-}
-
-function scalar({ initializer }: OnnxGraph, name: string): number {
-  const values = initializer.find((tensor) => tensor.name === name)?.floatData ?? []
-  check(values.length === 1, `${name} is not one float`)
-  return values[0]
 }
 
 function treesOf(

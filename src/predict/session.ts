@@ -10,7 +10,8 @@ import { FallbackPredictor } from './fallback-predictor.ts'
 import { chooseGpu } from './gpu-choice.ts'
 import type { GpuPredictor } from './gpu-predictor.ts'
 import type { InferenceClient } from './inference-client.ts'
-import { readModelDirectory, type ModelBytes } from './model-directory.ts'
+import { HorizonsPredictor } from './horizons.ts'
+import { readHorizon, readModelDirectory, type ModelBytes } from './model-directory.ts'
 import { OnnxPredictor } from './onnx-predictor.ts'
 import { createTreePredictor } from './tree-predictor.ts'
 import type { TreeShap } from './tree-shap.ts'
@@ -33,6 +34,8 @@ export interface Predictor {
   predict(matrix: Float32Array, rowCount: number): Promise<Scores>
   /** Absent where it was not asked for, or the model has no trees with covers. */
   readonly shap?: TreeShap
+  /** Of shorter horizons, rising; they read the same rows. Absent: the model has but one. */
+  readonly shorter?: readonly Predictor[]
   dispose(): Promise<void>
 }
 
@@ -63,7 +66,7 @@ export interface PredictorOptions {
 }
 
 /**
- * Loads `directory`/card.json and model.onnx.
+ * Loads `directory`/card.json, model.onnx and the models of shorter horizons that the card names.
  * ServiceError MODEL_INVALID: a file is missing, damaged or not what the card says;
  * PROVIDER_UNAVAILABLE: the provider that must serve cannot.
  */
@@ -72,6 +75,29 @@ export async function loadPredictor(
   options: PredictorOptions = {},
 ): Promise<Predictor> {
   const model = await readModelDirectory(directory)
+  const main = await loadMain(directory, model, options)
+  const { horizons } = model.card
+  if (horizons === undefined) return main
+  const shorter: Predictor[] = []
+  try {
+    for (const horizon of horizons) {
+      const bytes = await readHorizon(directory, model.card, horizon)
+      // Asked of a row at a time, for which a GPU is no use.
+      const provider = localChoice(options.provider ?? 'auto')
+      shorter.push((await openModel(bytes, { kernel: options.kernel, provider })).local)
+    }
+    return new HorizonsPredictor(main, shorter)
+  } catch (error) {
+    for (const one of [main, ...shorter]) await one.dispose()
+    throw error
+  }
+}
+
+async function loadMain(
+  directory: string,
+  model: ModelBytes,
+  options: PredictorOptions,
+): Promise<Predictor> {
   const predictor = await openPredictor(directory, model, options)
   const { kernel, explains = false } = options
   return explains && kernel !== undefined ? withShap(kernel, model, predictor) : predictor

@@ -2,6 +2,7 @@
  * A model of ours on the tree kernel. ONNX Runtime is its oracle: the kernel is used only where both
  * say the same on rows made to be hard, and everywhere else ONNX Runtime serves.
  */
+import { type Calibration, logOddsOf } from '../core/calibration.ts'
 import { assert } from '../core/errors.ts'
 import type { ModelCard } from '../core/model.ts'
 import { isWithinGap } from './onnx-run.ts'
@@ -44,14 +45,12 @@ class TreePredictor implements Predictor {
   readonly card: ModelCard
   readonly provider = 'wasm'
   readonly #kernel: TreeKernel
-  readonly #slope: number
-  readonly #intercept: number
+  readonly #calibration: Calibration
 
-  constructor(card: ModelCard, { slope, intercept }: TreeEnsemble, kernel: TreeKernel) {
+  constructor(card: ModelCard, { calibration }: TreeEnsemble, kernel: TreeKernel) {
     this.card = card
     this.#kernel = kernel
-    this.#slope = slope
-    this.#intercept = intercept
+    this.#calibration = calibration
   }
 
   /** Each row is copied once, into the kernel's memory. */
@@ -63,10 +62,9 @@ class TreePredictor implements Predictor {
     return { probability: margin.map((value) => this.#calibrate(value)), margin }
   }
 
-  /** As the model's Mul, Add and Sigmoid, rounded to float32 after each. */
+  /** As the model's nodes, rounded to float32 after each. */
   #calibrate(margin: number): number {
-    const logit = Math.fround(Math.fround(margin * this.#slope) + this.#intercept)
-    return 1 / (1 + Math.exp(-logit))
+    return 1 / (1 + Math.exp(-logOddsOf(this.#calibration, margin, Math.fround)))
   }
 
   async dispose(): Promise<void> {

@@ -9,7 +9,11 @@ import { toOnnx } from '../../training/onnx.ts'
 import { loadModule, makeData } from '../support/training-data.ts'
 
 const FEATURES = 5
-const CALIBRATION = { slope: Math.fround(0.8), intercept: Math.fround(-0.3) }
+const CALIBRATION = {
+  kind: 'sigmoid',
+  slope: Math.fround(0.8),
+  intercept: Math.fround(-0.3),
+} as const
 const made = makeData(3_000, FEATURES, 7)
 let booster: Booster
 

@@ -51,7 +51,7 @@ async function expectParity(booster: Booster): Promise<void> {
   const { matrix } = unseen
   const onnx = toOnnx({
     booster,
-    calibration: { slope: 1, intercept: 0 },
+    calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
     featureNames: ['a', 'b', 'c'],
     featureHash: 'hash',
     horizonMs: 1,

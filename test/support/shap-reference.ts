@@ -15,7 +15,11 @@ export interface CoveredShape {
 export function makeCovered(shape: CoveredShape, seed: number): TreeEnsemble {
   const random = randomFrom(seed)
   const trees = Array.from({ length: shape.treeCount }, () => makeTree(shape, random))
-  return { base: Math.fround(random() - 0.5), trees, slope: 1, intercept: 0 }
+  return {
+    base: Math.fround(random() - 0.5),
+    trees,
+    calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
+  }
 }
 
 function makeTree(

@@ -102,7 +102,10 @@ test('a feature that no split asks for adds nothing, and one that alone is asked
     value: [NaN, -1, 3],
     cover: [4, 3, 1],
   }
-  const shap = shapOf({ base: 0.5, trees: [tree], slope: 1, intercept: 0 }, 3)
+  const shap = shapOf(
+    { base: 0.5, trees: [tree], calibration: { kind: 'sigmoid', slope: 1, intercept: 0 } },
+    3,
+  )
   expect(shap.base).toBe(0.5)
   const found = shap.explain(Float32Array.of(9, 1, 9, 9, NaN, 9), 2)
   expect([...found].map((value) => Number(value.toFixed(12)))).toEqual([0, 3, 0, 0, -1, 0])
@@ -132,7 +135,8 @@ describe('is not taken', () => {
   ] as const
   test.each(others)('where %s', (_, { cover, ...tree }) => {
     const odd = cover === undefined ? tree : { ...tree, cover }
-    const ensemble = { base: 0, trees: [first, odd], slope: 1, intercept: 0 }
+    const calibration = { kind: 'sigmoid', slope: 1, intercept: 0 } as const
+    const ensemble = { base: 0, trees: [first, odd], calibration }
     expect(TreeShap.create(module, ensemble, 3)).toBeNull()
   })
 })

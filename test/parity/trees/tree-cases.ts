@@ -1,4 +1,5 @@
 /** Random ensembles and rows for the tree kernel, and the plain walk that it must equal. */
+import type { Calibration } from '../../../src/core/calibration.ts'
 import { randomFrom } from '../../../training/boost.ts'
 import type { Booster, Tree } from '../../../training/booster.ts'
 import { toOnnx } from '../../../training/onnx.ts'
@@ -75,12 +76,33 @@ export function makeRows(rowCount: number, featureCount: number, seed: number): 
   })
 }
 
-export const CALIBRATION = { slope: Math.fround(0.8), intercept: Math.fround(-0.3) }
+export const CALIBRATION = {
+  kind: 'sigmoid',
+  slope: Math.fround(0.8),
+  intercept: Math.fround(-0.3),
+} as const
 
-export function onnxOf(booster: Booster): Uint8Array {
+export const CALIBRATIONS = [
+  CALIBRATION,
+  {
+    kind: 'beta',
+    a: Math.fround(0.45),
+    b: Math.fround(1.7),
+    intercept: Math.fround(-0.6),
+  },
+  {
+    kind: 'isotonic',
+    knots: [-3.1, -2.4, -2.3, -0.7].map(Math.fround),
+    rises: [0.9, 0.75, 2.3].map(Math.fround),
+    intercept: Math.fround(-4.2),
+    slope: Math.fround(0.8),
+  },
+] as const satisfies readonly Calibration[]
+
+export function onnxOf(booster: Booster, calibration: Calibration = CALIBRATION): Uint8Array {
   return toOnnx({
     booster,
-    calibration: CALIBRATION,
+    calibration,
     featureNames: Array.from({ length: booster.featureCount }, (_, i) => `f${i}`),
     featureHash: 'hash',
     horizonMs: 1_000,

@@ -15,7 +15,7 @@ import type { Topology } from '../../../src/core/topics.ts'
 import { startLocalHost, type WatcherHost } from '../../../src/pipeline/watcher-host.ts'
 import type { WatcherFold } from '../../../src/pipeline/watcher.ts'
 import { ModelStore } from '../../../src/predict/model-store.ts'
-import { writeTinyModel } from '../../support/history/tiny-model.ts'
+import { writeTinyHorizons, writeTinyModel } from '../../support/history/tiny-model.ts'
 import { foreshockWasm, metric, PROBE } from '../../support/node-class.ts'
 import { NodeLog } from '../../support/node-log.ts'
 import { bytesOf, textOf } from '../../support/output.ts'
@@ -79,6 +79,8 @@ interface Prediction {
   readonly atMs: number
   readonly probability: number
   readonly interval: readonly [number, number] | null
+  readonly trigger: 'grid' | 'change'
+  readonly horizons?: readonly { readonly horizonMs: number; readonly probability: number }[]
 }
 
 function predictions({ outputs }: NodeLog): readonly Prediction[] {
@@ -129,6 +131,33 @@ test('the interval beside a probability is that of the model that serves, not of
       expect(interval).toEqual(probabilityInterval(probability, spread))
     }
   }
+})
+
+test('at grid times a model of several horizons tells of each, none over a longer one; of one, none', async () => {
+  const directory = storeDirectory()
+  // Between 10 and 20 the shortest alone is high, and may not be over the others.
+  const several = writeTinyHorizons(CLASS, 30, { '1m': 10, '10m': 20 })
+  const { id } = await new ModelStore(directory).add(several)
+  const log = await logOf(directory)
+  await log.minutes(2, { a: 15 })
+  expect(predictions(log).filter(({ horizons }) => horizons !== undefined)).toEqual([])
+  const before = predictions(log).length
+  await log.append('model', assignment(id))
+  // Values jump between grid times too.
+  for (const a of [15, 25, 50, 15]) await log.minutes(2, { a })
+  const told = predictions(log).slice(before)
+  expect(new Set(told.map(({ trigger }) => trigger))).toEqual(new Set(['grid', 'change']))
+  const shapes = new Set<string>()
+  for (const { trigger, horizons, probability } of told) {
+    if (trigger === 'change') {
+      expect(horizons).toBeUndefined()
+      continue
+    }
+    expect(horizons!.map(({ horizonMs }) => horizonMs)).toEqual([60_000, 600_000, 3_600_000])
+    expect(horizons![2].probability).toBe(probability)
+    shapes.add(horizons!.map((one) => (one.probability > 0.5 ? 'high' : 'low')).join())
+  }
+  expect([...shapes].sort()).toEqual(['high,high,high', 'low,low,low'])
 })
 
 test('the log does not go on before the model is here, and says what is missing', async () => {

@@ -150,8 +150,7 @@ describe('a model is read', () => {
       ok: true,
       ensemble: {
         base: 0,
-        slope: 1,
-        intercept: 0,
+        calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
         trees: [{ missingLeft: [false, false, false] }],
       },
     })
@@ -160,7 +159,11 @@ describe('a model is read', () => {
   test.each([
     ['bytes that are no model', new Uint8Array([255, 255, 255, 1]), /^not an ONNX model$/],
     ['no bytes', new Uint8Array(), /^not an ONNX model$/],
-    ['another graph', model({}, { last: 'Tanh' }), /^the graph is .*Tanh\(logit\)->probability$/],
+    [
+      'another graph',
+      model({}, { last: 'Tanh' }),
+      /^after the margin comes .*Tanh\(logit\)->probability$/,
+    ],
     ['another domain', model({}, { domain: 'mine' }), /of domain mine$/],
     ['two slopes', model({}, { slope: [1, 2] }), /^slope is not one float$/],
     ['an attribute unknown', model({ x: ints('x', [1]) }), /^it has attribute x$/],

@@ -73,6 +73,20 @@ test('risk moves with a feature only as the manifest allows, and a wrong name is
   })
 })
 
+test('a calibration that the manifest fixes is fitted, told on the card and served by the kernel', async () => {
+  const manifest = smallManifest(SMALL_MANIFEST.replace('[sql]', 'calibration = "beta"\n[sql]'))
+  const target = join(mkdtempSync(join(tmpdir(), 'foreshock-models-')), 'small')
+  const card = await train({ ...options(), manifest, outDir: target })
+  expect(card.calibration?.kind).toBe('beta')
+  expect(card.calibrationTrials).toBeUndefined()
+  expect(card.exported!.treeEnsemble).toBeLessThanOrEqual(1e-5)
+  const scorer = await loadPredictor(target, { kernel: module })
+  expect(scorer.provider).toBe('wasm')
+  const { model } = await backtest({ ...options(), manifest, modelDir: target, scorer })
+  expect(model.brier).toBeCloseTo(card.test.brier, 5)
+  await scorer.dispose()
+})
+
 test('nodes of fit, calibration and validation are remembered, and no others', async () => {
   const hashes = await readTrainedHashes(outDir)
   for (let n = 0; n < SMALL_NODES; n++) {

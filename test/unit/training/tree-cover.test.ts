@@ -89,7 +89,7 @@ describe('in a file', () => {
     readEnsemble(
       toOnnx({
         booster: of,
-        calibration: { slope: 1, intercept: 0 },
+        calibration: { kind: 'sigmoid', slope: 1, intercept: 0 },
         featureNames: [],
         featureHash: '',
         horizonMs: 1,
