@@ -59,6 +59,11 @@ export interface ClassReportOptions {
   readonly policies: readonly Policy[]
 }
 
+/** A prediction that is told of, by its row in the buffer. */
+interface RowSaid extends Pick<Said, 'probability' | 'top'> {
+  readonly row: number
+}
+
 export class ClassReport {
   readonly #options: ClassReportOptions
   #predictor: Predictor | null = null
@@ -212,6 +217,7 @@ export class ClassReport {
     const nodeCount = this.#options.table.nodeCount
     const isDetailed = nodeCount <= DETAILED_NODES_MAX
     const assessments: Assessment[] = []
+    const predictions: RowSaid[] = []
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
       const grid = rows.trigger[row] === 0
@@ -227,16 +233,14 @@ export class ClassReport {
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, rows, row, scored, nodeCount) : []
-      if (worth === 'prediction') {
-        const horizons = rows.trigger[row] === 0 ? await this.#horizonsOf(rows, row, p) : null
-        this.#sendPrediction(telling, rows, row, { probability: p, top, horizons })
-      }
+      if (worth === 'prediction') predictions.push({ row, probability: p, top })
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
       const told = { ...assessed, probability: p, top }
       const full = isRead ? this.#withReadings(told, rows, row) : told
       assessments.push(withAnomaly(full, anomaly))
     }
+    await this.#sendPredictions(telling, rows, predictions)
     this.#sendAssessments(telling, assessments)
   }
 
@@ -295,22 +299,33 @@ export class ClassReport {
     return matrix.subarray(row * width, (row + 1) * width)
   }
 
-  /** Null without a wait where the model has but one. */
-  #horizonsOf(rows: FeatureRows, row: number, probability: number) {
-    const predictor = this.#predictor!
-    if (predictor.shorter === undefined) return null
-    return horizonProbabilities(predictor, this.#featuresOf(rows, row), probability)
+  async #sendPredictions(
+    { outputs }: Telling,
+    rows: FeatureRows,
+    predictions: readonly RowSaid[],
+  ): Promise<void> {
+    const { card, shorter } = this.#predictor!
+    const spread = card.calibrationSpread ?? null
+    const horizons = shorter === undefined ? null : await this.#horizonsOf(rows, predictions)
+    for (const { row, ...said } of predictions) {
+      const whole = { ...said, model: this.#model!, spread, horizons: horizons?.get(row) ?? null }
+      outputs.push(predictionOutput(this.#options, rows, row, whole))
+    }
   }
 
-  #sendPrediction(
-    telling: Telling,
+  /** By row, of those at grid times: all of a buffer in one go. */
+  async #horizonsOf(
     rows: FeatureRows,
-    row: number,
-    said: Pick<Said, 'probability' | 'top' | 'horizons'>,
-  ): void {
-    const spread = this.#predictor?.card.calibrationSpread ?? null
-    const whole = { ...said, model: this.#model!, spread }
-    telling.outputs.push(predictionOutput(this.#options, rows, row, whole))
+    predictions: readonly RowSaid[],
+  ): Promise<ReadonlyMap<number, Said['horizons']>> {
+    const asked = predictions.filter(({ row }) => rows.trigger[row] === 0)
+    if (asked.length === 0) return new Map()
+    const width = this.#options.table.featureNames.length
+    const matrix = new Float32Array(asked.length * width)
+    for (const [i, { row }] of asked.entries()) matrix.set(this.#featuresOf(rows, row), i * width)
+    const probability = Float32Array.from(asked, (said) => said.probability)
+    const told = await horizonProbabilities(this.#predictor!, matrix, probability)
+    return new Map(asked.map(({ row }, i) => [row, told?.[i] ?? null]))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {

@@ -92,7 +92,7 @@ test('what is told of a row rises with the horizon and ends in what the main mod
   for (let pending = 0; pending <= 40; pending += 2) {
     const row = new Float32Array(width).fill(pending)
     const { probability } = await scorer.predict(row, 1)
-    const all = (await horizonProbabilities(scorer, row, probability[0]))!
+    const [all] = (await horizonProbabilities(scorer, row, probability))!
     expect(all.at(-1)).toEqual({ horizonMs: 30 * DAY_MS, probability: probability[0] })
     for (const [i, { probability: longer }] of all.slice(1).entries()) {
       expect(all[i].probability).toBeLessThanOrEqual(longer)
