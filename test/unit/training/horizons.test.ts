@@ -103,6 +103,32 @@ test('what is told of a row rises with the horizon and ends in what the main mod
   await scorer.dispose()
 })
 
+test('an interruption in a shorter horizon keeps what has grown, and going on gives the same', async () => {
+  const target = join(mkdtempSync(join(tmpdir(), 'foreshock-models-')), 'small')
+  const stop = new AbortController()
+  const attempt = train({
+    ...options,
+    outDir: target,
+    signal: stop.signal,
+    onProgress: ({ detail }) => {
+      if (detail.startsWith('within 8d: 3 ')) setImmediate(() => stop.abort())
+    },
+  })
+  await expect(attempt).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  const kept = readdirSync(join(target, '..'))
+  expect(kept).toContain('.small-horizon-8d.growing-0')
+  const resumed = await train({ ...options, outDir: target, resume: true })
+  expect(resumed).toEqual(card)
+  expect(readdirSync(join(target, '..'))).toEqual(['small'])
+})
+
+test('horizons and trees to go on from are refused together', async () => {
+  const from = { version: 'any', featureHash: '', trees: [] } as unknown as NonNullable<
+    typeof options.from
+  >
+  await expect(train({ ...options, from })).rejects.toMatchObject({ code: 'USAGE' })
+})
+
 test('a damaged file of a horizon is refused like the model itself', async () => {
   const file = join(outDir, 'horizon-8d.onnx')
   const whole = readFileSync(file)
