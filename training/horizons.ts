@@ -19,7 +19,7 @@ import { horizonFile, type HorizonFile } from './model-files.ts'
 import { toOnnx } from './onnx.ts'
 import type { LabelledRows, RowFacts } from './row-store.ts'
 import { scoreRows } from './score.ts'
-import type { TrainOptions } from './train.ts'
+import type { TrainOptions, TrainProgress } from './train.ts'
 
 interface Grown {
   readonly booster: Booster
@@ -56,7 +56,9 @@ export async function growHorizons(
   for (const horizon of shorterHorizons(options.manifest).toReversed()) {
     const within = atHorizon(options.manifest, data, horizon)
     const outDir = growingDir(options.outDir, horizon)
-    const booster = await growTrees({ ...options, outDir }, within)
+    const onProgress = (progress: TrainProgress): void =>
+      options.onProgress?.({ ...progress, detail: `within ${horizon.name}: ${progress.detail}` })
+    const booster = await growTrees({ ...options, outDir, onProgress }, within)
     const rows = calibrationRows(options.module, booster, within)
     const calibrated = chooseCalibration(options.manifest.training.calibration, rows)
     const own = probabilitiesOf(options, within, { booster, calibrated })

@@ -14,6 +14,7 @@ import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
 import { horizonProbabilities } from '../predict/horizons.ts'
+import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
@@ -55,6 +56,12 @@ export interface ClassReportOptions {
   readonly judge: ClassJudge
   /** All that pools may have: what they act on is told of. */
   readonly policies: readonly Policy[]
+}
+
+/** A prediction that is told of, by its row in the buffer. */
+interface RowSaid extends Pick<Said, 'probability' | 'top'> {
+  readonly row: number
+  readonly model: ScoringModel
 }
 
 export class ClassReport {
@@ -217,6 +224,7 @@ export class ClassReport {
     const nodeCount = this.#options.table.nodeCount
     const isDetailed = nodeCount <= DETAILED_NODES_MAX
     const assessments: Assessment[] = []
+    const predictions: RowSaid[] = []
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
       const model = models.ofNode(index)
@@ -233,16 +241,14 @@ export class ClassReport {
       // Of several rows of one node only the newest says something about now.
       const isNewest = this.#isNewest(rows, row)
       const top = isNewest ? await this.#explain(telling, model, rows, row, scored) : []
-      if (worth === 'prediction') {
-        const horizons = grid ? await this.#horizonsOf(model, rows, row, p) : null
-        this.#sendPrediction(telling, model, rows, row, { probability: p, top, horizons })
-      }
+      if (worth === 'prediction') predictions.push({ row, model, probability: p, top })
       if (!isNewest) continue
       const assessed = this.#assess(telling, index, grid ? 'grid' : 'change')
       const told = { ...assessed, probability: p, top }
       const full = isRead ? this.#withReadings(told, rows, row) : told
       assessments.push(withAnomaly(full, anomaly))
     }
+    await this.#sendPredictions(telling, rows, models, predictions)
     this.#sendAssessments(telling, assessments)
   }
 
@@ -312,22 +318,36 @@ export class ClassReport {
     return matrix.subarray(row * width, (row + 1) * width)
   }
 
-  /** Null without a wait where the model has but one. */
-  #horizonsOf({ predictor }: ScoringModel, rows: FeatureRows, row: number, probability: number) {
-    if (predictor.shorter === undefined) return null
-    return horizonProbabilities(predictor, this.#featuresOf(rows, row), probability)
+  async #sendPredictions(
+    { outputs }: Telling,
+    rows: FeatureRows,
+    models: ServedModels,
+    predictions: readonly RowSaid[],
+  ): Promise<void> {
+    const horizons = new Map<number, Said['horizons']>()
+    for (const { predictor } of models.all) {
+      if (predictor.shorter === undefined) continue
+      const asked = predictions.filter(
+        ({ row, model }) => model.predictor === predictor && rows.trigger[row] === 0,
+      )
+      if (asked.length === 0) continue
+      const told = await this.#horizonsOf(predictor, rows, asked)
+      for (const [i, { row }] of asked.entries()) horizons.set(row, told?.[i] ?? null)
+    }
+    for (const { row, model, ...said } of predictions) {
+      const spread = model.predictor.card.calibrationSpread ?? null
+      const whole = { ...said, model: model.ref, spread, horizons: horizons.get(row) ?? null }
+      outputs.push(predictionOutput(this.#options, rows, row, whole))
+    }
   }
 
-  #sendPrediction(
-    telling: Telling,
-    { predictor, ref }: ScoringModel,
-    rows: FeatureRows,
-    row: number,
-    said: Pick<Said, 'probability' | 'top' | 'horizons'>,
-  ): void {
-    const spread = predictor.card.calibrationSpread ?? null
-    const whole = { ...said, model: ref, spread }
-    telling.outputs.push(predictionOutput(this.#options, rows, row, whole))
+  /** Of all these rows in one go, in their order. */
+  #horizonsOf(predictor: Predictor, rows: FeatureRows, asked: readonly RowSaid[]) {
+    const width = this.#options.table.featureNames.length
+    const matrix = new Float32Array(asked.length * width)
+    for (const [i, { row }] of asked.entries()) matrix.set(this.#featuresOf(rows, row), i * width)
+    const probability = Float32Array.from(asked, (said) => said.probability)
+    return horizonProbabilities(predictor, matrix, probability)
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {

@@ -33,21 +33,26 @@ export class HorizonsPredictor implements Predictor {
 }
 
 /**
- * What each horizon says of one row, rising in horizon and never falling in probability; null where the model
- * has but one. @param probability of the main model.
+ * What each horizon says of each row, rising in horizon and never falling in probability; null where the model
+ * has but one. Rows together cost a fraction of each alone. @param probability of the main model, [rows].
  */
 export async function horizonProbabilities(
   { card, shorter }: Predictor,
-  row: Float32Array,
-  probability: number,
-): Promise<readonly HorizonProbability[] | null> {
+  matrix: Float32Array,
+  probability: Float32Array,
+): Promise<readonly (readonly HorizonProbability[])[] | null> {
   if (shorter === undefined) return null
-  const all = [{ horizonMs: card.horizonMs, probability }]
-  let longer = Float32Array.of(probability)
+  let longer = probability
+  const columns = [{ horizonMs: card.horizonMs, probability }]
   for (const one of shorter.toReversed()) {
-    const scores = await one.predict(row, 1)
-    longer = capByLonger(scores.probability.slice(0, 1), longer)
-    all.push({ horizonMs: one.card.horizonMs, probability: longer[0] })
+    const scores = await one.predict(matrix, probability.length)
+    longer = capByLonger(scores.probability, longer)
+    columns.unshift({ horizonMs: one.card.horizonMs, probability: longer })
   }
-  return all.toReversed()
+  return Array.from(probability, (_, row) =>
+    columns.map((column) => ({
+      horizonMs: column.horizonMs,
+      probability: column.probability[row],
+    })),
+  )
 }

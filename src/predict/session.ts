@@ -82,7 +82,7 @@ export async function loadPredictor(
   try {
     for (const horizon of horizons) {
       const bytes = await readHorizon(directory, model.card, horizon)
-      // Asked of a row at a time, for which a GPU is no use.
+      // Asked of the few rows that are told of, for which a GPU is no use.
       const provider = localChoice(options.provider ?? 'auto')
       shorter.push((await openModel(bytes, { kernel: options.kernel, provider })).local)
     }

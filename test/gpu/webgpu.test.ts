@@ -9,7 +9,7 @@ import { FallbackPredictor } from '../../src/predict/fallback-predictor.ts'
 import { hasNvidiaDevice } from '../../src/predict/gpu-device.ts'
 import { RowEncoder } from '../../src/predict/row-keys.ts'
 import { loadGpuPredictor, loadPredictor } from '../../src/predict/session.ts'
-import { makeBooster, makeRows, onnxOf } from '../parity/trees/tree-cases.ts'
+import { CALIBRATIONS, makeBooster, makeRows, onnxOf } from '../parity/trees/tree-cases.ts'
 import { foreignRows, largestGap, writeForeignModel } from '../support/foreign-models.ts'
 import { HAS_GPU, placement } from '../support/gpu.ts'
 import { DRIVE } from '../support/history/parity-classes.ts'
@@ -23,9 +23,11 @@ const ROWS = 400
 const module = loadModule()
 
 describe.skipIf(!HAS_GPU)('placement', () => {
-  const onnx = onnxOf(
-    makeBooster({ treeCount: 12, leafCount: 20, featureCount: FEATURES, growth: 'random' }, 2),
+  const booster = makeBooster(
+    { treeCount: 12, leafCount: 20, featureCount: FEATURES, growth: 'random' },
+    2,
   )
+  const onnx = onnxOf(booster)
   const rows = makeRows(ROWS, FEATURES, 3)
 
   test('a TreeEnsemble is silently put on the CPU', async () => {
@@ -34,8 +36,8 @@ describe.skipIf(!HAS_GPU)('placement', () => {
     expect(placed.get(CPU)).toBeGreaterThanOrEqual(1)
   })
 
-  test('every node of the dense form is on the device', async () => {
-    const dense = toDenseModel(onnx, FEATURES, ['probability', 'margin'])
+  test.each(CALIBRATIONS)('every node of the dense form is on the device: $kind', async (kind) => {
+    const dense = toDenseModel(onnxOf(booster, kind), FEATURES, ['probability', 'margin'])
     if (!dense.ok) throw new Error(dense.reason)
     const encoder = new RowEncoder(dense.slots, FEATURES)
     const keys = new Tensor('int32', encoder.encode(rows, ROWS), [ROWS, encoder.width])

@@ -92,7 +92,7 @@ test('what is told of a row rises with the horizon and ends in what the main mod
   for (let pending = 0; pending <= 40; pending += 2) {
     const row = new Float32Array(width).fill(pending)
     const { probability } = await scorer.predict(row, 1)
-    const all = (await horizonProbabilities(scorer, row, probability[0]))!
+    const [all] = (await horizonProbabilities(scorer, row, probability))!
     expect(all.at(-1)).toEqual({ horizonMs: 30 * DAY_MS, probability: probability[0] })
     for (const [i, { probability: longer }] of all.slice(1).entries()) {
       expect(all[i].probability).toBeLessThanOrEqual(longer)
@@ -101,6 +101,32 @@ test('what is told of a row rises with the horizon and ends in what the main mod
   }
   expect(differ).toBeGreaterThan(5)
   await scorer.dispose()
+})
+
+test('an interruption in a shorter horizon keeps what has grown, and going on gives the same', async () => {
+  const target = join(mkdtempSync(join(tmpdir(), 'foreshock-models-')), 'small')
+  const stop = new AbortController()
+  const attempt = train({
+    ...options,
+    outDir: target,
+    signal: stop.signal,
+    onProgress: ({ detail }) => {
+      if (detail.startsWith('within 8d: 3 ')) setImmediate(() => stop.abort())
+    },
+  })
+  await expect(attempt).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  const kept = readdirSync(join(target, '..'))
+  expect(kept).toContain('.small-horizon-8d.growing-0')
+  const resumed = await train({ ...options, outDir: target, resume: true })
+  expect(resumed).toEqual(card)
+  expect(readdirSync(join(target, '..'))).toEqual(['small'])
+})
+
+test('horizons and trees to go on from are refused together', async () => {
+  const from = { version: 'any', featureHash: '', trees: [] } as unknown as NonNullable<
+    typeof options.from
+  >
+  await expect(train({ ...options, from })).rejects.toMatchObject({ code: 'USAGE' })
 })
 
 test('a damaged file of a horizon is refused like the model itself', async () => {
