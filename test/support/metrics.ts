@@ -110,6 +110,7 @@ export function freshMetrics(): Metrics {
 export function createMetrics(): Metrics {
   const metrics = freshMetrics()
   metrics.transaction('watcher', 'committed', 12)
+  metrics.pageTried('webhook', 'failed')
   metrics.fold(outputRecord('dead-letter', {}, { headers: { reason: 'not-json' } }))
   metrics.fold(outputRecord('journal', { kind: 'refusal', rail: 'mode', evidence: [] }))
   const evidence = [{ what: 'outcome', value: 'missed', limit: null }]
