@@ -53,6 +53,9 @@ interface Judged {
   }[]
 }
 
+type Others = Pick<Judged, 'peers' | 'runs'>
+const NO_PEERS: Others = { peers: {}, runs: {} }
+
 const log = (text: string) => void process.stderr.write(`${text}\n`)
 const jobs = JOBS.filter(({ name }) => options.only === undefined || name === options.only)
 if (options.data === '' || jobs.length === 0) {
@@ -99,9 +102,6 @@ async function run(job: Job): Promise<Judged> {
     }),
   }
 }
-
-type Others = Pick<Judged, 'peers' | 'runs'>
-const NO_PEERS: Others = { peers: {}, runs: {} }
 
 function ofPeers({ peers }: Others, figure: string): readonly number[] {
   return Object.values(peers).flatMap((judged) => figureOf(judged, figure) ?? [])
