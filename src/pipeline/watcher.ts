@@ -38,7 +38,7 @@ export const LATE_AFTER_MS = 10_000
 /** Rows due at a grid time that one record makes: a tenth of a millisecond's work. */
 const DUE_ROWS_PER_RECORD = 96
 /** Ticks alone make all of them within this share of an interval, where records are few. */
-const DUE_WITHIN_RATIO = 0.5
+const DUE_WITHIN_RATIO = 0.9
 
 export interface WatcherOptions {
   readonly partition: number
