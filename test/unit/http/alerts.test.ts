@@ -16,7 +16,7 @@ interface Rule {
 
 const LINE =
   /^(?: {6}- (alert): (\w+)| {8}(expr|for): (.+)| {10}(severity): (\w+)| {10}(summary|runbook): '([^']+)')$/
-const FRAME = /^(?:#.*|groups:| {2}- name: [\w-]+| {4}rules:| {8}(?:labels|annotations):)$/
+const FRAME = /^(?: *#.*|groups:| {2}- name: [\w-]+| {4}rules:| {8}(?:labels|annotations):)$/
 
 function rulesOf(text: string): readonly Rule[] {
   const rules: Partial<Rule>[] = []
