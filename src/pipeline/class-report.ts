@@ -13,13 +13,10 @@ import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import type { Policy } from '../core/policy.ts'
-import { horizonProbabilities } from '../predict/horizons.ts'
-import type { Predictor } from '../predict/session.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { ClassJudge } from './class-judge.ts'
 import type { FeatureRows, NodeTable } from '../state/node-table.ts'
 import { AnomalyWatch } from './anomaly-watch.ts'
-import { predictionOutput, type Said } from './prediction-event.ts'
 import { type PredictionBatch, PREDICTIONS_PER_BATCH_MAX } from './prediction-batch.ts'
 import { DETAILED_NODES_MAX, type Scored } from './report-rule.ts'
 import { toEveryPartition } from './role.ts'
@@ -31,6 +28,7 @@ import {
 } from './served-models.ts'
 import { Signals } from './signals.ts'
 import { Suspects } from './suspects.ts'
+import { featuresOf, predictionOutputs, type ToldPrediction } from './told-predictions.ts'
 
 /** Explained rows per folded record; the rest of a wave is explained at its next grid time. */
 const EXPLAINED_ROWS_MAX = 32
@@ -56,12 +54,6 @@ export interface ClassReportOptions {
   readonly judge: ClassJudge
   /** All that pools may have: what they act on is told of. */
   readonly policies: readonly Policy[]
-}
-
-/** A prediction that is told of, by its row in the buffer. */
-interface RowSaid extends Pick<Said, 'probability' | 'top'> {
-  readonly row: number
-  readonly model: ScoringModel
 }
 
 export class ClassReport {
@@ -224,7 +216,7 @@ export class ClassReport {
     const nodeCount = this.#options.table.nodeCount
     const isDetailed = nodeCount <= DETAILED_NODES_MAX
     const assessments: Assessment[] = []
-    const predictions: RowSaid[] = []
+    const predictions: ToldPrediction[] = []
     for (let row = 0; row < rows.count; row++) {
       const index = rows.node[row]
       const model = models.ofNode(index)
@@ -248,7 +240,7 @@ export class ClassReport {
       const full = isRead ? this.#withReadings(told, rows, row) : told
       assessments.push(withAnomaly(full, anomaly))
     }
-    await this.#sendPredictions(telling, rows, models, predictions)
+    telling.outputs.push(...(await predictionOutputs(this.#options, rows, models.all, predictions)))
     this.#sendAssessments(telling, assessments)
   }
 
@@ -310,44 +302,7 @@ export class ClassReport {
     if (telling.explainedCount >= EXPLAINED_ROWS_MAX) return []
     if (!rule.explains(scored, nodeCount)) return []
     telling.explainedCount++
-    return explainer.contributions(this.#featuresOf(rows, row))
-  }
-
-  #featuresOf({ matrix }: FeatureRows, row: number): Float32Array {
-    const width = this.#options.table.featureNames.length
-    return matrix.subarray(row * width, (row + 1) * width)
-  }
-
-  async #sendPredictions(
-    { outputs }: Telling,
-    rows: FeatureRows,
-    models: ServedModels,
-    predictions: readonly RowSaid[],
-  ): Promise<void> {
-    const horizons = new Map<number, Said['horizons']>()
-    for (const { predictor } of models.all) {
-      if (predictor.shorter === undefined) continue
-      const asked = predictions.filter(
-        ({ row, model }) => model.predictor === predictor && rows.trigger[row] === 0,
-      )
-      if (asked.length === 0) continue
-      const told = await this.#horizonsOf(predictor, rows, asked)
-      for (const [i, { row }] of asked.entries()) horizons.set(row, told?.[i] ?? null)
-    }
-    for (const { row, model, ...said } of predictions) {
-      const spread = model.predictor.card.calibrationSpread ?? null
-      const whole = { ...said, model: model.ref, spread, horizons: horizons.get(row) ?? null }
-      outputs.push(predictionOutput(this.#options, rows, row, whole))
-    }
-  }
-
-  /** Of all these rows in one go, in their order. */
-  #horizonsOf(predictor: Predictor, rows: FeatureRows, asked: readonly RowSaid[]) {
-    const width = this.#options.table.featureNames.length
-    const matrix = new Float32Array(asked.length * width)
-    for (const [i, { row }] of asked.entries()) matrix.set(this.#featuresOf(rows, row), i * width)
-    const probability = Float32Array.from(asked, (said) => said.probability)
-    return horizonProbabilities(predictor, matrix, probability)
+    return explainer.contributions(featuresOf(rows, row))
   }
 
   #assess(telling: Telling, index: number, trigger: Assessment['trigger']): Assessment {
