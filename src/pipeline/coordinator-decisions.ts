@@ -15,7 +15,6 @@ import {
   type RailCheck,
 } from '../decide/admission.ts'
 import { commandSentence } from '../decide/explain.ts'
-import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
@@ -25,6 +24,7 @@ import type { Outbox } from './coordinator-outbox.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
+import { TargetDesk } from './coordinator-targets.ts'
 import type { NodeState } from './node-state.ts'
 
 const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
@@ -45,6 +45,7 @@ export class DecisionDesk {
   readonly #proposals: ProposalDesk
   readonly #holdOuts: HoldOutDesk
   readonly #sharedCauses: SharedCauseDesk
+  readonly #targets: TargetDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
@@ -69,6 +70,7 @@ export class DecisionDesk {
     this.#proposals = proposals
     this.#holdOuts = holdOuts
     this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
+    this.#targets = new TargetDesk(state, outbox, heldBack)
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -298,46 +300,13 @@ export class DecisionDesk {
         busyCount: pool.repairs.count(lane),
         nodeIsBusy: pool.repairs.has(lane, node.id),
       },
-      target: workload === null ? null : () => this.#target(pool, node, workload, policy),
+      target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
       heldOut:
         incident === null || lane !== 'preemptive'
           ? null
           : () => this.#holdOuts.reasonFor(pool, incident, policy),
     }
-  }
-
-  #target(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
-    const { ledger } = this.#state
-    const placement = ledger.get(workload)
-    if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
-    const zone = this.#state.zoneOf(node)
-    const others = (zone?.alarmingCount ?? 0) > (node.counted?.alarming === true ? 1 : 0)
-    const question = {
-      workload,
-      needs: placement.needs,
-      from: node.id,
-      troubledZone: others ? node.zone : null,
-      targetLoadMaxRatio: policy.targetLoadMaxRatio,
-    }
-    return chooseTarget(question, this.#candidates(pool), (id) => ledger.load(id))
-  }
-
-  *#candidates(pool: PoolState): Iterable<Candidate> {
-    for (const node of pool.nodes.values()) {
-      const { id, zone, capacity } = node
-      yield { node: id, zone, capacity, fit: this.#isFit(node) }
-    }
-  }
-
-  #isFit(node: NodeState): boolean {
-    const inMaintenance = this.#state.isInMaintenance(node, this.#outbox.nowMs)
-    const clean = node.incident === null && node.cordonedBy === null && node.vetoed === null
-    const quiet = !node.alarm.raised && node.alarm.overCount === 0 && node.failedAtMs === null
-    // Where no side has a majority all are held, and what failed for certain still finds a place.
-    const reached = this.#heldBack(node)?.lanes !== 'preemptive'
-    const sound = clean && quiet && !inMaintenance && reached
-    return sound && this.#state.livenessOf(node) === 'live'
   }
 
   /** Time alone may end a refusal: of maintenance, of a hold, of a cooldown. */

@@ -3,8 +3,9 @@
  * partition of the pool-log, and says it in every partition of the node-log.
  *
  * A challenger is scored beside the champion until enough failures are known of both. One that is better
- * takes its place, at once or after it has served the canary pools and has held there; then the one before goes on beside it, and comes back where it turns out better. So a
- * model that was forced in by an operator is on the same probation as one that has won.
+ * takes its place, at once or after it has served the canary pools and has held there; then the one before
+ * goes on beside it, and comes back where it turns out better. So a model that was forced in by an operator
+ * is on the same probation as one that has won.
  */
 import { cloudEventOutput } from '../core/cloudevent.ts'
 import { never } from '../core/errors.ts'
@@ -12,7 +13,6 @@ import type { Evidence } from '../core/fault.ts'
 import { FLEET_POOL, type ModelId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
 import {
-  type ClassModels,
   DEFAULT_DRIFT,
   DEFAULT_PROMOTION,
   type DriftCounts,
@@ -28,11 +28,11 @@ import {
 import { partitionOf } from '../core/partition.ts'
 import type { ModelControl } from '../core/policy.ts'
 import { topicName, type Topology } from '../core/topics.ts'
-import { compare, figuresOf, LOOKS, OutcomeSum } from '../decide/promotion.ts'
+import { compare, LOOKS, OutcomeSum } from '../decide/promotion.ts'
 import { detectDrift } from '../detect/drift.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { alertModel, driftSentence } from './model-alerts.ts'
-import { type ClassState, createClass, name } from './model-class.ts'
+import { type ClassState, createClass, name, toldOf } from './model-class.ts'
 import { endOf, evidenceOf, pools, short, type Trial } from './model-trial.ts'
 import { toEveryPartition } from './role.ts'
 
@@ -373,34 +373,10 @@ export class ModelDesk {
 
   #publish(state: ClassState): void {
     const { topology, source } = this.#options
-    const { nodeClass, champion, previous, trial, sum, sinceMs, lastChange } = state
+    const { nodeClass } = state
     const { nowMs } = this.#outbox
     state.publishedAtMs = nowMs
-    const leads = sum.failures.flatMap(({ leadMs }) => (leadMs === null ? [] : [leadMs]))
-    const body: ClassModels = {
-      nodeClass,
-      atMs: nowMs,
-      champion,
-      previous,
-      challenger: trial?.challenger ?? null,
-      trial: trial?.kind ?? null,
-      canaryPools: trial?.canaryPools ?? [],
-      sinceMs,
-      failureCount: sum.failureCount,
-      exposureMs: sum.exposureMs,
-      movedRowCount: sum.movedRowCount,
-      movedWeight: this.#promotion.movedWeight,
-      figures: {
-        champion: figuresOf(sum, 'champion', this.#promotion),
-        challenger: trial === null ? null : figuresOf(sum, 'challenger', this.#promotion),
-      },
-      proposals: state.overrides.counts,
-      holdOuts: state.holdOuts.figures(),
-      overruled: state.overrides.told,
-      leadTimeMs: leads.sort((a, b) => a - b)[leads.length >> 1] ?? null,
-      drift: state.drift.told,
-      lastChange,
-    }
+    const body = toldOf(state, nowMs, this.#promotion)
     const id = `${this.#options.partition}.${this.#outbox.offset}.${nodeClass}`
     const event = { type: 'foreshock.model.state', source, id, subject: nodeClass, atMs: nowMs }
     const partition = partitionOf(nodeClass, topology.nodePartitions)

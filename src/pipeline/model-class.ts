@@ -1,7 +1,7 @@
 /** What the coordinator keeps of the models of one class. */
 import type { ModelId } from '../core/ids.ts'
-import type { ClassModels, DriftCounts } from '../core/model-life.ts'
-import { OutcomeSum } from '../decide/promotion.ts'
+import type { ClassModels, DriftCounts, PromotionRules } from '../core/model-life.ts'
+import { figuresOf, OutcomeSum } from '../decide/promotion.ts'
 import { HoldOutSums } from './model-hold-outs.ts'
 import { Overrides } from './model-overrides.ts'
 import { short, type Trial } from './model-trial.ts'
@@ -45,4 +45,34 @@ export function createClass(nodeClass: string, sinceMs: number): ClassState {
 /** Of the model that serves, for sentences. */
 export function name({ champion }: ClassState): string {
   return short(champion)
+}
+
+/** As the topic `models` says it. */
+export function toldOf(state: ClassState, atMs: number, rules: PromotionRules): ClassModels {
+  const { nodeClass, champion, previous, trial, sum, sinceMs, lastChange } = state
+  const leads = sum.failures.flatMap(({ leadMs }) => (leadMs === null ? [] : [leadMs]))
+  return {
+    nodeClass,
+    atMs,
+    champion,
+    previous,
+    challenger: trial?.challenger ?? null,
+    trial: trial?.kind ?? null,
+    canaryPools: trial?.canaryPools ?? [],
+    sinceMs,
+    failureCount: sum.failureCount,
+    exposureMs: sum.exposureMs,
+    movedRowCount: sum.movedRowCount,
+    movedWeight: rules.movedWeight,
+    figures: {
+      champion: figuresOf(sum, 'champion', rules),
+      challenger: trial === null ? null : figuresOf(sum, 'challenger', rules),
+    },
+    proposals: state.overrides.counts,
+    holdOuts: state.holdOuts.figures(),
+    overruled: state.overrides.told,
+    leadTimeMs: leads.sort((a, b) => a - b)[leads.length >> 1] ?? null,
+    drift: state.drift.told,
+    lastChange,
+  }
 }

@@ -1,0 +1,53 @@
+/** Where the work of a node can go: the question that `decide/place.ts` is asked, from what a coordinator knows. */
+import type { WorkloadId } from '../core/ids.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Held } from '../decide/admission.ts'
+import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
+import type { Outbox } from './coordinator-outbox.ts'
+import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
+
+export class TargetDesk {
+  readonly #state: CoordinatorState
+  readonly #outbox: Outbox
+  readonly #heldBack: (node: NodeState) => Held | null
+
+  constructor(state: CoordinatorState, outbox: Outbox, heldBack: (node: NodeState) => Held | null) {
+    this.#state = state
+    this.#outbox = outbox
+    this.#heldBack = heldBack
+  }
+
+  choose(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
+    const { ledger } = this.#state
+    const placement = ledger.get(workload)
+    if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
+    const zone = this.#state.zoneOf(node)
+    const others = (zone?.alarmingCount ?? 0) > (node.counted?.alarming === true ? 1 : 0)
+    const question = {
+      workload,
+      needs: placement.needs,
+      from: node.id,
+      troubledZone: others ? node.zone : null,
+      targetLoadMaxRatio: policy.targetLoadMaxRatio,
+    }
+    return chooseTarget(question, this.#candidates(pool), (id) => ledger.load(id))
+  }
+
+  *#candidates(pool: PoolState): Iterable<Candidate> {
+    for (const node of pool.nodes.values()) {
+      const { id, zone, capacity } = node
+      yield { node: id, zone, capacity, fit: this.#isFit(node) }
+    }
+  }
+
+  #isFit(node: NodeState): boolean {
+    const inMaintenance = this.#state.isInMaintenance(node, this.#outbox.nowMs)
+    const clean = node.incident === null && node.cordonedBy === null && node.vetoed === null
+    const quiet = !node.alarm.raised && node.alarm.overCount === 0 && node.failedAtMs === null
+    // Where no side has a majority all are held, and what failed for certain still finds a place.
+    const reached = this.#heldBack(node)?.lanes !== 'preemptive'
+    const sound = clean && quiet && !inMaintenance && reached
+    return sound && this.#state.livenessOf(node) === 'live'
+  }
+}
