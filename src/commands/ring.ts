@@ -1,7 +1,7 @@
 /** `foreshock ring owner|plan|load`: who owns a key, what a change of nodes moves, and the loads. */
 import { ServiceError } from '../core/errors.ts'
 import { BOUND_DEFAULT, NOBODY, ringKeys } from '../core/ring.ts'
-import type { RingChange, RingPlan } from '../state/ring.ts'
+import type { RingChange, RingPlan } from '../state/placement.ts'
 import { Ring } from '../state/ring.ts'
 import type { Arguments, Command, ExitCode, Io } from './command.ts'
 import { CONFIG_OPTIONS } from './command.ts'

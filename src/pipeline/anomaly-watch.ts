@@ -8,7 +8,7 @@ import type { NodeClass } from '../core/node.ts'
 import { DAY_MS } from '../core/time.ts'
 import { RunningThresholds } from '../detect/anomaly/running-threshold.ts'
 import { featureNames } from '../state/features.ts'
-import type { FeatureRows } from '../state/node-table.ts'
+import type { FeatureRows } from '../state/table-views.ts'
 
 /** Per node. In a hundred thousand nodes that is seven alerts a minute. */
 const FALSE_RUNS_PER_DAY = 0.1

@@ -1,7 +1,7 @@
 /** Counts rows by the bins of a model's reference, a window at a time: what drift is measured from. */
 import type { BinnedRows, DriftCounts } from '../core/model-life.ts'
 import type { Distribution, ModelReference } from '../core/model.ts'
-import type { FeatureRows } from '../state/node-table.ts'
+import type { FeatureRows } from '../state/table-views.ts'
 
 /** Nodes of a class in a partition whose rows are counted. */
 const NODES_MAX = 4_096

@@ -15,7 +15,8 @@ import {
 import type { ModelRef } from '../core/assessment.ts'
 import { StreamTemplate } from '../core/stream-template.ts'
 import { oneRowStream } from '../ingest/samples.ts'
-import type { FeatureRows, NodeTable } from '../state/node-table.ts'
+import type { NodeTable } from '../state/node-table.ts'
+import type { FeatureRows } from '../state/table-views.ts'
 
 /**
  * Predictions of a challenger are for comparison only: nobody acts on them. In canary pools those of a

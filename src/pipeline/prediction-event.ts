@@ -5,7 +5,8 @@ import { cloudEventOutput } from '../core/cloudevent.ts'
 import type { HorizonProbability } from '../core/horizons.ts'
 import { type CalibrationSpread, probabilityInterval } from '../core/probability-interval.ts'
 import { topicName, type Topology } from '../core/topics.ts'
-import type { FeatureRows, NodeTable } from '../state/node-table.ts'
+import type { NodeTable } from '../state/node-table.ts'
+import type { FeatureRows } from '../state/table-views.ts'
 import { hashText } from '../state/row-hash.ts'
 
 export interface PredictionPlace {

@@ -9,7 +9,8 @@ import { assert } from '../core/errors.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { NOBODY, type RingMember, ringKeys, virtualNodes } from '../core/ring.ts'
 import { shardKey, type ShardReason, type ShardRules } from '../core/shard.ts'
-import { type Placement, Ring, type RingChange, type RingPlan } from '../state/ring.ts'
+import { Ring } from '../state/ring.ts'
+import type { Placement, RingChange, RingPlan } from '../state/placement.ts'
 
 /** Points of a pool's ring at most, 16,384 nodes of weight 1: a change must not hold up its log. */
 const POINTS_MAX = 1 << 22

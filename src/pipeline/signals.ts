@@ -7,7 +7,7 @@ import type { Metric, NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import { isEnabled, valuesOf } from '../detect/settings.ts'
 import { threshold, turningPoints } from '../detect/threshold.ts'
-import type { FeatureRows } from '../state/node-table.ts'
+import type { FeatureRows } from '../state/table-views.ts'
 
 interface Column {
   readonly metric: string

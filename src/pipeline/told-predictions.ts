@@ -2,7 +2,7 @@
 import type { Output } from '../core/bus.ts'
 import { horizonProbabilities } from '../predict/horizons.ts'
 import type { Predictor } from '../predict/session.ts'
-import type { FeatureRows } from '../state/node-table.ts'
+import type { FeatureRows } from '../state/table-views.ts'
 import { type PredictionPlace, predictionOutput, type Said } from './prediction-event.ts'
 import type { ScoringModel } from './served-models.ts'
 

@@ -19,34 +19,9 @@ import type { NodeId, PoolId } from '../core/ids.ts'
 import type { Metric, NodeClass, NodeEvent } from '../core/node.ts'
 import type { Cohort, CohortTable } from './cohorts.ts'
 import type { Kernel } from './kernel.ts'
+import { countsOf, type FeatureRows, rowsOf, type SampleCounts } from './table-views.ts'
 
 export type { CohortTable } from './cohorts.ts'
-
-/** All are views on WASM memory, valid until the next call on the table. */
-export interface FeatureRows {
-  readonly count: number
-  /** Node index per row. */
-  readonly node: Uint32Array
-  readonly atMs: Float64Array
-  /** 0 grid, 1 change. */
-  readonly trigger: Uint8Array
-  /** float32 [count, featureCount], row-major. Missing is NaN. */
-  readonly matrix: Float32Array
-  /** Two words a row, the high one first: see row-hash.ts. Worked out when it is asked for. */
-  readonly hash: Uint32Array
-  /** Two words a row, f32 and u32: see row-deviation.ts. Worked out when it is asked for. */
-  readonly deviation: DataView
-}
-
-/** Since construction. rows = folded + late + rejected (no usable id or time). */
-export interface SampleCounts {
-  readonly rows: number
-  readonly folded: number
-  readonly late: number
-  readonly rejected: number
-  readonly outOfBounds: number
-  readonly unknownColumns: number
-}
 
 /** Observed clock of the fold, and the newest time up to which ingest has forwarded everything. */
 export interface Observed {
@@ -224,33 +199,7 @@ export class NodeTable {
   }
 
   rows(): FeatureRows {
-    const { memory, rowsReady, rowNodesPointer, rowTimesPointer } = this.#kernel
-    const { rowTriggersPointer, matrixPointer, rowHashes, rowHashesPointer } = this.#kernel
-    const { rowDeviations, rowDeviationsPointer } = this.#kernel
-    const count = rowsReady()
-    const width = this.featureNames.length
-    const matrix = new Float32Array(memory.buffer, matrixPointer() >>> 0, count * width)
-    let hash: Uint32Array | undefined
-    let deviation: DataView | undefined
-    return {
-      count,
-      node: new Uint32Array(memory.buffer, rowNodesPointer() >>> 0, count),
-      atMs: new Float64Array(memory.buffer, rowTimesPointer() >>> 0, count),
-      trigger: new Uint8Array(memory.buffer, rowTriggersPointer() >>> 0, count),
-      matrix,
-      get hash(): Uint32Array {
-        if (hash !== undefined) return hash
-        rowHashes()
-        hash = new Uint32Array(memory.buffer, rowHashesPointer() >>> 0, count * 2)
-        return hash
-      },
-      get deviation(): DataView {
-        if (deviation !== undefined) return deviation
-        rowDeviations()
-        deviation = new DataView(memory.buffer, rowDeviationsPointer() >>> 0, count * 8)
-        return deviation
-      },
-    }
+    return rowsOf(this.#kernel, this.featureNames.length)
   }
 
   /** Empties the row buffer. Rows of nodes that left lose their ids with this. */
@@ -263,10 +212,7 @@ export class NodeTable {
   }
 
   counts(): SampleCounts {
-    const [rows, folded, late, rejected, outOfBounds] = [0, 1, 2, 3, 4].map((which) =>
-      this.#kernel.countOf(which),
-    ) as [number, number, number, number, number]
-    return { rows, folded, late, rejected, outOfBounds, unknownColumns: this.#unknownColumns }
+    return countsOf(this.#kernel, this.#unknownColumns)
   }
 
   /** Nodes whose liveness changed since the last sweep. A class without heartbeats is never silent. */

@@ -5,59 +5,28 @@
 import { toBytes } from '../core/bytes.ts'
 import { assert, ServiceError } from '../core/errors.ts'
 import type { RingKeys, RingMember } from '../core/ring.ts'
-import { BOUND_DEFAULT, checkMember, NOBODY, REPLICAS_MAX, virtualNodes } from '../core/ring.ts'
-import type { RingMove } from '../core/ring-plan.ts'
+import { BOUND_DEFAULT, checkMember, NOBODY, virtualNodes } from '../core/ring.ts'
 import { ringCapacities } from '../core/ring-plan.ts'
 import type { KeyRing } from '../core/router.ts'
+import {
+  checkReplicas,
+  type Placement,
+  type PlanOptions,
+  type RingChange,
+  type RingPlan,
+  SLOTS_MAX,
+} from './placement.ts'
 import { RingMemory } from './ring-memory.ts'
 import type { RegionName } from './ring-memory.ts'
 
 /** 64 thousand nodes of weight 1; beyond it a ring is split by pool. */
 export const POINTS_MAX = 1 << 24
-/** Replicas of all keys of one placement. */
-export const SLOTS_MAX = 1 << 25
 /** Keys are brought in by so many at a time, which stay in the processor's cache until they are read. */
 const LOOKUP_KEYS = 8_192
 /** Points behind the last, which end a search. */
 const SENTINELS = 2
 /** As the zone of a node that has left. */
 const GONE = 0xffff_ffff
-
-/** Where every replica of a batch of keys is: `owners[key × replicaCount + i]`, or NOBODY. */
-export interface Placement {
-  readonly keys: RingKeys
-  readonly replicaCount: number
-  readonly owners: Uint32Array
-}
-
-export interface RingChange {
-  readonly join?: readonly RingMember[]
-  readonly leave?: readonly string[]
-  /** Other weights or zones of members. */
-  readonly change?: readonly RingMember[]
-}
-
-export interface PlanOptions {
-  /** No node takes more than this share of its fair load. */
-  readonly bound?: number
-  /** Moves at most; what is left over is deferred, and a next plan without a change goes on with it. */
-  readonly movesMax?: number
-  /** `keep`: members of weight 0 take nothing new and keep what they hold. */
-  readonly idle?: 'drain' | 'keep'
-  /** What `replicas` said before an earlier change, whose deferred moves this plan goes on with. */
-  readonly before?: Uint32Array
-}
-
-export interface RingPlan {
-  readonly moves: readonly RingMove[]
-  readonly placement: Placement
-  /** Moves that the budget put off. */
-  readonly deferredCount: number
-  /** Replicas for which no node has room. */
-  readonly unplacedCount: number
-  /** Replicas held beyond the bound, because of the budget or because moving them costs the spread. */
-  readonly excessCount: number
-}
 
 export class Ring implements KeyRing {
   readonly #memory: RingMemory
@@ -444,16 +413,4 @@ interface Span {
   readonly index: number
   readonly from: number
   readonly to: number
-}
-
-function checkReplicas({ offsets }: RingKeys, replicaCount: number): void {
-  if (!Number.isInteger(replicaCount) || replicaCount < 1 || replicaCount > REPLICAS_MAX) {
-    throw new ServiceError(
-      'INPUT_INVALID',
-      `${replicaCount} replicas: a whole number from 1 to ${REPLICAS_MAX}`,
-    )
-  }
-  if ((offsets.length - 1) * replicaCount > SLOTS_MAX) {
-    throw new ServiceError('TABLE_FULL', `more than ${SLOTS_MAX} replicas in one placement`)
-  }
 }

@@ -4,7 +4,7 @@ import { NOBODY, replicasOf, ringKeys, ringPoints, walkRing } from '../../src/co
 import type { RingMember } from '../../src/core/ring.ts'
 import { toBytes } from '../../src/core/bytes.ts'
 import { Ring } from '../../src/state/ring.ts'
-import type { Placement } from '../../src/state/ring.ts'
+import type { Placement } from '../../src/state/placement.ts'
 import { foreshockWasm } from './node-class.ts'
 
 const wasm = foreshockWasm()

@@ -3,7 +3,8 @@ import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { NOBODY } from '../../../src/core/ring.ts'
 import type { RingMember } from '../../../src/core/ring.ts'
-import type { Placement, Ring, RingPlan } from '../../../src/state/ring.ts'
+import type { Ring } from '../../../src/state/ring.ts'
+import type { Placement, RingPlan } from '../../../src/state/placement.ts'
 import { fleetOf, member, memberLists, names, newRing, shardKeys } from '../../support/ring.ts'
 
 const KEYS = shardKeys(600)

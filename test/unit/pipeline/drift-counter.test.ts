@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { stabilityIndex } from '../../../src/detect/drift.ts'
 import { DriftCounter } from '../../../src/pipeline/drift-counter.ts'
-import type { FeatureRows } from '../../../src/state/node-table.ts'
+import type { FeatureRows } from '../../../src/state/table-views.ts'
 import { findBounds } from '../../../training/bins.ts'
 import { Binner } from '../../../training/binner.ts'
 import { referenceOf } from '../../../training/reference.ts'
