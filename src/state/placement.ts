@@ -1,7 +1,7 @@
 /** Where keys are on a ring, and what is asked of a plan of moves and answered. */
 import { ServiceError } from '../core/errors.ts'
-import { REPLICAS_MAX, type RingKeys, type RingMember } from '../core/ring.ts'
-import type { RingMove } from '../core/ring-plan.ts'
+import { NOBODY, REPLICAS_MAX, type RingKeys, type RingMember } from '../core/ring.ts'
+import { ringCapacities, type RingMove } from '../core/ring-plan.ts'
 
 /** Replicas of all keys of one placement. */
 export const SLOTS_MAX = 1 << 25
@@ -53,4 +53,28 @@ export function checkReplicas({ offsets }: RingKeys, replicaCount: number): void
   if ((offsets.length - 1) * replicaCount > SLOTS_MAX) {
     throw new ServiceError('TABLE_FULL', `more than ${SLOTS_MAX} replicas in one placement`)
   }
+}
+
+/** Replicas of each node, by its index. */
+export function loadsOf({ owners }: Placement, nodeCount: number): Uint32Array {
+  const loads = new Uint32Array(nodeCount)
+  for (const owner of owners) if (owner !== NOBODY) loads[owner]++
+  return loads
+}
+
+/** What each node may hold. @param weights by index; null: the node has left. */
+export function capacitiesOf(
+  placement: Placement,
+  weights: readonly (number | null)[],
+  bound: number,
+  idle: PlanOptions['idle'],
+): Uint32Array {
+  const { keys, replicaCount } = placement
+  const keyCount = keys.offsets.length - 1
+  const shares = weights.map((weight) => weight ?? 0)
+  if (idle !== 'keep') return ringCapacities(shares, keyCount, replicaCount, bound)
+  const loads = loadsOf(placement, weights.length)
+  const kept = loads.map((load, index) => (weights[index] === 0 ? load : 0))
+  const capacities = ringCapacities(shares, keyCount, replicaCount, bound, kept)
+  return capacities.map((capacity, index) => Math.max(capacity, kept[index]))
 }

@@ -6,10 +6,11 @@ import { toBytes } from '../core/bytes.ts'
 import { assert, ServiceError } from '../core/errors.ts'
 import type { RingKeys, RingMember } from '../core/ring.ts'
 import { BOUND_DEFAULT, checkMember, NOBODY, virtualNodes } from '../core/ring.ts'
-import { ringCapacities } from '../core/ring-plan.ts'
 import type { KeyRing } from '../core/router.ts'
 import {
+  capacitiesOf,
   checkReplicas,
+  loadsOf,
   type Placement,
   type PlanOptions,
   type RingChange,
@@ -208,7 +209,7 @@ export class Ring implements KeyRing {
     bound = BOUND_DEFAULT,
     idle: PlanOptions['idle'] = 'drain',
   ): readonly { readonly member: RingMember; readonly load: number; readonly capacity: number }[] {
-    const loads = this.#loads(placement)
+    const loads = loadsOf(placement, this.#members.length)
     const capacities = this.#capacities(placement, bound, idle)
     return [...this.#indices.values()].map((index) => ({
       member: this.#members[index],
@@ -363,22 +364,11 @@ export class Ring implements KeyRing {
     )
   }
 
-  #loads({ owners }: Placement): Uint32Array {
-    const loads = new Uint32Array(this.#members.length)
-    for (const owner of owners) if (owner !== NOBODY) loads[owner]++
-    return loads
-  }
-
   #capacities(placement: Placement, bound: number, idle: PlanOptions['idle']): Uint32Array {
-    const { keys, replicaCount } = placement
-    const keyCount = keys.offsets.length - 1
-    const lives = (index: number) => this.#indices.get(this.nodeAt(index)) === index
-    const weights = this.#members.map(({ weight }, index) => (lives(index) ? weight : 0))
-    if (idle !== 'keep') return ringCapacities(weights, keyCount, replicaCount, bound)
-    const loads = this.#loads(placement)
-    const kept = loads.map((load, index) => (lives(index) && weights[index] === 0 ? load : 0))
-    const capacities = ringCapacities(weights, keyCount, replicaCount, bound, kept)
-    return capacities.map((capacity, index) => Math.max(capacity, kept[index]))
+    const weights = this.#members.map(({ weight }, index) =>
+      this.#indices.get(this.nodeAt(index)) === index ? weight : null,
+    )
+    return capacitiesOf(placement, weights, bound, idle)
   }
 
   #runPlan(
