@@ -78,3 +78,12 @@ export function capacitiesOf(
   const capacities = ringCapacities(shares, keyCount, replicaCount, bound, kept)
   return capacities.map((capacity, index) => Math.max(capacity, kept[index]))
 }
+
+/** @param words three a move, as the kernel writes them. */
+export function movesOf(words: Uint32Array): readonly RingMove[] {
+  return Array.from({ length: words.length / 3 }, (_, i) => ({
+    slot: words[i * 3],
+    from: words[i * 3 + 1],
+    to: words[i * 3 + 2],
+  }))
+}

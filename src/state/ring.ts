@@ -11,14 +11,14 @@ import {
   capacitiesOf,
   checkReplicas,
   loadsOf,
+  movesOf,
   type Placement,
   type PlanOptions,
   type RingChange,
   type RingPlan,
   SLOTS_MAX,
 } from './placement.ts'
-import { RingMemory } from './ring-memory.ts'
-import type { RegionName } from './ring-memory.ts'
+import { type RegionName, RingMemory } from './ring-memory.ts'
 
 /** 64 thousand nodes of weight 1; beyond it a ring is split by pool. */
 export const POINTS_MAX = 1 << 24
@@ -183,15 +183,9 @@ export class Ring implements KeyRing {
     this.change(change)
     this.#replicas('after', keyCount, replicaCount)
     const { moveCount, movesAt, placementAt } = this.#runPlan(placement, options)
-    const words = this.#memory.words(movesAt, moveCount * 3)
-    const moves = Array.from({ length: moveCount }, (_, i) => ({
-      slot: words[i * 3],
-      from: words[i * 3 + 1],
-      to: words[i * 3 + 2],
-    }))
     const { kernel } = this.#memory
     return {
-      moves,
+      moves: movesOf(this.#memory.words(movesAt, moveCount * 3)),
       placement: {
         keys,
         replicaCount,
