@@ -76,8 +76,9 @@ function timeRows(times: ReadonlyMap<number, readonly number[]>): readonly Bench
   const rounds = times
     .get(sizes[0])!
     .map((_, round) => sizes.map((size) => times.get(size)![round]))
-  // How much a further node costs more; a small fleet, told of in every detail, may cost more a node.
-  const ratios = rounds.map((ns) =>
+  const ratios = rounds.map((ns) => Math.max(...ns) / Math.min(...ns))
+  // A small fleet is told of in every detail, and costs more a node: this says what growing costs.
+  const growth = rounds.map((ns) =>
     Math.max(...ns.map((cost, i) => cost / Math.min(...ns.slice(0, i + 1)))),
   )
   const value = median(ratios)
@@ -87,7 +88,7 @@ function timeRows(times: ReadonlyMap<number, readonly number[]>): readonly Bench
   const against = `${told(sizes[0])} to ${told(sizes.at(-1)!)} nodes`
   return [
     {
-      what: 'CPU per sample, a fleet against any smaller one, at most',
+      what: 'CPU per sample, dearest size against the cheapest',
       against,
       value,
       reach: `≤ ${TIME_SPREAD_MAX}`,
@@ -95,6 +96,15 @@ function timeRows(times: ReadonlyMap<number, readonly number[]>): readonly Bench
       spread: [Math.min(...ratios), Math.max(...ratios)],
       better: 'less',
       figures,
+    },
+    {
+      what: 'CPU per sample, a fleet against any smaller one, at most',
+      against,
+      value: median(growth),
+      reach: null,
+      ok: true,
+      spread: [Math.min(...growth), Math.max(...growth)],
+      better: 'less',
     },
     ...sizes.slice(1).map((size): BenchRow => {
       const grown = times.get(size)!.map((ns, round) => ns / times.get(sizes[0])![round])

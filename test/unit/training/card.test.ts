@@ -21,10 +21,10 @@ describe.each(models)('models/%s', (name) => {
     expect(card.name).toBe(name)
   })
 
-  test('is the file its card describes, a few megabytes at most', () => {
+  test('is the file its card describes, ten megabytes at most', () => {
     const bytes = readFileSync(join('models', name, 'model.onnx'))
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(card.modelHash)
-    expect(bytes.length).toBeLessThan(16_000_000)
+    expect(bytes.length).toBeLessThan(10_000_000)
   })
 
   test('has the features of its node class as it is now', () => {
