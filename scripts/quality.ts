@@ -12,7 +12,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadKernel } from '../src/commands/package.ts'
-import { formatNumber, table } from '../src/commands/output.ts'
+import { formatNumber, right, table } from '../src/commands/output.ts'
 import { loadNodeClass } from '../src/config/node-classes.ts'
 import type { ModelCard, Quality } from '../src/core/model.ts'
 import { readManifest, type Manifest } from '../training/manifest.ts'
@@ -222,7 +222,6 @@ function growAll(folder: string): PeerRun {
 
 function print({ job, model, peers, runs, reach }: Judged): void {
   const columns = Object.entries(peers)
-  const right = (title: string) => ({ title, align: 'right' as const })
   const shown = (value: number | undefined | null) =>
     typeof value === 'number' ? formatNumber(value) : 'none'
   process.stdout.write(`\n${job}${model === null ? ': not judged' : ''}\n`)

@@ -2,6 +2,7 @@
  * The trade-off: what acting at each probability would have brought, from the strictest point to the
  * loosest, and which of them an operator should choose.
  */
+import type { Costs } from '../src/core/policy.ts'
 import type { TradeoffPoint } from '../src/core/model.ts'
 import { countAlerts, monthsOf, thresholdsFor, type ScoredRows } from './alerts.ts'
 
@@ -49,12 +50,6 @@ export function pointAt(rows: ScoredRows, probability: number, leadMinMs = 0): T
     recall: failureCount === 0 ? 0 : foreseenCount / failureCount,
     missedPer1000NodeMonths: (failureCount - foreseenCount) * per1000,
   }
-}
-
-/** Cost of one alert acted on, and of one failure that was not foreseen; in any one unit. */
-export interface Costs {
-  readonly action: number
-  readonly failure: number
 }
 
 /** Per 1,000 node-months. */

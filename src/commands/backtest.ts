@@ -1,16 +1,17 @@
 /** `foreshock backtest`: a model, judged on the nodes of a history that its training never saw. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ServiceError } from '../core/errors.ts'
 import { checkFeatures, loadPredictor, type Predictor } from '../predict/session.ts'
 import { featureHash, featureNames } from '../state/features.ts'
 import type { CardPart } from '../core/model.ts'
+import type { Costs } from '../core/policy.ts'
 import { isAnomalyManifest } from '../../training/anomaly/manifest.ts'
 import { backtest, type Backtest } from '../../training/backtest.ts'
 import { plotTradeoff } from '../../training/tradeoff-plot.ts'
-import { cheapestPoint, expectedCost, type Costs } from '../../training/tradeoff.ts'
+import { cheapestPoint, expectedCost } from '../../training/tradeoff.ts'
 import { runAnomalyBacktest } from './anomaly-backtest.ts'
-import type { Arguments, Command, Io } from './command.ts'
+import type { Command, Io } from './command.ts'
+import { costsOf } from './costs.ts'
 import {
   HISTORY_OPTIONS,
   historySource,
@@ -111,17 +112,6 @@ async function loadFitting(
     featureNames: featureNames(nodeClass),
   })
   return predictor
-}
-
-/** `null`: not asked for. ServiceError USAGE when only one of the two is given. */
-function costsOf(args: Arguments): Costs | null {
-  const action = args.number('action-cost', 0, true)
-  const failure = args.number('failure-cost', 0, true)
-  if (action === undefined && failure === undefined) return null
-  if (action === undefined || failure === undefined) {
-    throw new ServiceError('USAGE', '--action-cost and --failure-cost belong together: give both')
-  }
-  return { action, failure }
 }
 
 function printResult(

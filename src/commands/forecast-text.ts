@@ -3,7 +3,7 @@ import { formatDuration } from '../core/time.ts'
 import type { ResourceRoom } from '../store/forecast/room.ts'
 import type { Ahead } from '../store/forecast/series-forecast.ts'
 import type { Forecast, PoolForecast } from './forecast.ts'
-import { formatNumber, table } from './output.ts'
+import { formatNumber, right, table } from './output.ts'
 
 const UNKNOWN = '–'
 const GIGABYTE = 1e9
@@ -111,8 +111,4 @@ function short(value: number): string {
 
 function timeText(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 16).concat('Z')
-}
-
-function right(title: string): { readonly title: string; readonly align: 'right' } {
-  return { title, align: 'right' }
 }

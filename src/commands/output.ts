@@ -6,6 +6,11 @@ export interface Column {
   readonly align?: 'left' | 'right'
 }
 
+/** A column of numbers. */
+export function right(title: string): Column {
+  return { title, align: 'right' }
+}
+
 /** Lines of a plain table: columns as wide as their widest cell, two spaces between them. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map((column, i) =>

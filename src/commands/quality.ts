@@ -1,7 +1,7 @@
 /** How good a model is, as a table for people. */
 import type { Figures, Quality, TradeoffPoint } from '../core/model.ts'
 import { DAY_MS, formatDuration, HOUR_MS } from '../core/time.ts'
-import { formatNumber, table } from './output.ts'
+import { formatNumber, right, table } from './output.ts'
 
 /** One column per named set of scores, one line per figure; the first is the model. */
 export function qualityTable(named: Readonly<Record<string, Quality>>): string {
@@ -55,7 +55,6 @@ export function tradeoffTable(
   const rows = points.filter(({ probability }) => probability !== acting?.probability)
   if (acting !== null) rows.push(acting)
   rows.sort((a, b) => b.probability - a.probability)
-  const right = (title: string) => ({ title, align: 'right' as const })
   return table(
     [
       { title: '' },

@@ -2,7 +2,7 @@
 import type { ApproachName, Scope } from '../store/report/report.ts'
 import { type Approach, FAILURES_MIN, type Share } from '../store/report/tally.ts'
 import { DAY_MS, formatDuration } from '../core/time.ts'
-import { formatNumber, table } from './output.ts'
+import { formatNumber, right, table } from './output.ts'
 import type { PrintedReport } from './report.ts'
 
 const UNKNOWN = '–'
@@ -181,8 +181,4 @@ function short(value: number): string {
 
 function minutes(ms: number): string {
   return `${short(ms / 60_000)} min`
-}
-
-function right(title: string): { readonly title: string; readonly align: 'right' } {
-  return { title, align: 'right' }
 }

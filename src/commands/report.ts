@@ -8,10 +8,11 @@ import { ServiceError } from '../core/errors.ts'
 import type { PoolId } from '../core/ids.ts'
 import { DAY_MS } from '../core/time.ts'
 import { type Report, reportOf } from '../store/report/report.ts'
-import type { Costs } from '../store/report/tally.ts'
+import type { Costs } from '../core/policy.ts'
 import { RULE_PROBABILITY } from '../store/report/threshold-rule.ts'
 import { loadedConfig, openBus } from './bus.ts'
-import { type Arguments, type Command, CONFIG_OPTIONS, type Io } from './command.ts'
+import { type Command, CONFIG_OPTIONS, type Io } from './command.ts'
+import { costsOf } from './costs.ts'
 import { printJson } from './output.ts'
 import { packagedNodeClasses } from './package.ts'
 import { Progress } from './progress.ts'
@@ -95,16 +96,6 @@ async function gather(
     progress.done()
     await bus.close()
   }
-}
-
-function costsOf(args: Arguments): Costs | null {
-  const action = args.number('action-cost', 0, true)
-  const failure = args.number('failure-cost', 0, true)
-  if (action === undefined && failure === undefined) return null
-  if (action === undefined || failure === undefined) {
-    throw new ServiceError('USAGE', '--action-cost and --failure-cost belong together: give both')
-  }
-  return { action, failure }
 }
 
 function empty({ topology }: Config, days: number, pool: PoolId | null): ServiceError {

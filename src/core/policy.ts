@@ -8,13 +8,18 @@ import type { ChooserRules } from './strategy.ts'
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
 export type Mode = 'observe' | 'approve' | 'enforce'
 
+/** Of one action, and of one failure that it would have averted, in any one unit. */
+export interface Costs {
+  readonly action: number
+  readonly failure: number
+}
+
 export type ActingPoint =
   | { readonly kind: 'threshold'; readonly probability: number }
   /** The point that the model's card recommends. */
   | { readonly kind: 'card' }
   | { readonly kind: 'alert-budget'; readonly falseAlarmsPer1000NodeMonths: number }
-  /** Of one action, and of one failure that it would have averted, in any one unit. */
-  | { readonly kind: 'cost'; readonly action: number; readonly failure: number }
+  | ({ readonly kind: 'cost' } & Costs)
 
 export type DetectorSettings = Readonly<
   Record<string, Readonly<Record<string, number | boolean>> | undefined>

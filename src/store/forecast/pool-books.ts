@@ -2,7 +2,7 @@
  * What each pool carried and could carry, over time: the needs of what is placed, and the capacity of the
  * nodes that are there. Facts and placements of one pool come in order.
  */
-import { ServiceError } from '../../core/errors.ts'
+import { checkHeld } from '../held.ts'
 import { DEFAULT_POOL, type NodeId, type PoolId, type WorkloadId } from '../../core/ids.ts'
 import type { Capacity, NodeEvent } from '../../core/node.ts'
 import { HOUR_MS } from '../../core/time.ts'
@@ -153,9 +153,7 @@ function needsOf({ cpu, memoryBytes, gpu }: Needs): Amounts {
 }
 
 function checkRoom(held: number, max: number, what: string): void {
-  if (held < max) return
-  const mend = 'forecast one --pool'
-  throw new ServiceError('INPUT_INVALID', `forecast: there are more than ${max} ${what}; ${mend}`)
+  checkHeld(held, max, { command: 'forecast', what, mend: 'forecast one --pool' })
 }
 
 /** How far back a series goes. */

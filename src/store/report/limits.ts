@@ -1,5 +1,5 @@
 /** How much a report holds at once: it counts in memory, and says so where there is too much. */
-import { ServiceError } from '../../core/errors.ts'
+import { checkHeld } from '../held.ts'
 
 export const NODES_MAX = 1_000_000
 export const LIFE_EVENTS_MAX = 2_000_000
@@ -12,7 +12,5 @@ export const STAYS_MAX = 2_000_000
 
 /** ServiceError INPUT_INVALID where one more does not fit. */
 export function checkRoom(held: number, max: number, what: string): void {
-  if (held < max) return
-  const mend = 'ask for fewer --days, or for one --pool'
-  throw new ServiceError('INPUT_INVALID', `report: there are more than ${max} ${what}; ${mend}`)
+  checkHeld(held, max, { command: 'report', what, mend: 'ask for fewer --days, or for one --pool' })
 }

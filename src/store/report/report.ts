@@ -5,20 +5,13 @@
 import type { Rail } from '../../core/command.ts'
 import type { NodeId, PoolId } from '../../core/ids.ts'
 import type { Mode } from '../../core/policy.ts'
+import type { Costs } from '../../core/policy.ts'
 import { DAY_MS } from '../../core/time.ts'
 import { type Alarm, failureAfter, judgeAlarms, verdictOf } from './alarms.ts'
 import type { Deed } from './deeds.ts'
 import type { Failure, Lives, Window } from './node-lives.ts'
 import { NO_OUTAGE, type Outage } from './outages.ts'
-import {
-  type Approach,
-  approachOf,
-  type Costs,
-  costOf,
-  FAILURES_MIN,
-  sumOf,
-  type Tally,
-} from './tally.ts'
+import { type Approach, approachOf, costOf, FAILURES_MIN, sumOf, type Tally } from './tally.ts'
 
 export interface ReportFacts {
   readonly window: Window

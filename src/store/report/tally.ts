@@ -1,16 +1,11 @@
 /** What one way of acting brought in one pool, as sums that add up over pools. */
 import type { Interval } from '../../core/count-interval.ts'
 import { countInterval, shareInterval } from '../../core/count-interval.ts'
+import type { Costs } from '../../core/policy.ts'
 import { DAY_MS } from '../../core/time.ts'
 
 /** Fewer failures than this say little of the share that is foreseen; the interval says how little. */
 export const FAILURES_MIN = 10
-
-/** Of one action, and of one failure that it would have averted, in any one unit. */
-export interface Costs {
-  readonly action: number
-  readonly failure: number
-}
 
 export interface Tally {
   readonly failures: number

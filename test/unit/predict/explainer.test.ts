@@ -6,39 +6,21 @@ import { CONTRIBUTIONS_MAX, Explainer } from '../../../src/predict/explainer.ts'
 import { explanationOf, loadPredictor, type Predictor } from '../../../src/predict/session.ts'
 import { writeForeignModel } from '../../support/foreign-models.ts'
 import { DRIVE } from '../../support/history/parity-classes.ts'
-import { tinyCard, writeTinyModel } from '../../support/history/tiny-model.ts'
+import { writeTinyModel } from '../../support/history/tiny-model.ts'
+import { linearPredictor } from '../../support/linear-predictor.ts'
 import { loadModule } from '../../support/training-data.ts'
 
 const kernel = loadModule()
 const NO_REFERENCE: ModelReference | null = null
 
-/** Margin = sum of weight x value; a missing value adds nothing. */
-function linear(weights: readonly number[], names?: readonly string[]): Predictor {
-  const features = names ?? weights.map((_, index) => `f${index}`)
-  return {
-    card: { ...tinyCard(DRIVE, new Uint8Array()), features },
-    provider: 'linear',
-    predict: async (matrix, rowCount) => {
-      const margin = Float32Array.from({ length: rowCount }, (_, row) =>
-        weights.reduce((sum, weight, feature) => {
-          const value = matrix[row * weights.length + feature]
-          return Number.isNaN(value) ? sum : sum + weight * value
-        }, 0),
-      )
-      return { margin, probability: margin.map((m) => 1 / (1 + Math.exp(-m))) }
-    },
-    dispose: async () => undefined,
-  }
-}
-
 test('only what raises the probability is told, the largest of it first', async () => {
-  const explainer = new Explainer(linear([1, -1, 0, 9]), NO_REFERENCE)
+  const explainer = new Explainer(linearPredictor([1, -1, 0, 9]), NO_REFERENCE)
   const row = Float32Array.of(3, 5, 7, Number.NaN)
   expect(await explainer.contributions(row)).toEqual([
     { feature: 'f0', value: 3, expected: null, peerPercentile: null, contribution: 3 },
   ])
   const weights = Array.from({ length: CONTRIBUTIONS_MAX + 4 }, (_, index) => index + 1)
-  const many = new Explainer(linear(weights), NO_REFERENCE)
+  const many = new Explainer(linearPredictor(weights), NO_REFERENCE)
   const found = await many.contributions(new Float32Array(weights.length).fill(1))
   expect(found.map(({ contribution }) => contribution)).toEqual([9, 8, 7, 6, 5])
 })
@@ -53,7 +35,7 @@ test('a feature is told with its usual range, and a metric with its place among 
       'a.peers': { bounds: [], shares: [1, 0] },
     },
   }
-  const explainer = new Explainer(linear([1, 1, 1, 1], names), reference)
+  const explainer = new Explainer(linearPredictor([1, 1, 1, 1], names), reference)
   const told = async (peers: number) =>
     (await explainer.contributions(Float32Array.of(24, 5, peers, 1))).map(
       ({ feature, expected, peerPercentile }) => [feature, expected, peerPercentile],
