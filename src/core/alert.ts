@@ -14,6 +14,7 @@ export interface AlertRecord {
     | 'drift'
     | 'anomaly'
     | 'fault'
+    | 'emergency'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

@@ -1,6 +1,7 @@
 /** Commands and their results, and the journal that says why and why not. */
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
+import type { PoolCondition } from './emergency.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 
@@ -71,6 +72,7 @@ export type Rail =
   | 'veto'
   | 'maintenance'
   | 'observer'
+  | 'emergency'
   | 'shared-cause'
   | 'hysteresis'
   | 'attempts'
@@ -100,6 +102,8 @@ export interface JournalEntry {
     | 'outcome'
     | 'assignment'
     | 'model'
+    /** Something begins, changes or ends that holds for the whole pool. */
+    | 'condition'
     /** People were paged. */
     | 'page'
   readonly incidentId: IncidentId | null
@@ -116,6 +120,7 @@ export interface JournalEntry {
   /** What an operator said of alerts. */
   readonly said?: SilenceControl | AcknowledgeControl
   readonly page?: PageRecord
+  readonly condition?: PoolCondition
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
 }

@@ -1,5 +1,6 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
 import type { AcknowledgeControl, SilenceControl } from './alert.ts'
+import { DEFAULT_EMERGENCY, type EmergencyControl, type EmergencyRules } from './emergency.ts'
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
 import type { ShardRules } from './shard.ts'
@@ -41,6 +42,7 @@ export interface Policy {
   readonly sharedCauseRatio: number
   /** A zone smaller than this has no shared cause. */
   readonly sharedCauseNodesMin: number
+  readonly emergency: EmergencyRules
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
@@ -64,6 +66,7 @@ export const DEFAULT_POLICY: Policy = {
   budgetRatio: 0.1,
   sharedCauseRatio: 0.3,
   sharedCauseNodesMin: 5,
+  emergency: DEFAULT_EMERGENCY,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,
@@ -79,6 +82,7 @@ export type Control =
   | MaintenanceControl
   | SilenceControl
   | AcknowledgeControl
+  | EmergencyControl
 
 /** Pool `null` means every pool. */
 export type PoolControl =

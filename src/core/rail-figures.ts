@@ -14,4 +14,8 @@ export interface RailFigures {
   readonly zoneAlarmingRatioMax: number
   readonly commandsInFlight: number
   readonly stopped: boolean
+  readonly emergency: boolean
+  /** Share of the nodes that is silent, has failed or is critical, and the share that is an emergency, 0..1. */
+  readonly failingRatio: number
+  readonly failingRatioMax: number
 }

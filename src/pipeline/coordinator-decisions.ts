@@ -18,6 +18,7 @@ import { commandSentence } from '../decide/explain.ts'
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
+import { emergencyOf } from './coordinator-emergency.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
@@ -288,6 +289,7 @@ export class DecisionDesk {
       liveness: this.#state.livenessOf(node),
       confirmed: node.failedAtMs !== null,
       zone: this.#state.zoneOf(node),
+      emergency: emergencyOf(this.#state, pool, policy, nowMs),
       held: this.#heldBack(node),
       probability: node.probability,
       actingPoint: node.actingPoint,

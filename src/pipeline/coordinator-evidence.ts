@@ -5,7 +5,7 @@
 import type { Assessment } from '../core/assessment.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
-import type { Fault } from '../core/fault.ts'
+import type { Fault, FaultKind } from '../core/fault.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
@@ -157,6 +157,7 @@ export class EvidenceDesk {
     const { set, attacks } = this.#pool(pool)
     for (const told of set.take(input, this.#outbox.nowMs)) {
       this.#act(told)
+      noteCritical(this.#state, told)
       attacks.take(told, this.#outbox.nowMs)
       this.#observed.take(pool, told)
       if (told.state !== 'stands') this.#wake(pool)
@@ -197,6 +198,16 @@ export class EvidenceDesk {
     }
   }
 }
+
+/** Silence counts by itself; liars and attackers do not make an emergency. */
+function noteCritical(state: CoordinatorState, { state: is, fault }: Told): void {
+  const node = fault.node === null ? undefined : state.nodes.get(fault.node)
+  if (node === undefined || NO_SYMPTOM.has(fault.kind) || fault.detector === heartbeat.name) return
+  const stands = is !== 'cleared' && fault.severity === 'critical'
+  state.noteCritical(node, `${fault.detector}/${fault.subject}`, stands)
+}
+
+const NO_SYMPTOM: ReadonlySet<FaultKind> = new Set(['byzantine', 'attack', 'network-partition'])
 
 /** Labels that say what a node shares with others; a label that is null is gone. */
 function attributesOf(

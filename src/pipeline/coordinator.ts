@@ -42,6 +42,7 @@ import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
+import { EmergencyDesk } from './coordinator-emergency.ts'
 import { EvidenceDesk } from './coordinator-evidence.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { HoldOutDesk } from './coordinator-hold-out.ts'
@@ -91,6 +92,7 @@ export class CoordinatorFold implements Fold {
   readonly #decisions: DecisionDesk
   readonly #evidence: EvidenceDesk
   readonly #controls: ControlDesk
+  readonly #emergencies: EmergencyDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
@@ -138,6 +140,7 @@ export class CoordinatorFold implements Fold {
     )
     this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
+    this.#emergencies = new EmergencyDesk(this.#state, this.#outbox, this.#commands, policyFor)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
@@ -193,7 +196,7 @@ export class CoordinatorFold implements Fold {
 
   /** How full the rails of each pool are. */
   railFigures(): readonly RailFigures[] {
-    return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id))
+    return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id), this.#outbox.nowMs)
   }
 
   /** Of each pool that has shards. */
@@ -221,6 +224,7 @@ export class CoordinatorFold implements Fold {
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
           return this.#noteSaid(control)
         }
+        if (control.kind === 'emergency') return this.#emergencies.take(control)
         this.#controls.take(control)
         return this.#shards.wake()
       }
@@ -373,6 +377,7 @@ export class CoordinatorFold implements Fold {
     if (nowMs === 0) return
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#emergencies.follow()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

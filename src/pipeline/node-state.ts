@@ -13,6 +13,8 @@ export interface Counted {
   readonly pool: PoolId
   readonly zone: string | null
   readonly alarming: boolean
+  /** Silent or critical; a confirmed failure is counted apart. */
+  readonly failing: boolean
 }
 
 const NOTHING: readonly Contribution[] = []

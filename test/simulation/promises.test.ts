@@ -86,6 +86,10 @@ const LEANS_ON: Readonly<Partial<Record<Rail, Faults>>> = {
   mode: { crashes, operators: { observes: seldom } },
   veto: { crashes, operators: { vetoes: often } },
   maintenance: { crashes, operators: { maintenances: often } },
+  // More than a third of a pool is down at times, while others are expected to fail.
+  emergency: {
+    crashes: { ...crashes, per_node_hour: [10, 10], foreseeable: [0.9, 0.9], acceleration: 5 },
+  },
   'shared-cause': { false_wave: wave },
   attempts: { crashes, executors: { ...executors, failing: [1, 1] } },
   cooldown: { false_wave: { ...wave, nodes: [0.15, 0.15], per_hour: [60, 60] } },

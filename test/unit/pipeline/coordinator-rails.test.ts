@@ -85,6 +85,25 @@ const SCENARIOS: readonly Scenario[] = [
     held: onNode0,
   },
   {
+    rail: 'emergency',
+    because: 'four of nine nodes are silent',
+    policy: { budgetRatio: 1 },
+    play: (world) => {
+      for (const node of ['n1', 'n2', 'n3', 'n4']) world.silent(node)
+      world.risky('n0')
+    },
+    held: onNode0,
+  },
+  {
+    rail: 'emergency',
+    because: 'an operator has declared one',
+    play: (world) => {
+      world.control({ kind: 'emergency', emergency: true })
+      world.risky('n0')
+    },
+    held: onNode0,
+  },
+  {
     rail: 'shared-cause',
     because: 'half of a zone alarms at once',
     policy: { budgetRatio: 1, sharedCauseRatio: 0.3 },
@@ -313,4 +332,18 @@ test('a release whose attempts are used up is tried anew after a cooldown: no no
   expect(world.commands('uncordon')).toHaveLength(3)
   world.carryOut(world.commands('uncordon')[2])
   expect(world.stats()['openIncidentCount']).toBe(0)
+})
+
+test('what a stop or a mode held back is done when it is over, without a new word of the node', () => {
+  for (const hold of ['stop', 'mode'] as const) {
+    const world = new CoordinatorWorld()
+    world.joinMany(9)
+    const held = hold === 'stop' ? { stopped: true } : { mode: 'observe' as const }
+    world.control({ kind: hold, ...held })
+    world.silent('n0')
+    expect(world.commands()).toEqual([])
+    const free = hold === 'stop' ? { stopped: false } : { mode: 'enforce' as const }
+    world.control({ kind: hold, ...free })
+    expect(world.commands()).toMatchObject([{ action: 'fence', node: 'n0' }])
+  }
 })
