@@ -68,6 +68,7 @@ const TOLD_WHEN_OVER: ReadonlySet<PublishedAlert['kind']> = new Set([
   'shared-cause',
   'drift',
   'emergency',
+  'split-brain',
 ])
 
 export class AlertBook {

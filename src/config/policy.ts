@@ -8,8 +8,11 @@ import { DEFAULT_EMERGENCY, type EmergencyRules } from '../core/emergency.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { ChooserRules } from '../core/strategy.ts'
 import { BOUND_DEFAULT, REPLICAS_MAX } from '../core/ring.ts'
+import { networkPartition } from '../detect/network-partition.ts'
+import { isEnabled } from '../detect/settings.ts'
 import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
 import { DetectorsTable, mergeDetectors } from './detectors.ts'
+import { SplitBrainTable, toSplitBrain } from './split-brain.ts'
 import { duration } from './toml.ts'
 
 /** Least and most share of the choices that try something out, unless told otherwise. */
@@ -50,6 +53,7 @@ export const PolicyTable = z.strictObject({
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
+  split_brain: SplitBrainTable.optional(),
   detectors: DetectorsTable.optional(),
 })
 
@@ -68,6 +72,7 @@ type PoolTable = z.output<typeof PoolTable>
 export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
   const defaults = DEFAULT_POLICY
   const table: PolicyTable = { ...base, ...own }
+  const detectors = mergeDetectors(base.detectors, own.detectors)
   const rules: Omit<Policy, 'version' | 'shards'> = {
     mode: table.mode ?? defaults.mode,
     actingPoint: toActingPoint(table.acting_point),
@@ -83,7 +88,12 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
     chooser: toChooserRules(table),
-    detectors: mergeDetectors(base.detectors, own.detectors),
+    splitBrain: toSplitBrain(
+      base.split_brain,
+      own.split_brain,
+      isEnabled(networkPartition, detectors),
+    ),
+    detectors,
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
 }
@@ -147,10 +157,16 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
 }
 
 /** What is as it was before it could be set is left out: policies from then keep their names. */
-function textOf({ chooser, emergency, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
+function textOf({
+  chooser,
+  emergency,
+  splitBrain,
+  ...rules
+}: Omit<Policy, 'version' | 'shards'>): string {
   return JSON.stringify({
     ...rules,
     ...(chooser === null ? {} : { chooser }),
     ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
+    ...(splitBrain === null ? {} : { splitBrain }),
   })
 }

@@ -15,6 +15,7 @@ export interface AlertRecord {
     | 'anomaly'
     | 'fault'
     | 'emergency'
+    | 'split-brain'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

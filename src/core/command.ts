@@ -72,6 +72,7 @@ export type Rail =
   | 'veto'
   | 'maintenance'
   | 'observer'
+  | 'no-quorum'
   | 'emergency'
   | 'shared-cause'
   | 'hysteresis'

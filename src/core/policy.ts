@@ -4,6 +4,7 @@ import { DEFAULT_EMERGENCY, type EmergencyControl, type EmergencyRules } from '.
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
 import type { ShardRules } from './shard.ts'
+import type { SplitBrainRules } from './split-brain.ts'
 import type { ChooserRules } from './strategy.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
@@ -43,6 +44,8 @@ export interface Policy {
   /** A zone smaller than this has no shared cause. */
   readonly sharedCauseNodesMin: number
   readonly emergency: EmergencyRules
+  /** `null`: while the network is split the side without majority is left alone, and nothing else follows. */
+  readonly splitBrain: SplitBrainRules | null
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
@@ -67,6 +70,7 @@ export const DEFAULT_POLICY: Policy = {
   sharedCauseRatio: 0.3,
   sharedCauseNodesMin: 5,
   emergency: DEFAULT_EMERGENCY,
+  splitBrain: null,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,

@@ -70,6 +70,7 @@ export interface Ask {
 
 /** `recovery` too: without a majority nobody may take work over, unless the failure is confirmed. */
 export interface Held {
+  readonly rail: 'no-quorum' | 'shared-cause'
   readonly reason: string
   readonly lanes: 'preemptive' | 'preemptive and recovery'
 }
@@ -103,6 +104,7 @@ export const RAILS: readonly RailCheck[] = [
   { rail: 'veto', check: ({ vetoed, node }) => vetoed && `node ${node} is vetoed: ${vetoed}` },
   { rail: 'maintenance', check: checkMaintenance },
   { rail: 'observer', check: checkObserver },
+  { rail: 'no-quorum', check: checkNoQuorum },
   { rail: 'emergency', check: checkEmergency },
   { rail: 'shared-cause', check: checkSharedCause },
   { rail: 'hysteresis', check: checkHysteresis },
@@ -163,6 +165,13 @@ function checkObserver({ liveness, confirmed, node }: Ask): string | null {
   return `our own view of node ${node} is late or cut off, so nothing is known of it`
 }
 
+/** Where no side goes on, not even what failed for certain is known to be nowhere else. */
+function checkNoQuorum({ action, held }: Ask): string | null {
+  if (held?.rail !== 'no-quorum') return null
+  const waits = held.lanes === 'preemptive and recovery' || laneOf(action) === 'preemptive'
+  return waits ? held.reason : null
+}
+
 /** Recovery goes on, and so does restarting what is down already. */
 function checkEmergency({ emergency, action, confirmed, liveness }: Ask): string | null {
   if (!emergency || laneOf(action) !== 'preemptive') return null
@@ -171,7 +180,8 @@ function checkEmergency({ emergency, action, confirmed, liveness }: Ask): string
 
 function checkSharedCause({ action, zone, policy, held, confirmed }: Ask): string | null {
   const preemptive = laneOf(action) === 'preemptive'
-  if (held && (preemptive || (held.lanes === 'preemptive and recovery' && !confirmed))) {
+  const isHeld = held?.rail === 'shared-cause'
+  if (isHeld && (preemptive || (held.lanes === 'preemptive and recovery' && !confirmed))) {
     return held.reason
   }
   if (zone === null || !preemptive || !isSharedCause(policy, zone)) return null

@@ -169,6 +169,8 @@ export class DecisionDesk {
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
     }
+    // Who had it fenced lets it back.
+    if (cause === 'cut-off') return null
     if (cause === 'silent') {
       const back = this.#state.livenessOf(node) === 'live'
       return back ? `Node ${node.id} is heard of again.` : null

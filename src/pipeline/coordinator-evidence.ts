@@ -22,6 +22,7 @@ import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { SplitBrainDesk } from './coordinator-split-brain.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -45,6 +46,7 @@ export class EvidenceDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #incidents: IncidentDesk
+  readonly #splits: SplitBrainDesk
   readonly #observed: ObservedDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
   #tickedAtMs = 0
@@ -54,11 +56,13 @@ export class EvidenceDesk {
     state: CoordinatorState,
     outbox: Outbox,
     incidents: IncidentDesk,
+    splits: SplitBrainDesk,
   ) {
     this.#options = options
     this.#state = state
     this.#outbox = outbox
     this.#incidents = incidents
+    this.#splits = splits
     this.#observed = new ObservedDesk(state, outbox, options.policyFor)
   }
 
@@ -98,6 +102,7 @@ export class EvidenceDesk {
 
   take(record: EvidenceRecord): void {
     this.#say(record.pool, { kind: record.kind, record } as Observed)
+    if (record.kind === 'reachability') this.#splits.hear(record)
   }
 
   takeResult({ pool, node, state }: Result): void {
@@ -111,7 +116,9 @@ export class EvidenceDesk {
     this.#tickedAtMs = nowMs
     for (const [pool, detectors] of this.#pools) {
       this.#say(pool, { kind: 'tick' })
-      const version = detectors.set.network()?.version ?? 0
+      const view = detectors.set.network()
+      if (view !== null) this.#splits.follow(pool, view)
+      const version = view?.version ?? 0
       if (version === detectors.networkVersion) continue
       detectors.networkVersion = version
       this.#wake(pool)
@@ -129,10 +136,11 @@ export class EvidenceDesk {
   /** Why work on the node waits; null when nothing holds it. */
   heldBack(node: NodeState): Held | null {
     const view = this.#pools.get(node.pool)?.set.network() ?? null
-    const held = view === null ? null : networkHold(view, node.id)
+    let held = this.#splits.holdOf(node)
+    if (held === undefined) held = view === null ? null : networkHold(view, node.id)
     if (held !== null) return held
     const reason = this.#observed.sharedCauseOf(node.pool, node.id)
-    return reason === null ? null : { reason, lanes: 'preemptive' }
+    return reason === null ? null : { rail: 'shared-cause', reason, lanes: 'preemptive' }
   }
 
   /** State, history and statistics of each pool's network. */

@@ -1,5 +1,6 @@
 /** How full the rails of the pools are. Read at a scrape: of nodes only those that have failed are walked over. */
 import type { Rail } from '../core/command.ts'
+import type { PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import { budgetNodesMax } from '../decide/admission.ts'
@@ -12,6 +13,7 @@ export function railFigures(
   state: CoordinatorState,
   policyFor: (pool: PoolState) => Policy,
   nowMs: number,
+  splitOf: (pool: PoolId) => Pick<RailFigures, 'hasQuorum' | 'pausedNodes'>,
 ): readonly RailFigures[] {
   return [...state.pools.values()].map((pool) => {
     const policy = policyFor(pool)
@@ -27,6 +29,7 @@ export function railFigures(
       emergency: pool.emergency.standing !== null,
       failingRatio: ratioOf(failingOf(state, pool, nowMs)),
       failingRatioMax: policy.emergency.enterRatio,
+      ...splitOf(pool.id),
     }
   })
 }

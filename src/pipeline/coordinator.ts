@@ -54,6 +54,7 @@ import { Outbox } from './coordinator-outbox.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
+import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
@@ -93,6 +94,7 @@ export class CoordinatorFold implements Fold {
   readonly #evidence: EvidenceDesk
   readonly #controls: ControlDesk
   readonly #emergencies: EmergencyDesk
+  readonly #splits: SplitBrainDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
@@ -138,7 +140,20 @@ export class CoordinatorFold implements Fold {
       rails,
       (node) => this.#evidence.heldBack(node),
     )
-    this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
+    this.#splits = new SplitBrainDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#incidents,
+      policyFor,
+    )
+    this.#evidence = new EvidenceDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      this.#incidents,
+      this.#splits,
+    )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#emergencies = new EmergencyDesk(this.#state, this.#outbox, this.#commands, policyFor)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
@@ -196,7 +211,9 @@ export class CoordinatorFold implements Fold {
 
   /** How full the rails of each pool are. */
   railFigures(): readonly RailFigures[] {
-    return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id), this.#outbox.nowMs)
+    const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
+    const splitOf = (pool: PoolId) => this.#splits.figures(pool)
+    return railFigures(this.#state, policyFor, this.#outbox.nowMs, splitOf)
   }
 
   /** Of each pool that has shards. */

@@ -95,6 +95,8 @@ const RAIL_FIGURES: RailFigures = {
   emergency: true,
   failingRatio: 0.4,
   failingRatioMax: 0.33,
+  hasQuorum: false,
+  pausedNodes: 9,
 }
 
 /** As a process has it that has just started. */

@@ -168,6 +168,52 @@ test('emergencies: a pool has its own limits, and a policy from before keeps its
   )
 })
 
+test('split brain: a pool has a policy of its own, and what does not fit together is refused', () => {
+  const text = `
+    [policy.split_brain]
+    policy = "static-quorum"
+    quorum = 5
+    stable_after = "30s"
+    [pools.web.split_brain]
+    policy = "keep-oldest"
+    minority = "fence"
+    [pools.batch.split_brain]
+    policy = "off"
+    [pools.large.split_brain]
+    quorum = 9`
+  const { policy, pools } = loadConfig({ text, env: {} })
+  const rules = {
+    policy: 'static-quorum',
+    quorumNodes: 5,
+    stableAfterMs: 30_000,
+    leaseWaitMs: 10_000,
+    minority: 'pause',
+    resumeEveryMs: 10_000,
+  }
+  expect(policy.splitBrain).toEqual(rules)
+  expect(pools.get('large')!.splitBrain).toEqual({ ...rules, quorumNodes: 9 })
+  const web = { ...rules, policy: 'keep-oldest', quorumNodes: null, minority: 'fence' }
+  expect(pools.get('web')!.splitBrain).toEqual(web)
+  expect(pools.get('batch')!.splitBrain).toBeNull()
+  expect(pools.get('batch')!.version).toBe('default')
+})
+
+test.each([
+  { more: 'policy = "static-quorum"', message: 'split_brain.quorum: static-quorum needs it; set' },
+  {
+    more: 'policy = "down-all"\nquorum = 3',
+    message: 'split_brain.quorum: down-all has none; leave',
+  },
+  {
+    more: 'policy = "keep-majority"\n[policy.detectors.network_partition]\nenabled = false',
+    message: 'split_brain.policy: nothing says where the network is split; leave',
+  },
+  { more: 'policy = "majority"', message: 'expected one of "off"|"keep-majority"' },
+])('split brain with $more is refused', ({ more, message }) => {
+  const text = `[policy.split_brain]\n${more}`
+  expect(() => loadConfig({ text, env: {} })).toThrow(message)
+})
+
 test('a pool says how its shards are placed, and the others have none', () => {
   const text = `
     [pools.web]
@@ -252,7 +298,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, split_brain, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',

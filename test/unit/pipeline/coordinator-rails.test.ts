@@ -8,6 +8,7 @@ import { DEFAULT_PROMOTION, type PromotionRules } from '../../../src/core/model-
 import type { Policy } from '../../../src/core/policy.ts'
 import { RAILS } from '../../../src/decide/admission.ts'
 import { CAPACITY, CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { reach, SPLIT_BRAIN } from '../../support/split-network.ts'
 
 interface Scenario {
   readonly rail: Rail
@@ -81,6 +82,16 @@ const SCENARIOS: readonly Scenario[] = [
     because: 'our own watcher is late, so a high probability is old news',
     play: (world) => {
       world.assess('n0', { liveness: 'unknown', probability: 0.95 }, { late: true })
+    },
+    held: onNode0,
+  },
+  {
+    rail: 'no-quorum',
+    because: 'no side of the split network has a majority',
+    policy: { splitBrain: SPLIT_BRAIN },
+    play: (world) => {
+      reach(world, (node) => (node < 4 ? 0 : node < 8 ? 1 : 2), 30)
+      world.fail('n0')
     },
     held: onNode0,
   },
