@@ -20,6 +20,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   model: 'model',
   fault: 'fault',
   condition: 'pool',
+  ballot: 'ballot',
   page: 'paged',
 }
 const TIME_WIDTH = 9

@@ -14,6 +14,7 @@ import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
 import { DetectorsTable, mergeDetectors } from './detectors.ts'
 import { SplitBrainTable, toSplitBrain } from './split-brain.ts'
 import { duration } from './toml.ts'
+import { toVotes, VotesTable } from './votes.ts'
 
 /** Least and most share of the choices that try something out, unless told otherwise. */
 const EXPLORE_MIN = 0.01
@@ -54,6 +55,7 @@ export const PolicyTable = z.strictObject({
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
   split_brain: SplitBrainTable.optional(),
+  votes: VotesTable.optional(),
   detectors: DetectorsTable.optional(),
 })
 
@@ -93,6 +95,7 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
       own.split_brain,
       isEnabled(networkPartition, detectors),
     ),
+    votes: toVotes(base.votes, own.votes),
     detectors,
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
@@ -161,6 +164,7 @@ function textOf({
   chooser,
   emergency,
   splitBrain,
+  votes,
   ...rules
 }: Omit<Policy, 'version' | 'shards'>): string {
   return JSON.stringify({
@@ -168,5 +172,6 @@ function textOf({
     ...(chooser === null ? {} : { chooser }),
     ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
     ...(splitBrain === null ? {} : { splitBrain }),
+    ...(votes === null ? {} : { votes }),
   })
 }

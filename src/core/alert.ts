@@ -16,6 +16,7 @@ export interface AlertRecord {
     | 'fault'
     | 'emergency'
     | 'split-brain'
+    | 'ballot'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

@@ -4,6 +4,7 @@ import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '
 import type { PoolCondition } from './emergency.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
+import type { BallotRecord } from './vote.ts'
 
 export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
@@ -81,6 +82,7 @@ export type Rail =
   | 'budget'
   | 'capacity'
   | 'in-flight'
+  | 'votes'
   | 'hold-out'
 
 /** One line of the journal: a decision, a refusal, a result or a change of state, with its reasons. */
@@ -105,6 +107,8 @@ export interface JournalEntry {
     | 'model'
     /** Something begins, changes or ends that holds for the whole pool. */
     | 'condition'
+    /** A ballot is opened, a vote counted, or it is decided. */
+    | 'ballot'
     /** People were paged. */
     | 'page'
   readonly incidentId: IncidentId | null
@@ -122,6 +126,7 @@ export interface JournalEntry {
   readonly said?: SilenceControl | AcknowledgeControl
   readonly page?: PageRecord
   readonly condition?: PoolCondition
+  readonly ballot?: BallotRecord
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
 }

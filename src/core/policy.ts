@@ -6,6 +6,7 @@ import type { MaintenanceControl } from './maintenance.ts'
 import type { ShardRules } from './shard.ts'
 import type { SplitBrainRules } from './split-brain.ts'
 import type { ChooserRules } from './strategy.ts'
+import type { VoteRules } from './vote.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
 export type Mode = 'observe' | 'approve' | 'enforce'
@@ -46,6 +47,8 @@ export interface Policy {
   readonly emergency: EmergencyRules
   /** `null`: while the network is split the side without majority is left alone, and nothing else follows. */
   readonly splitBrain: SplitBrainRules | null
+  /** `null`: nothing is voted on. */
+  readonly votes: VoteRules | null
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
@@ -71,6 +74,7 @@ export const DEFAULT_POLICY: Policy = {
   sharedCauseNodesMin: 5,
   emergency: DEFAULT_EMERGENCY,
   splitBrain: null,
+  votes: null,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,

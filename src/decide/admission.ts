@@ -64,6 +64,8 @@ export interface Ask {
   readonly target: (() => TargetChoice) | null
   /** Live command for the same workload. */
   readonly inFlight: CommandId | null
+  /** Why nodes have to vote on it first; called only when every other rail has passed. */
+  readonly voted?: (() => string | null) | null
   /** Why the node is only watched; called only when every other rail has passed. */
   readonly heldOut?: (() => string | null) | null
 }
@@ -113,6 +115,7 @@ export const RAILS: readonly RailCheck[] = [
   { rail: 'budget', check: checkBudget },
   { rail: 'capacity', check: checkCapacity },
   { rail: 'in-flight', check: checkInFlight },
+  { rail: 'votes', check: ({ voted }) => voted?.() ?? null },
   { rail: 'hold-out', check: ({ heldOut }) => heldOut?.() ?? null },
 ]
 

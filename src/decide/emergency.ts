@@ -10,7 +10,7 @@
  */
 import type { EmergencyRules } from '../core/emergency.ts'
 import { formatDuration } from '../core/time.ts'
-import { percent } from './explain.ts'
+import { lasting, percent } from './explain.ts'
 
 /** Nodes of a pool, and those of them that are silent, have failed or are in a critical state. */
 export interface FailingCount {
@@ -80,7 +80,7 @@ export function emergencyReason(
 ): string {
   const share = `${failingCount} of ${nodeCount} nodes are failing`
   if (said !== null) return `the pool is in an emergency, declared by a person: ${said}; ${share}`
-  const since = formatDuration(nowMs - sinceMs)
+  const since = lasting(nowMs - sinceMs)
   const end = `it ends at ${percent(leaveRatio)} or less for ${formatDuration(leaveAfterMs)}`
   return `the pool has been in an emergency for ${since}: ${share} (limit ${percent(enterRatio)}); ${end}`
 }

@@ -37,6 +37,9 @@ const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
 const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
 
+/** Why nodes have to vote on it first. */
+type Voted = (pool: PoolState, node: NodeState, action: CommandAction) => string | null
+
 export class DecisionDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
@@ -50,6 +53,7 @@ export class DecisionDesk {
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
+  readonly #voted: Voted
 
   constructor(
     state: CoordinatorState,
@@ -62,6 +66,7 @@ export class DecisionDesk {
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
+    voted: Voted,
   ) {
     this.#state = state
     this.#outbox = outbox
@@ -75,6 +80,7 @@ export class DecisionDesk {
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
+    this.#voted = voted
   }
 
   /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
@@ -306,6 +312,7 @@ export class DecisionDesk {
       },
       target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
+      voted: () => this.#voted(pool, node, action),
       heldOut:
         incident === null || lane !== 'preemptive'
           ? null

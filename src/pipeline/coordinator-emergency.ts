@@ -6,7 +6,6 @@ import type { EmergencyControl } from '../core/emergency.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import {
-  CALM,
   countEmergency,
   declareEmergency,
   emergencyReason,
@@ -17,6 +16,7 @@ import { percent } from '../decide/explain.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+import type { VoteDesk } from './coordinator-votes.ts'
 
 /** A confirmed failure counts so long, ms: nobody takes failed drives out, and they are no emergency. */
 const FAILED_COUNTS_MS = 3_600_000
@@ -26,35 +26,56 @@ export class EmergencyDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
+  readonly #votes: VoteDesk
   readonly #policyFor: (pool: PoolState) => Policy
   /** What people said of every pool; one that appears later begins with it. */
-  #everywhere = CALM
+  #everywhere: EmergencyControl | null = null
   readonly #begun = new Set<PoolId>()
+  /** What people asked for and votes have not decided. */
+  readonly #asked = new Map<PoolId, EmergencyControl>()
 
   constructor(
     state: CoordinatorState,
     outbox: Outbox,
     commands: CommandDesk,
+    votes: VoteDesk,
     policyFor: (pool: PoolState) => Policy,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
+    this.#votes = votes
     this.#policyFor = policyFor
   }
 
   /** A person's word, for one pool or for all of them. */
-  take({ pool: id, emergency, by, reason }: EmergencyControl): void {
-    const said = emergency ? `${reason} (by ${by})` : null
-    if (id === null) this.#everywhere = declareEmergency(this.#everywhere, said, this.#outbox.nowMs)
+  take(control: EmergencyControl): void {
+    const { pool: id, emergency } = control
+    if (id === null) this.#everywhere = emergency ? control : null
     const pools = id === null ? [...this.#state.pools.values()] : [this.#state.pool(id)]
-    for (const pool of pools) {
-      this.#begun.add(pool.id)
-      const what = emergency ? 'An emergency is declared' : 'The emergency is ended'
-      const reasons = [`${what} by ${by}: ${reason}.`]
-      this.#outbox.journal({ kind: 'control', pool: pool.id, reasons })
-      this.#turn(pool, declareEmergency(pool.emergency, said, this.#outbox.nowMs))
-    }
+    for (const pool of pools) this.#apply(pool, control)
+  }
+
+  #apply(pool: PoolState, control: EmergencyControl): void {
+    const { emergency, by, reason } = control
+    this.#begun.add(pool.id)
+    if (emergency) this.#asked.set(pool.id, control)
+    else this.#asked.delete(pool.id)
+    const waits = emergency
+      ? this.#votes.waitFor(pool, control, () => this.#declare(pool, this.#asked.get(pool.id)))
+      : null
+    const what = emergency ? 'An emergency is declared' : 'The emergency is ended'
+    const but = waits === null ? '' : ` It waits for a vote: ${waits}.`
+    const reasons = [`${what} by ${by}: ${reason}.${but}`]
+    this.#outbox.journal({ kind: 'control', pool: pool.id, reasons })
+    if (waits === null) this.#declare(pool, control)
+  }
+
+  #declare(pool: PoolState, control: EmergencyControl | undefined): void {
+    if (control === undefined) return
+    this.#asked.delete(pool.id)
+    const said = control.emergency ? `${control.reason} (by ${control.by})` : null
+    this.#turn(pool, declareEmergency(pool.emergency, said, this.#outbox.nowMs))
   }
 
   /** Call it before decisions are made: what a record has brought counts for them. */
@@ -76,7 +97,7 @@ export class EmergencyDesk {
 
   #begin(pool: PoolState): void {
     this.#begun.add(pool.id)
-    if (this.#everywhere.standing !== null) this.#turn(pool, this.#everywhere)
+    if (this.#everywhere !== null) this.#apply(pool, this.#everywhere)
   }
 
   #turn(pool: PoolState, next: EmergencyState): void {

@@ -10,6 +10,7 @@ import type { PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
+import type { Vote } from '../core/vote.ts'
 import type { Held } from '../decide/admission.ts'
 import { type Attributes, type Dimension, DIMENSIONS } from '../decide/shared-cause.ts'
 import { AttackLog } from '../detect/attack-log.ts'
@@ -103,6 +104,18 @@ export class EvidenceDesk {
   take(record: EvidenceRecord): void {
     this.#say(record.pool, { kind: record.kind, record } as Observed)
     if (record.kind === 'reachability') this.#splits.hear(record)
+  }
+
+  /** A vote that is signed is seen by those who watch for manipulation. */
+  takeVote({ pool, node, atMs, ballot, choice }: Vote): void {
+    const record = { kind: 'ballot', pool, node, atMs, ballot, choice } as const
+    this.#say(pool, { kind: 'ballot', record })
+  }
+
+  /** Reputation, 0..1; nobody is trusted on another side of a split network. */
+  trustOf(node: NodeState): number {
+    if (this.#splits.holdOf(node)) return 0
+    return this.#pool(node.pool).set.reputationOf(node.id, this.#outbox.nowMs)
   }
 
   takeResult({ pool, node, state }: Result): void {

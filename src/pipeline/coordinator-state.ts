@@ -94,7 +94,7 @@ export interface Flight {
 export interface PoolState {
   readonly id: PoolId
   readonly nodes: Map<NodeId, NodeState>
-  readonly zones: Map<string, { nodeCount: number; alarmingCount: number }>
+  readonly zones: Map<string, { nodeCount: number; alarmingCount: number; failingCount: number }>
   /** Zones whose shared cause was told to people. */
   readonly frozenZones: Set<string>
   readonly incidents: OpenIncidents
@@ -140,12 +140,14 @@ export class CoordinatorState {
   stopped: string | null = null
   epoch = -1
   readonly #topology: Topology
+  readonly #nowMs: () => number
   readonly #numbers = new NodeNumbers()
   /** Of pool, zone and whether it alarms: nodes that are counted alike share what they are counted as. */
   readonly #counted = new Map<string, Counted>()
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, nowMs: () => number) {
     this.#topology = topology
+    this.#nowMs = nowMs
   }
 
   pool(id: PoolId): PoolState {
@@ -164,6 +166,7 @@ export class CoordinatorState {
       const partition = partitionOf(id, this.#topology.nodePartitions)
       const vetoed = this.vetoes.get(id) ?? null
       node = new NodeState(this.#numbers, { id, partition, pool: poolId, vetoed })
+      node.memberSinceMs = this.#nowMs()
       this.nodes.set(id, node)
       this.pool(poolId).nodes.set(id, node)
       this.touch(node)
@@ -252,6 +255,7 @@ export class CoordinatorState {
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
     node.pool = poolId
+    node.memberSinceMs = this.#nowMs()
     to.nodes.set(node.id, node)
     // What is open for the node goes on where the node is.
     for (const incident of from.incidents.ofNode(node)) {
@@ -286,9 +290,10 @@ export class CoordinatorState {
     pool.activeNodeCount += sign
     if (failing) pool.failingNodeCount += sign
     if (zone === null) return
-    const count = pool.zones.get(zone) ?? { nodeCount: 0, alarmingCount: 0 }
+    const count = pool.zones.get(zone) ?? { nodeCount: 0, alarmingCount: 0, failingCount: 0 }
     count.nodeCount += sign
     if (alarming) count.alarmingCount += sign
+    if (failing) count.failingCount += sign
     if (count.nodeCount === 0) pool.zones.delete(zone)
     else pool.zones.set(zone, count)
   }

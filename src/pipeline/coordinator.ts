@@ -29,6 +29,7 @@ import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { Vote } from '../core/vote.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
@@ -56,6 +57,7 @@ import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import { VoteDesk } from './coordinator-votes.ts'
 import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
@@ -95,6 +97,7 @@ export class CoordinatorFold implements Fold {
   readonly #controls: ControlDesk
   readonly #emergencies: EmergencyDesk
   readonly #splits: SplitBrainDesk
+  readonly #votes: VoteDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
@@ -109,7 +112,7 @@ export class CoordinatorFold implements Fold {
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
     this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
-    this.#state = new CoordinatorState(topology)
+    this.#state = new CoordinatorState(topology, () => this.#clock.nowMs)
     this.#outbox = new Outbox(options)
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
@@ -139,6 +142,7 @@ export class CoordinatorFold implements Fold {
       policyFor,
       rails,
       (node) => this.#evidence.heldBack(node),
+      (pool, node, action) => this.#votes.reasonFor(pool, node, action),
     )
     this.#splits = new SplitBrainDesk(
       this.#state,
@@ -155,7 +159,20 @@ export class CoordinatorFold implements Fold {
       this.#splits,
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
-    this.#emergencies = new EmergencyDesk(this.#state, this.#outbox, this.#commands, policyFor)
+    this.#votes = new VoteDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      (node) => this.#evidence.trustOf(node),
+      (vote) => this.#evidence.takeVote(vote),
+    )
+    this.#emergencies = new EmergencyDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#votes,
+      policyFor,
+    )
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
@@ -200,6 +217,7 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#votes.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -274,6 +292,7 @@ export class CoordinatorFold implements Fold {
       case 'evidence':
         return this.#evidence.take(logBody<EvidenceRecord>(record))
       case 'vote':
+        return this.#votes.take(logBody<Vote>(record))
       case 'freeze':
       case undefined:
         this.#skippedCount++
@@ -301,6 +320,7 @@ export class CoordinatorFold implements Fold {
     this.#clock.tick(source, atMs, step)
     this.#outbox.nowMs = this.#clock.nowMs
     this.#evidence.tick()
+    this.#votes.tick()
   }
 
   #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {

@@ -113,8 +113,14 @@ test.each(Object.entries(LEANS_ON))(
 
 // Hysteresis is held by the life of an incident as well: it is closed in the moment in which its alarm
 // is cleared. And no world here leaves a coordinator at work while its watchers alone are late, holds out,
-// or has nodes that tell whom they reach.
-const LEANT_ON_BY_NONE: readonly Rail[] = ['hysteresis', 'observer', 'hold-out', 'no-quorum']
+// has nodes that tell whom they reach, or asks them to vote: src/simulate/ballot-world.ts does.
+const LEANT_ON_BY_NONE: readonly Rail[] = [
+  'hysteresis',
+  'observer',
+  'hold-out',
+  'no-quorum',
+  'votes',
+]
 
 test('each rail has a world that leans on it, or is is named', () => {
   const known = [...Object.keys(LEANS_ON), ...LEANT_ON_BY_NONE]

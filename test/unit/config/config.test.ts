@@ -214,6 +214,42 @@ test.each([
   expect(() => loadConfig({ text, env: {} })).toThrow(message)
 })
 
+test('votes: off unless asked for, by pool, and only where nodes have keys', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'votes-'))
+  const file = join(directory, 'secret')
+  writeFileSync(file, 's'.repeat(32))
+  const text = `
+    [state]
+    node_secret_file = "${file}"
+    [policy.votes]
+    quorum = 0.75
+    [pools.web.votes]
+    enabled = true
+    fence_nodes = 0
+    age_min = "1d"`
+  try {
+    const { policy, pools } = loadConfig({ text, env: {} })
+    expect(policy.votes).toBeNull()
+    expect(policy.version).toBe('default')
+    expect(pools.get('web')!.votes).toMatchObject({
+      quorumRatio: 0.75,
+      fenceNodesMax: 0,
+      ageMinMs: 86_400_000,
+      deadlineMs: 120_000,
+    })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test.each([
+  { more: 'enabled = true', message: 'votes.enabled: votes are signed with keys of nodes; set' },
+  { more: 'quorum = 0.5', message: '`policy.votes.quorum`: expected more than half, up to 1' },
+  { more: 'deadlines = "1m"', message: 'did you mean `policy.votes.deadline`?' },
+])('votes with $more are refused', ({ more, message }) => {
+  expect(() => loadConfig({ text: `[policy.votes]\n${more}`, env: {} })).toThrow(message)
+})
+
 test('a pool says how its shards are placed, and the others have none', () => {
   const text = `
     [pools.web]
@@ -298,7 +334,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, split_brain, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',

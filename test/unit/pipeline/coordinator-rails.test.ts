@@ -8,6 +8,7 @@ import { DEFAULT_PROMOTION, type PromotionRules } from '../../../src/core/model-
 import type { Policy } from '../../../src/core/policy.ts'
 import { RAILS } from '../../../src/decide/admission.ts'
 import { CAPACITY, CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { VOTE_RULES } from '../../support/votes.ts'
 import { reach, SPLIT_BRAIN } from '../../support/split-network.ts'
 
 interface Scenario {
@@ -188,6 +189,16 @@ const SCENARIOS: readonly Scenario[] = [
       world.result(world.commands('fence')[0], 'succeeded')
     },
     held: ({ action }) => action === 'recover',
+  },
+  {
+    rail: 'votes',
+    because: 'two nodes at once are fenced only by a vote',
+    policy: { budgetRatio: 1, votes: { ...VOTE_RULES, fenceNodesMax: 1 } },
+    play: (world) => {
+      world.silent('n1')
+      world.silent('n0')
+    },
+    held: onNode0,
   },
   {
     rail: 'hold-out',
