@@ -133,6 +133,7 @@ export class SplitBrainDesk {
     })
     const isNew = before === null || before.why !== verdict.why || before.lives !== verdict.lives
     split.verdict = verdict
+    pool.noQuorum = verdict.lives === null ? verdict.why : null
     split.paused.clear()
     for (const [index, side] of sides.entries()) {
       if (index !== verdict.lives) for (const node of side) split.paused.add(node)
@@ -178,6 +179,7 @@ export class SplitBrainDesk {
   #resume(pool: PoolState, split: PoolSplit, { resumeEveryMs }: SplitBrainRules): void {
     const { nowMs } = this.#outbox
     split.verdict = null
+    pool.noQuorum = null
     split.resumeAtMs ??= nowMs
     if (nowMs < split.resumeAtMs) return
     split.resumeAtMs = nowMs + resumeEveryMs

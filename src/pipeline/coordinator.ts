@@ -54,7 +54,12 @@ import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
-import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
+import {
+  type PoolRules,
+  ShardDesk,
+  type ShardFreeze,
+  type ShardPage,
+} from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 import { VoteDesk } from './coordinator-votes.ts'
@@ -231,7 +236,7 @@ export class CoordinatorFold implements Fold {
   railFigures(): readonly RailFigures[] {
     const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
     const splitOf = (pool: PoolId) => this.#splits.figures(pool)
-    return railFigures(this.#state, policyFor, this.#outbox.nowMs, splitOf)
+    return railFigures(this.#state, policyFor, splitOf)
   }
 
   /** Of each pool that has shards. */
@@ -294,6 +299,7 @@ export class CoordinatorFold implements Fold {
       case 'vote':
         return this.#votes.take(logBody<Vote>(record))
       case 'freeze':
+        return this.#shards.takeFreeze(logBody<ShardFreeze>(record))
       case undefined:
         this.#skippedCount++
     }
