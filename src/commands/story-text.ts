@@ -19,6 +19,8 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   assignment: 'shards',
   model: 'model',
   fault: 'fault',
+  condition: 'pool',
+  ballot: 'ballot',
   page: 'paged',
 }
 const TIME_WIDTH = 9

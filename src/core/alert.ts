@@ -14,6 +14,9 @@ export interface AlertRecord {
     | 'drift'
     | 'anomaly'
     | 'fault'
+    | 'emergency'
+    | 'split-brain'
+    | 'ballot'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

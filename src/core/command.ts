@@ -1,8 +1,10 @@
 /** Commands and their results, and the journal that says why and why not. */
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
+import type { PoolCondition } from './emergency.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
+import type { BallotRecord } from './vote.ts'
 
 export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
@@ -71,6 +73,8 @@ export type Rail =
   | 'veto'
   | 'maintenance'
   | 'observer'
+  | 'no-quorum'
+  | 'emergency'
   | 'shared-cause'
   | 'hysteresis'
   | 'attempts'
@@ -78,6 +82,7 @@ export type Rail =
   | 'budget'
   | 'capacity'
   | 'in-flight'
+  | 'votes'
   | 'hold-out'
 
 /** One line of the journal: a decision, a refusal, a result or a change of state, with its reasons. */
@@ -100,6 +105,10 @@ export interface JournalEntry {
     | 'outcome'
     | 'assignment'
     | 'model'
+    /** Something begins, changes or ends that holds for the whole pool. */
+    | 'condition'
+    /** A ballot is opened, a vote counted, or it is decided. */
+    | 'ballot'
     /** People were paged. */
     | 'page'
   readonly incidentId: IncidentId | null
@@ -116,6 +125,8 @@ export interface JournalEntry {
   /** What an operator said of alerts. */
   readonly said?: SilenceControl | AcknowledgeControl
   readonly page?: PageRecord
+  readonly condition?: PoolCondition
+  readonly ballot?: BallotRecord
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
 }

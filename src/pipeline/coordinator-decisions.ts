@@ -18,6 +18,7 @@ import { commandSentence } from '../decide/explain.ts'
 import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
+import { emergencyOf } from './coordinator-emergency.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
@@ -36,6 +37,9 @@ const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
 const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
 
+/** Why nodes have to vote on it first. */
+type Voted = (pool: PoolState, node: NodeState, action: CommandAction) => string | null
+
 export class DecisionDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
@@ -49,6 +53,7 @@ export class DecisionDesk {
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
+  readonly #voted: Voted
 
   constructor(
     state: CoordinatorState,
@@ -61,6 +66,7 @@ export class DecisionDesk {
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
+    voted: Voted,
   ) {
     this.#state = state
     this.#outbox = outbox
@@ -74,6 +80,7 @@ export class DecisionDesk {
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
+    this.#voted = voted
   }
 
   /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
@@ -168,6 +175,8 @@ export class DecisionDesk {
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
     }
+    // Who had it fenced lets it back.
+    if (cause === 'cut-off') return null
     if (cause === 'silent') {
       const back = this.#state.livenessOf(node) === 'live'
       return back ? `Node ${node.id} is heard of again.` : null
@@ -288,6 +297,7 @@ export class DecisionDesk {
       liveness: this.#state.livenessOf(node),
       confirmed: node.failedAtMs !== null,
       zone: this.#state.zoneOf(node),
+      emergency: emergencyOf(this.#state, pool, policy, nowMs),
       held: this.#heldBack(node),
       probability: node.probability,
       actingPoint: node.actingPoint,
@@ -302,6 +312,7 @@ export class DecisionDesk {
       },
       target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
+      voted: () => this.#voted(pool, node, action),
       heldOut:
         incident === null || lane !== 'preemptive'
           ? null

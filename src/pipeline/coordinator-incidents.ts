@@ -51,12 +51,7 @@ export class IncidentDesk {
   }
 
   /** Opens an incident, or lets the open one of the node become the graver thing that it is now. */
-  raise(
-    node: NodeState,
-    cause: 'predicted' | 'silent' | 'failed',
-    fault: Fault,
-    why: string,
-  ): void {
+  raise(node: NodeState, cause: Exclude<PlanCause, 'release'>, fault: Fault, why: string): void {
     const pool = this.#state.pool(node.pool)
     const open = node.incident
     const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
@@ -96,7 +91,7 @@ export class IncidentDesk {
       pool.incidents.setRefused(open, new Set())
     }
     this.#announce(node, cause, fault, reasons)
-    this.#choices.begin(node.incident!, cause, fault)
+    if (cause !== 'cut-off') this.#choices.begin(node.incident!, cause, fault)
     this.#state.touch(node)
   }
 
@@ -120,7 +115,7 @@ export class IncidentDesk {
 
   #announce(
     node: NodeState,
-    cause: 'predicted' | 'silent' | 'failed',
+    cause: Exclude<PlanCause, 'release'>,
     { severity, evidence }: Fault,
     reasons: readonly string[],
   ): void {
@@ -260,6 +255,8 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
   switch (cause) {
     case 'silent':
       return silenceReason(node.id, node.silentForMs)
+    case 'cut-off':
+      return `Node ${node.id} is on a side of a split network that does not go on.`
     case 'failed':
       return failureReason(node.id, failureKind)
     case 'predicted': {
@@ -274,7 +271,7 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
 }
 
 function gravity(cause: PlanCause): number {
-  return { release: -1, predicted: 0, silent: 1, failed: 2 }[cause]
+  return { release: -1, predicted: 0, 'cut-off': 1, silent: 2, failed: 3 }[cause]
 }
 
 /** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */

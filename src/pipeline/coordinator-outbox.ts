@@ -13,6 +13,7 @@ import { logOutput } from '../core/log.ts'
 import type { Intervention } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import { topicName, type Topology } from '../core/topics.ts'
+import type { BallotId } from '../core/vote.ts'
 
 export interface OutboxOptions {
   readonly partition: number
@@ -93,6 +94,10 @@ export class Outbox {
 
   planId(incident: IncidentId): PlanId {
     return `${incident}.plan` as PlanId
+  }
+
+  ballotId(pool: PoolId): BallotId {
+    return `${pool}.${this.#offset}.b${this.#serial++}` as BallotId
   }
 
   commandId(pool: PoolId): CommandId {

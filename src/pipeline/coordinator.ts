@@ -29,6 +29,7 @@ import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { Vote } from '../core/vote.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
@@ -42,6 +43,7 @@ import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
+import { EmergencyDesk } from './coordinator-emergency.ts'
 import { EvidenceDesk } from './coordinator-evidence.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { HoldOutDesk } from './coordinator-hold-out.ts'
@@ -53,7 +55,9 @@ import { Outbox } from './coordinator-outbox.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
+import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import { VoteDesk } from './coordinator-votes.ts'
 import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
@@ -91,6 +95,9 @@ export class CoordinatorFold implements Fold {
   readonly #decisions: DecisionDesk
   readonly #evidence: EvidenceDesk
   readonly #controls: ControlDesk
+  readonly #emergencies: EmergencyDesk
+  readonly #splits: SplitBrainDesk
+  readonly #votes: VoteDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
@@ -105,7 +112,7 @@ export class CoordinatorFold implements Fold {
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
     this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
-    this.#state = new CoordinatorState(topology)
+    this.#state = new CoordinatorState(topology, () => this.#clock.nowMs)
     this.#outbox = new Outbox(options)
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
@@ -135,9 +142,37 @@ export class CoordinatorFold implements Fold {
       policyFor,
       rails,
       (node) => this.#evidence.heldBack(node),
+      (pool, node, action) => this.#votes.reasonFor(pool, node, action),
     )
-    this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
+    this.#splits = new SplitBrainDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#incidents,
+      policyFor,
+    )
+    this.#evidence = new EvidenceDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      this.#incidents,
+      this.#splits,
+    )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
+    this.#votes = new VoteDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      (node) => this.#evidence.trustOf(node),
+      (vote) => this.#evidence.takeVote(vote),
+    )
+    this.#emergencies = new EmergencyDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#votes,
+      policyFor,
+    )
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
@@ -182,6 +217,7 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#votes.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -193,7 +229,9 @@ export class CoordinatorFold implements Fold {
 
   /** How full the rails of each pool are. */
   railFigures(): readonly RailFigures[] {
-    return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id))
+    const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
+    const splitOf = (pool: PoolId) => this.#splits.figures(pool)
+    return railFigures(this.#state, policyFor, this.#outbox.nowMs, splitOf)
   }
 
   /** Of each pool that has shards. */
@@ -221,6 +259,7 @@ export class CoordinatorFold implements Fold {
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
           return this.#noteSaid(control)
         }
+        if (control.kind === 'emergency') return this.#emergencies.take(control)
         this.#controls.take(control)
         return this.#shards.wake()
       }
@@ -253,6 +292,7 @@ export class CoordinatorFold implements Fold {
       case 'evidence':
         return this.#evidence.take(logBody<EvidenceRecord>(record))
       case 'vote':
+        return this.#votes.take(logBody<Vote>(record))
       case 'freeze':
       case undefined:
         this.#skippedCount++
@@ -280,6 +320,7 @@ export class CoordinatorFold implements Fold {
     this.#clock.tick(source, atMs, step)
     this.#outbox.nowMs = this.#clock.nowMs
     this.#evidence.tick()
+    this.#votes.tick()
   }
 
   #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {
@@ -373,6 +414,7 @@ export class CoordinatorFold implements Fold {
     if (nowMs === 0) return
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#emergencies.follow()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

@@ -13,6 +13,8 @@ export interface Counted {
   readonly pool: PoolId
   readonly zone: string | null
   readonly alarming: boolean
+  /** Silent or critical; a confirmed failure is counted apart. */
+  readonly failing: boolean
 }
 
 const NOTHING: readonly Contribution[] = []
@@ -21,7 +23,8 @@ const SILENT_FOR = 1
 const HEALTH = 2
 const PROBABILITY = 3
 const ACTING_POINT = 4
-const NUMBERS = 5
+const MEMBER_SINCE = 5
+const NUMBERS = 6
 
 /** The numbers of all nodes; NaN is null. */
 export class NodeNumbers {
@@ -105,6 +108,14 @@ export class NodeState {
   }
   set lastSeenAtMs(value: number) {
     this.#numbers.set(this.#slot, LAST_SEEN_AT, value)
+  }
+
+  /** Of its pool, by the log's time. */
+  get memberSinceMs(): number {
+    return this.#numbers.get(this.#slot, MEMBER_SINCE)
+  }
+  set memberSinceMs(value: number) {
+    this.#numbers.set(this.#slot, MEMBER_SINCE, value)
   }
 
   get silentForMs(): number {

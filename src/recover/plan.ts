@@ -93,8 +93,11 @@ export interface Step {
   readonly commandId: CommandId | null
 }
 
-/** What a plan is for. A predicted failure that comes true becomes `silent` or `failed`. */
-export type PlanCause = 'predicted' | 'silent' | 'failed' | 'release'
+/**
+ * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; `cut-off` is on a
+ * side of a split network that does not go on.
+ */
+export type PlanCause = 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
 
 export function planStep(action: CommandAction, workload: WorkloadId | null): Step {
   const stepId = workload === null ? action : `${action}:${workload}`
@@ -113,7 +116,8 @@ export function planFor(
   chosen: Strategy | null = null,
 ): readonly Step[] {
   if (cause === 'release') return [planStep('uncordon', null)]
-  const strategy = chosen ?? strategyFor(cause)
+  // What was chosen before the network was split answers something else.
+  const strategy = (cause === 'cut-off' ? null : chosen) ?? strategyFor(cause)
   switch (strategy) {
     case 'wait':
       return []

@@ -13,6 +13,7 @@ import { partitionOf } from '../core/partition.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import { budgetNodesMax, isSharedCause, type Lane, laneOf } from '../decide/admission.ts'
 import type { Said } from './books.ts'
+import { FailingBooks } from './failing-books.ts'
 
 interface Known {
   readonly id: NodeId
@@ -54,6 +55,7 @@ export class Promises {
   readonly #pools = new Map<PoolId, PoolBooks>()
   readonly #vetoed = new Set<NodeId>()
   readonly #late = new Set<number>()
+  readonly #failing = new FailingBooks()
   /** Incident and step → commands that were sent and not taken back in time. */
   readonly #attempts = new Map<string, number>()
   readonly #withdrawn = new Set<CommandId>()
@@ -112,7 +114,10 @@ export class Promises {
   #takeAssessments({ source, late, rows }: AssessmentRecord): void {
     if (late) this.#late.add(source)
     else this.#late.delete(source)
-    for (const row of rows) this.#assess(row)
+    for (const row of rows) {
+      this.#failing.assess(row, late)
+      this.#assess(row)
+    }
   }
 
   #assess({ node: id, probability, trigger }: Assessment): void {
@@ -122,6 +127,7 @@ export class Promises {
   }
 
   #takeFact(event: NodeEvent): void {
+    this.#failing.takeFact(event, this.#nowMs)
     const known = this.#nodes.get(event.node)
     if (event.kind === 'join') {
       this.#nodes.set(event.node, {
@@ -154,6 +160,7 @@ export class Promises {
         for (const pool of pools) pool.stopped = control.stopped
         return
       case 'approval':
+      case 'emergency':
       case 'model':
       case 'silence':
       case 'acknowledge':
@@ -231,10 +238,13 @@ export class Promises {
     if (node === undefined) return this.#object(command, 'is for a node that never joined')
     const { policy, nodePartitions } = this.#options
     if (this.#nowMs < node.maintenanceUntilMs) this.#object(command, 'is for a node in maintenance')
-    if (!node.failed && this.#late.has(partitionOf(node.id, nodePartitions))) {
+    const isLate = (id: NodeId) => this.#late.has(partitionOf(id, nodePartitions))
+    if (!node.failed && isLate(node.id)) {
       this.#object(command, 'is for a node that its watcher has lost sight of')
     }
     if (laneOf(command.action) !== 'preemptive') return
+    const failing = this.#failing.forbids(command, policy.emergency, isLate, this.#nowMs)
+    if (failing !== null) this.#object(command, failing)
     const acted = this.#acted.get(node.id)
     const other = acted !== undefined && acted.incident !== command.incidentId
     if (other && this.#nowMs - acted.atMs < policy.cooldownMs) {

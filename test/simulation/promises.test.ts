@@ -86,6 +86,10 @@ const LEANS_ON: Readonly<Partial<Record<Rail, Faults>>> = {
   mode: { crashes, operators: { observes: seldom } },
   veto: { crashes, operators: { vetoes: often } },
   maintenance: { crashes, operators: { maintenances: often } },
+  // More than a third of a pool is down at times, while others are expected to fail.
+  emergency: {
+    crashes: { ...crashes, per_node_hour: [10, 10], foreseeable: [0.9, 0.9], acceleration: 5 },
+  },
   'shared-cause': { false_wave: wave },
   attempts: { crashes, executors: { ...executors, failing: [1, 1] } },
   cooldown: { false_wave: { ...wave, nodes: [0.15, 0.15], per_hour: [60, 60] } },
@@ -108,8 +112,15 @@ test.each(Object.entries(LEANS_ON))(
 )
 
 // Hysteresis is held by the life of an incident as well: it is closed in the moment in which its alarm
-// is cleared. And no world here leaves a coordinator at work while its watchers alone are late, or holds out.
-const LEANT_ON_BY_NONE: readonly Rail[] = ['hysteresis', 'observer', 'hold-out']
+// is cleared. And no world here leaves a coordinator at work while its watchers alone are late, holds out,
+// has nodes that tell whom they reach, or asks them to vote: src/simulate/ballot-world.ts does.
+const LEANT_ON_BY_NONE: readonly Rail[] = [
+  'hysteresis',
+  'observer',
+  'hold-out',
+  'no-quorum',
+  'votes',
+]
 
 test('each rail has a world that leans on it, or is is named', () => {
   const known = [...Object.keys(LEANS_ON), ...LEANT_ON_BY_NONE]

@@ -92,6 +92,11 @@ const RAIL_FIGURES: RailFigures = {
   zoneAlarmingRatioMax: 0.3,
   commandsInFlight: 7,
   stopped: true,
+  emergency: true,
+  failingRatio: 0.4,
+  failingRatioMax: 0.33,
+  hasQuorum: false,
+  pausedNodes: 9,
 }
 
 /** As a process has it that has just started. */
