@@ -22,6 +22,7 @@ import {
   type Incident,
   type PoolState,
 } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 
 /** A result may be under way when a command's time is up: it is believed dead only this much later. */
 export const EXPIRY_GRACE_MS = 10_000
@@ -166,7 +167,9 @@ export class CommandDesk {
       return
     }
     const failed = state === 'failed' || state === 'rejected'
-    if (failed && flight.withdrawn) this.#undo(pool, flight, 'withdrawn')
+    // What took effect before it could be taken back has failed like any other.
+    const isUndone = flight.withdrawn && this.#stepOf(flight)?.state !== 'succeeded'
+    if (failed && isUndone) this.#undo(pool, flight, 'withdrawn')
     else if (dryRun && state === 'accepted') this.#finish(pool, flight, 'rehearsed')
     else if (failed || state === 'verified') this.#finish(pool, flight, state)
     else if (state === STEP_RULES[action].verification) {
@@ -329,6 +332,14 @@ export class CommandDesk {
         continue
       const state = this.#stepOf(flight)?.state
       if (state === 'sent' || state === 'accepted') this.cancel(flight, [reason])
+    }
+  }
+
+  /** What is on its way to a node that is gone can only fail, however far it has come. */
+  withdrawFrom(target: NodeState, reason: string): void {
+    for (const flight of this.#state.pool(target.pool).flights.values()) {
+      if (flight.withdrawn || flight.command.target !== target.id) continue
+      if (this.#stepOf(flight)?.state !== 'succeeded') this.cancel(flight, [reason])
     }
   }
 

@@ -100,6 +100,9 @@ export class IncidentDesk {
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
     }
+    if (cause !== 'predicted') {
+      this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
+    }
     this.#announce(node, cause, fault, reasons)
     this.#choices.begin(node.incident!, cause, fault)
     this.#state.touch(node)

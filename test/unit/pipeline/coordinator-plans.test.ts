@@ -242,6 +242,23 @@ describe('a plan that cannot be finished', () => {
     expect(outcomes(world)).toEqual(['migrate halted', 'migrate done'])
   })
 
+  test.each(['started', 'succeeded'] as const)(
+    'for its target is gone goes to another: with a move that is %s',
+    (state) => {
+      const world = fenced({ w: {} })
+      const [move] = world.commands('recover')
+      world.result(move, state)
+      world.fail(move.target!)
+      expect(world.commands('cancel')).toHaveLength(state === 'started' ? 1 : 0)
+      world.result(move, 'failed', 'its target went down')
+      const [, next] = world.commands('recover')
+      expect(next.workload).toBe('w')
+      expect([next.target === move.target, next.target === 'n0']).toEqual([false, false])
+      world.carryOut(next)
+      expect(outcomes(world)).toContain('fail-over done')
+    },
+  )
+
   test('after a failure leaves the fence: its work may run elsewhere', () => {
     const world = fenced({ w: {} }, { policy: { attemptsMax: 2 } })
     for (const attempt of [0, 1]) world.result(world.commands('recover')[attempt], 'failed')
