@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   'incident-opened': 'seen',
   'incident-closed': 'closed',
   decision: 'decided',
+  plan: 'plan',
   choice: 'chosen',
   trial: 'tried',
   refusal: 'refused',

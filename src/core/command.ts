@@ -29,6 +29,11 @@ export interface Command {
   readonly incidentId: IncidentId
   readonly planId: PlanId | null
   readonly stepId: string | null
+  /**
+   * The same for every try of one step: what is under way or done by an earlier try is not begun again.
+   * Null for a cancel.
+   */
+  readonly idempotencyKey: string | null
   readonly pool: PoolId
   /** Offset of the coordinator's claim: executors refuse one older than its partition's newest. */
   readonly epoch: number
@@ -96,6 +101,8 @@ export interface JournalEntry {
     /** What a detector found, where no plan answers it. */
     | 'fault'
     | 'decision'
+    /** The steps of a plan and their order; and how it ended. */
+    | 'plan'
     /** Which strategy answers an incident, with its ranking; and how one ended. */
     | 'choice'
     | 'trial'

@@ -17,6 +17,7 @@ import type { TopicName, Topology } from '../core/topics.ts'
 import { counterOf, gaugeOf } from './instruments.ts'
 import { ModelMetrics } from './model-metrics.ts'
 import { LiveMetrics, type LiveSources } from './live-metrics.ts'
+import { PlanMetrics } from './plan-metrics.ts'
 
 export interface MetricsSources extends LiveSources {
   readonly topology: Pick<Topology, 'prefix'>
@@ -109,6 +110,7 @@ export class Metrics {
     registers: [this.registry],
   })
   readonly #models = new ModelMetrics(this.registry)
+  readonly #plans = new PlanMetrics(this.registry)
   readonly #live: LiveMetrics
 
   constructor(sources: MetricsSources) {
@@ -183,6 +185,7 @@ export class Metrics {
     if (entry.kind === 'incident-opened') this.#failures.inc()
     else if (entry.kind === 'refusal') this.#refusals.inc({ rail: entry.rail ?? 'none' })
     else if (entry.kind === 'choice') this.#foldChoice(entry)
+    else if (entry.kind === 'plan') this.#plans.take(entry)
     else if (entry.kind === 'outcome') this.#foldOutcome(entry)
   }
 

@@ -11,8 +11,10 @@ import { CALM, type EmergencyState } from '../decide/emergency.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
-import type { PlanCause, Step } from '../recover/plan.ts'
+import type { PlanCause } from '../recover/plan.ts'
+import type { Step } from '../recover/step.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
+import type { OpenPlan } from './coordinator-plans.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
 import { Repairs } from './repairs.ts'
@@ -59,6 +61,8 @@ export interface Incident {
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
+  /** Null before its first command. */
+  plan: OpenPlan | null
   /** What `node.acted` was before this incident. */
   readonly actedBefore: Acted | null
   /** Null where the policy fixes what is done. */

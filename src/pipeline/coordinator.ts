@@ -37,7 +37,7 @@ import { nextAlarm } from '../decide/alarm.ts'
 import { anomalyReason } from '../decide/explain.ts'
 import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
 import type { NodeKeys } from '../detect/detector.ts'
-import { nextStepState } from '../recover/plan.ts'
+import { undoneBy } from '../recover/step.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
@@ -52,6 +52,7 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { PlanDesk } from './coordinator-plans.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
@@ -124,11 +125,13 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
+    const plans = new PlanDesk(this.#state, this.#outbox, policyFor)
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       choices,
+      plans,
       this.#holdOuts,
     )
     this.#decisions = new DecisionDesk(
@@ -137,6 +140,7 @@ export class CoordinatorFold implements Fold {
       this.#commands,
       this.#incidents,
       choices,
+      plans,
       proposals,
       this.#holdOuts,
       policyFor,
@@ -400,8 +404,8 @@ export class CoordinatorFold implements Fold {
     const steps = node?.incident?.steps
     for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
       const step = steps?.get(stepId)
-      const state = step === undefined ? undefined : nextStepState(step.state, 'undone')
-      if (step !== undefined && state !== undefined) steps?.set(stepId, { ...step, state })
+      const undone = step === undefined ? null : undoneBy(step, 'undone')
+      if (undone !== null) steps?.set(stepId, undone)
     }
     pool.woken.add('capacity')
     pool.dirty = true

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Bus, LogRecord, Reader } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry } from '../core/command.ts'
-import type { IncidentId, NodeId } from '../core/ids.ts'
+import type { IncidentId, NodeId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Policy } from '../core/policy.ts'
 import { type TopicName, topicName, type Topology } from '../core/topics.ts'
@@ -18,6 +18,7 @@ export interface AuditorOptions {
   readonly bus: Bus
   readonly topology: Topology
   readonly policy: Policy
+  readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly broken: (what: string) => void
 }
 
@@ -35,6 +36,8 @@ const INCIDENTS_MAX = 200_000
 export class Auditor {
   readonly incidents = new Map<IncidentId, IncidentStory>()
   readonly counts = new Map<string, number>()
+  /** Incidents with a plan that has begun and not ended. */
+  readonly openPlans = new Set<IncidentId>()
   readonly #options: AuditorOptions
   readonly #books: readonly Books[]
   readonly #promises: readonly Promises[]
@@ -46,11 +49,11 @@ export class Auditor {
   #due: readonly number[] = []
 
   constructor(options: AuditorOptions) {
-    const { topology, policy, broken } = options
+    const { topology, policy, dependsOn, broken } = options
     this.#options = options
     const partitions = [...Array(topology.poolPartitions).keys()]
     this.#promises = partitions.map(
-      () => new Promises({ policy, nodePartitions: topology.nodePartitions, broken }),
+      () => new Promises({ policy, nodePartitions: topology.nodePartitions, dependsOn, broken }),
     )
     this.#books = this.#promises.map(
       (promises) => new Books((record, said) => promises.read(record, said), broken),
@@ -107,6 +110,7 @@ export class Auditor {
     this.#books[Number(entry.entryId.split('.')[0])].addJournal(entry)
     const { incidentId, node, atMs } = entry
     if (incidentId === null) return
+    if (entry.kind === 'plan') this.#takePlan(entry, incidentId)
     const known = this.incidents.get(incidentId)
     if (known !== undefined) {
       if (entry.kind === 'incident-closed') known.closedAtMs = atMs
@@ -121,6 +125,14 @@ export class Auditor {
       const oldest = this.incidents.keys().next().value
       if (oldest !== undefined) this.incidents.delete(oldest)
     }
+  }
+
+  #takePlan({ evidence }: JournalEntry, incidentId: IncidentId): void {
+    const said = (name: string) => evidence.find(({ what }) => what === name)?.value
+    if (said('plan') === 'begun') this.openPlans.add(incidentId)
+    if (said('plan') !== 'ended') return
+    this.openPlans.delete(incidentId)
+    this.#count(`${said('strategy')} plans ${said('outcome')}`)
   }
 
   #takeCommand(record: LogRecord): void {

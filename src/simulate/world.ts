@@ -12,6 +12,7 @@ import { budgetNodesMax, RAILS, type RailCheck } from '../decide/admission.ts'
 import { createInventory, type Inventory } from '../fleet/inventory.ts'
 import { Random } from '../fleet/random.ts'
 import { Auditor } from './auditor.ts'
+import { withDependencies } from './dependencies.ts'
 import type { Faults } from './fault-file.ts'
 import { Machines } from './machines.ts'
 import { Processes } from './processes.ts'
@@ -53,6 +54,8 @@ export interface WorldOptions {
 export interface Mechanisms {
   readonly rails: readonly RailCheck[]
   readonly preconditions: boolean
+  /** Placements say what workloads depend on; the auditor knows it without them. */
+  readonly dependencies: boolean
   /** Of the broker: owners that were replaced can write no more. */
   readonly fencing: boolean
   /** What the coordinators say, as it goes out. */
@@ -106,7 +109,9 @@ export class World {
     const after = (ms: number, callback: () => void) => void clock.after(ms, callback)
     const broken = (what: string) => this.broken(what)
     const nodeClass = simulatedClass(options.heartbeatIntervalMs ?? HEARTBEAT_MS)
-    this.#inventory = createInventory(seed, nodeCount)
+    const { nodes, placements } = createInventory(seed, nodeCount)
+    const dependent = withDependencies(seed, placements)
+    this.#inventory = { nodes, placements: (without.dependencies ?? true) ? dependent : placements }
     this.machines = new Machines(this.#inventory, { nowMs, broken })
     this.#publisher = new Publisher(this.#topology, nodeClass)
     const bus = this.#bus
@@ -118,7 +123,8 @@ export class World {
       machines: this.machines.all,
       records: faults.records,
     })
-    this.auditor = new Auditor({ bus, topology, policy, broken })
+    const dependsOn = new Map(dependent.map((each) => [each.workload, each.dependsOn]))
+    this.auditor = new Auditor({ bus, topology, policy, dependsOn, broken })
     this.processes = new Processes({
       broker: this.broker,
       topology,
@@ -223,6 +229,8 @@ export class World {
     for (const [id, { node, closedAtMs }] of this.auditor.incidents) {
       if (closedAtMs === null) problems.push(`incident ${id} of node ${node} does not end`)
     }
+    for (const id of this.auditor.openPlans)
+      problems.push(`the plan of incident ${id} does not end`)
     const coordinators = this.processes.coordinators()
     if (coordinators.size < this.#topology.poolPartitions) problems.push('a pool has no owner')
     for (const [partition, figures] of coordinators) {

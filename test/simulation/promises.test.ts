@@ -17,6 +17,7 @@ import {
   type SimulateOptions,
 } from '../../src/simulate/outcome.ts'
 import { foreshockWasm } from '../support/node-class.ts'
+import { textOf } from '../support/output.ts'
 
 const MINUTE_MS = 60_000
 const NODES = 30
@@ -181,14 +182,25 @@ test.each([
     keep: ({ headers }: Output) => headers?.['ce_type'] !== 'foreshock.command.uncordon',
   },
   {
+    what: 'the end of plans is not told',
+    says: /the plan of incident .* does not end/,
+    keep: ({ headers, value }: Output) =>
+      headers?.['ce_type'] !== 'foreshock.journal.plan' || !textOf(value).includes('"ended"'),
+  },
+  {
     what: 'the end of incidents is not told',
     says: 'does not end',
     keep: ({ headers }: Output) => headers?.['ce_type'] !== 'foreshock.journal.incident-closed',
   },
 ])('where $what, it is noticed', { timeout: 120_000 }, async ({ says, keep }) => {
   const tamper = (outputs: readonly Output[]) => outputs.filter(keep)
-  expect(await firstBroken({ faults: { crashes }, without: { tamper } })).toContain(says)
+  expect(await firstBroken({ faults: { crashes }, without: { tamper } })).toMatch(says)
 })
+
+test('a workload that is started before what it depends on is noticed', async () => {
+  const broken = await firstBroken({ faults: { crashes }, without: { dependencies: false } })
+  expect(broken).toContain('which it depends on, is under way')
+}, 120_000)
 
 test('a command that is sent twice is noticed', { timeout: 120_000 }, async () => {
   const isCommand = ({ topic }: Output) => topic.includes('commands.')
