@@ -55,7 +55,10 @@ export class ControlDesk {
       }
     }
     // A refusal is told again after an operator spoke: the answer may be another one.
-    for (const incident of pool.incidents.all()) pool.incidents.setRefused(incident, new Set())
+    for (const incident of pool.incidents.all()) {
+      pool.incidents.setRefused(incident, new Set())
+      pool.stirred.add(incident)
+    }
     this.#journal(pool, control)
     this.#withdraw(pool, control)
     for (const rail of EVERY_RAIL) pool.woken.add(rail)
