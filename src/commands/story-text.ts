@@ -13,6 +13,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   choice: 'chosen',
   trial: 'tried',
   refusal: 'refused',
+  waiting: 'room',
   result: 'result',
   control: 'operator',
   outcome: 'outcome',

@@ -14,6 +14,8 @@ export interface AlertRecord {
     | 'drift'
     | 'anomaly'
     | 'fault'
+    /** CRITICAL work has no room. */
+    | 'waiting'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

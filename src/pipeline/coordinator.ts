@@ -29,6 +29,7 @@ import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
@@ -194,6 +195,11 @@ export class CoordinatorFold implements Fold {
   /** How full the rails of each pool are. */
   railFigures(): readonly RailFigures[] {
     return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id))
+  }
+
+  /** What waits for room, of each pool where something has. */
+  waiting(): readonly WaitingQueueView[] {
+    return this.#decisions.waiting()
   }
 
   /** Of each pool that has shards. */

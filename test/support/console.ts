@@ -47,6 +47,7 @@ export function createConsole(ports: Partial<AppPorts> = {}, limits: Partial<Vie
     metrics: async () => '',
     about: () => ({ version: '0', bus: 'simulated', mode: 'observe', provider: null }),
     networks: () => [],
+    waiting: () => [],
     models: { ids: async () => [], file: async () => null },
     page: new Map(),
     bodyBytesMax: 1_000,
