@@ -239,6 +239,7 @@ function listenFor(
     }),
     networks: () => state.service?.networks() ?? [],
     waiting: () => state.service?.waiting() ?? [],
+    paths: (...asked) => state.service?.paths(...asked) ?? null,
     models: store,
     page: loadPage(join(packageRoot(), 'dashboard')),
     bodyBytesMax: Math.min(BODY_BYTES_MAX, config.ingest.recordBytesMax),

@@ -16,6 +16,7 @@ import { pageRoutes } from './page.ts'
 import type { PageFile } from './page.ts'
 import { answerError, answerProblem } from './problem.ts'
 import { STREAM_LIMITS, streamRoutes } from './stream.ts'
+import { type PathFinder, pathRoutes } from './paths.ts'
 import { routeRoutes } from './route.ts'
 import type { MakeRing } from './route.ts'
 import type { StreamOptions } from './stream.ts'
@@ -53,6 +54,7 @@ export interface AppPorts {
   /** Of pools whose coordinator runs here. */
   readonly networks: () => readonly NetworkFigures[]
   readonly waiting: () => readonly WaitingQueueView[]
+  readonly paths: PathFinder
   readonly models: StoredModels
   /** Files of the page; empty: no page. */
   readonly page: ReadonlyMap<string, PageFile>
@@ -107,6 +109,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/route', routeRoutes(views, ports.makeRing))
   app.route('/v1/networks', networkRoutes(ports.networks))
   app.route('/v1/waiting', waitingRoutes(ports.waiting))
+  app.route('/v1/paths', pathRoutes(ports.paths))
   app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
   app.route('/v1/controls', controlRoutes({ topology, produce, models: ports.models }))

@@ -14,6 +14,7 @@ import type { PlanCause, Step } from '../recover/plan.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
+import { PoolLatencies } from './pool-latencies.ts'
 import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
@@ -120,6 +121,7 @@ export interface PoolState {
 
 export class CoordinatorState {
   readonly ledger = new PlacementLedger()
+  readonly latencies = new PoolLatencies()
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()

@@ -11,6 +11,7 @@ import {
   type Candidate,
   chooseTarget,
   type GroupPlaces,
+  type Nearness,
   type PlaceQuestion,
   type TargetChoice,
 } from '../decide/place.ts'
@@ -22,6 +23,9 @@ import type { NodeState } from './node-state.ts'
 
 /** Questions of one pass that are answered by looking at all nodes; an index pays from the next one on. */
 const SCANS_MAX = 2
+
+/** Nodes that a workload is best near to; further ones are left out. */
+const HOMES_MAX = 8
 
 /** Of one pass over a pool: who may take work is as it was when the pass first asked. */
 interface Pass {
@@ -110,6 +114,34 @@ export class TargetDesk {
       troubledZone: others ? node.zone : null,
       targetLoadMaxRatio,
       group: this.#groupOf(pool, placement),
+      nearness: this.#nearnessOf(node, placement),
+    }
+  }
+
+  /** Near to what it depends on, or else to the node whose state it takes with it; null where neither is known. */
+  #nearnessOf(from: NodeState, { dependsOn, stateBytes }: Placement): Nearness | null {
+    const { ledger, nodes, latencies } = this.#state
+    const { nowMs } = this.#outbox
+    const homes = new Set<NodeState>()
+    for (const workload of dependsOn) {
+      const home = nodes.get(ledger.get(workload)?.node ?? from.id)
+      if (home !== undefined && home !== from && homes.size < HOMES_MAX) homes.add(home)
+    }
+    const isDependent = homes.size > 0
+    if (!isDependent && stateBytes > 0 && this.#state.livenessOf(from) === 'live') homes.add(from)
+    if (![...homes].some((home) => latencies.isKnown(home))) return null
+    const named = [...homes].map(({ id }) => id).join(', ')
+    const why = isDependent ? 'where what it depends on runs' : 'where its state comes from'
+    return {
+      to: `${homes.size === 1 ? 'node' : 'nodes'} ${named}, ${why}`,
+      latencyMs: (id) => {
+        const node = nodes.get(id)
+        if (node === undefined) return null
+        const known = [...homes].flatMap((home) =>
+          home === node ? [0] : (latencies.between(home, node, nowMs) ?? []),
+        )
+        return known.length === 0 ? null : known.reduce((sum, ms) => sum + ms, 0) / known.length
+      },
     }
   }
 

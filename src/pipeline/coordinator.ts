@@ -27,6 +27,7 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
+import type { RoutePaths } from '../core/route-paths.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { WaitingQueueView } from '../core/waiting.ts'
@@ -183,6 +184,7 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -200,6 +202,11 @@ export class CoordinatorFold implements Fold {
   /** What waits for room, of each pool where something has. */
   waiting(): readonly WaitingQueueView[] {
     return this.#decisions.waiting()
+  }
+
+  /** Null where these are not both nodes of the pool. */
+  paths(pool: string, from: string, to: string): RoutePaths | null {
+    return this.#state.latencies.paths(this.#state, pool, from, to, this.#outbox.nowMs)
   }
 
   /** Of each pool that has shards. */

@@ -12,6 +12,7 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
+import type { RoutePaths } from '../core/route-paths.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Topology } from '../core/topics.ts'
@@ -92,6 +93,8 @@ export interface Service {
   networks(): readonly NetworkFigures[]
   /** Work that waits for room, of pools whose coordinator runs here. */
   waiting(): readonly WaitingQueueView[]
+  /** Null where the nodes are not both of a pool whose coordinator runs here. */
+  paths(pool: string, from: string, to: string): RoutePaths | null
   /** Counters of the folds that run here, added up. */
   totals(): Readonly<Record<string, number>>
   /** Partitions of each role that this process owns with their state restored. */
@@ -148,6 +151,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     rails: () => owned().flatMap((coordinator) => coordinator.railFigures()),
     networks: () => owned().flatMap((coordinator) => coordinator.networkFigures()),
     waiting: () => owned().flatMap((coordinator) => coordinator.waiting()),
+    paths: (...asked) => {
+      for (const coordinator of owned()) {
+        const paths = coordinator.paths(...asked)
+        if (paths !== null) return paths
+      }
+      return null
+    },
     totals: () => totals(running, routers),
     ready: () => ({
       ingest: ingest?.readyPartitions().length ?? 0,

@@ -11,6 +11,7 @@ import type { Capacity, NodeEvent } from '../../src/core/node.ts'
 import { partitionOf } from '../../src/core/partition.ts'
 import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
 import type { RailFigures } from '../../src/core/rail-figures.ts'
+import type { RoutePaths } from '../../src/core/route-paths.ts'
 import type { Assignment, ShardFigures } from '../../src/core/shard.ts'
 import type { Topology } from '../../src/core/topics.ts'
 import type { WaitingQueueView } from '../../src/core/waiting.ts'
@@ -276,6 +277,10 @@ export class CoordinatorWorld {
   /** What waits for room, who is served first comes first. */
   waiting(): WaitingQueueView | undefined {
     return this.#fold.waiting()[0]
+  }
+
+  paths(from: string, to: string): RoutePaths | null {
+    return this.#fold.paths(POOL, from, to)
   }
 
   alerts(kind: AlertRecord['kind'], outputs: readonly Output[] = this.outputs): AlertRecord[] {

@@ -227,3 +227,23 @@ test('what waits for room is shown with its place, as many as are asked for', as
   expect(((await (await app.request('/v1/waiting')).json()) as { items: [] }).items).toHaveLength(2)
   expect((await app.request('/v1/waiting?limit=none')).status).toBe(400)
 })
+
+test('ways between two nodes are asked for by name, of the process that decides for their pool', async () => {
+  const [from, to, pool] = ['a' as NodeId, 'b' as NodeId, 'web' as PoolId]
+  const shortest = { nodes: [from, to], latencyMs: 2 }
+  const found = { pool, from, to, atMs: 5, shortest, pair: null }
+  const { app } = createConsole({ paths: (...asked) => (asked[0] === pool ? found : null) })
+  expect(await (await app.request('/v1/paths?pool=web&from=a&to=b')).json()).toEqual(found)
+  for (const [query, status, named] of [
+    ['from=a&to=b', 404, 'pool "default"'],
+    ['pool=web&to=b', 400, 'from:'],
+    ['pool=web&from=a', 400, 'to:'],
+    ['pool=web&from=a&to=a', 400, 'to:'],
+  ] as const) {
+    const answer = await app.request(`/v1/paths?${query}`)
+    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
+      status,
+      expect.stringContaining(named),
+    ])
+  }
+})
