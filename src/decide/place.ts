@@ -3,9 +3,10 @@
  *
  * May: it is fit, has the GPUs, and stays within the bound of load. Best, in this order: no GPU is wasted,
  * its zone has no other trouble, others of its group are in other zones and on other nodes; then the least
- * load and the least latency, weighed against each other. Ties are broken by rendezvous hashing (highest
- * random weight, Thaler and Ravishankar 1998), so that equal nodes share the work and a node that comes or
- * goes changes no other choice.
+ * load and the least latency, weighed against each other. Of those that are as good as each other, the
+ * `TIES_MAX` that follow the workload on a ring of hashes are drawn from by rendezvous hashing (highest random
+ * weight, Thaler and Ravishankar 1998): equal nodes share the work, few are looked at, and a node that comes or
+ * goes changes no choice among as many, and hardly any among more.
  */
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Capacity, Gpu } from '../core/node.ts'
@@ -55,13 +56,15 @@ export type TargetChoice =
   | { readonly ok: true; readonly target: NodeId; readonly why: string }
   | { readonly ok: false; readonly why: string }
 
-/** Loads closer than this are the same: a hash then spreads the work better than a rounding error. */
-export const LOAD_STEPS = 64
+/** Loads closer than this are the same: the ring then spreads the work better than a rounding error. */
+const LOAD_STEPS = 64
 const EPSILON = 1e-9
 /** Bounds of the classes of latency, ms: within a rack, a zone, a region, a continent. */
 const NEAR_MS = [1, 4, 16, 64] as const
 /** A class of latency weighs as much as an eighth of a node's load. */
 const NEAR_STEPS = LOAD_STEPS / 8
+/** Of nodes as good as each other, so many are drawn from. */
+export const TIES_MAX = 16
 /** Others of a group beyond this count as this many. */
 const GROUP_COUNT_MAX = 1_023
 
@@ -81,21 +84,30 @@ export function chooseTarget(
   return choosing.choice(nodeCount, unfitCount)
 }
 
+interface Tie {
+  readonly candidate: Candidate
+  /** Of the node on the ring. */
+  readonly position: number
+  /** From the workload on. */
+  readonly distance: number
+  readonly ratio: number
+}
+
 /** One question while nodes are offered for it. Which comes first makes no difference. */
 export class Choosing {
   readonly #question: PlaceQuestion
-  readonly #workloadHash: number
-  #best: Candidate | null = null
+  /** Where the workload is on the ring. */
+  readonly position: number
+  /** The best so far, all as good as each other. */
+  #ties: Tie[] = []
   #rank = Number.POSITIVE_INFINITY
   #cost = Number.POSITIVE_INFINITY
-  #ratio = 0
-  #weight = -1
   gpuCount = 0
   #fullCount = 0
 
   constructor(question: PlaceQuestion) {
     this.#question = question
-    this.#workloadHash = murmur2(toBytes(question.workload))
+    this.position = ringPosition(question.workload)
   }
 
   /** Of the best so far; infinite before the first. */
@@ -107,39 +119,56 @@ export class Choosing {
     return this.#cost
   }
 
-  /** `hash`: of the node, where it is at hand. */
-  offer(candidate: Candidate, capacity: Capacity, load: Load, hash?: number): void {
+  /** Whether it has room. `position`: of the node on the ring, where it is at hand. */
+  offer(candidate: Candidate, capacity: Capacity, load: Load, position?: number): boolean {
     const { needs, targetLoadMaxRatio, group = null, nearness = null } = this.#question
     if (!hasGpu(needs.gpu, capacity.gpu, load)) {
       this.gpuCount++
-      return
+      return false
     }
     const ratio = loadAfter(needs, capacity, load)
     if (ratio > targetLoadMaxRatio + EPSILON) {
       this.#fullCount++
-      return
+      return false
     }
     const { node, zone } = candidate
     const beside = group === null ? 0 : Math.min(group.onNode(node), GROUP_COUNT_MAX)
     const rank = zoneRank(this.#question, capacity.gpu !== null, zone) + beside
-    if (rank > this.#rank) return
+    if (rank > this.#rank) return true
     const near = nearness === null ? 0 : NEAR_STEPS * nearClass(nearness.latencyMs(node))
-    const cost = Math.floor(ratio * LOAD_STEPS + EPSILON) + near
-    if (rank === this.#rank) {
-      if (cost > this.#cost) return
-      if (cost === this.#cost && !this.#isHeavier(node, hash)) return
-    }
-    this.#best = candidate
+    const cost = loadCost(needs, capacity, loadSteps(capacity, load)) + near
+    if (rank === this.#rank && cost > this.#cost) return true
+    if (rank < this.#rank || cost < this.#cost) this.#ties.length = 0
     this.#rank = rank
     this.#cost = cost
-    this.#ratio = ratio
-    this.#weight = -1
+    const at = position ?? ringPosition(node)
+    this.#ties.push({ candidate, position: at, distance: (at - this.position) >>> 0, ratio })
+    if (this.#ties.length === 2 * TIES_MAX) this.#keepNearest()
+    return true
+  }
+
+  #keepNearest(): void {
+    this.#ties.sort((a, b) => a.distance - b.distance || byName(a, b))
+    this.#ties.length = Math.min(this.#ties.length, TIES_MAX)
+  }
+
+  /** The heaviest of the nearest. */
+  #best(): Tie | null {
+    this.#keepNearest()
+    let [best, most]: [Tie | null, number] = [null, -1]
+    for (const tie of this.#ties) {
+      const weight = mix(this.position, tie.position)
+      if (weight > most || (weight === most && byName(tie, best!) < 0)) [best, most] = [tie, weight]
+    }
+    return best
   }
 
   choice(nodeCount: number, unfitCount: number): TargetChoice {
     const { needs, targetLoadMaxRatio } = this.#question
-    if (this.#best !== null)
-      return { ok: true, target: this.#best.node, why: this.#why(this.#best) }
+    const best = this.#best()
+    if (best !== null) {
+      return { ok: true, target: best.candidate.node, why: this.#why(best) }
+    }
     const { gpu } = needs
     const wanted = gpu === null ? '' : `, ${this.gpuCount} lack ${gpu.count} free ${gpu.model} GPUs`
     const full = `${this.#fullCount} would pass ${percent(targetLoadMaxRatio)} load`
@@ -147,7 +176,7 @@ export class Choosing {
     return { ok: false, why }
   }
 
-  #why({ node, zone }: Candidate): string {
+  #why({ candidate: { node, zone }, ratio }: Tie): string {
     const {
       needs,
       targetLoadMaxRatio,
@@ -155,9 +184,7 @@ export class Choosing {
       group = null,
       nearness = null,
     } = this.#question
-    const reasons = [
-      `${percent(this.#ratio)} load with it, of at most ${percent(targetLoadMaxRatio)}`,
-    ]
+    const reasons = [`${percent(ratio)} load with it, of at most ${percent(targetLoadMaxRatio)}`]
     const { gpu } = needs
     if (gpu !== null) {
       const over = gpu.interconnect === null ? '' : ` over ${gpu.interconnect}`
@@ -174,13 +201,6 @@ export class Choosing {
       reasons.push(`${Number(latencyMs.toPrecision(3))} ms from ${nearness.to}`)
     }
     return `Node ${node} is the best that can take it: ${reasons.join('; ')}.`
-  }
-
-  #isHeavier(node: NodeId, hash = murmur2(toBytes(node))): boolean {
-    const best = this.#best!.node
-    if (this.#weight < 0) this.#weight = mix(this.#workloadHash, murmur2(toBytes(best)))
-    const weight = mix(this.#workloadHash, hash)
-    return weight === this.#weight ? node < best : weight > this.#weight
   }
 }
 
@@ -206,12 +226,33 @@ export function isGpuOf(wanted: Gpu | null, have: Gpu | null): boolean {
   return wanted.interconnect === null || wanted.interconnect === have.interconnect
 }
 
+export interface LoadSteps {
+  readonly cpu: number
+  readonly memory: number
+}
+
+/** A load in steps of its node's capacity. Nodes alike in both cost a workload the same. */
+export function loadSteps(capacity: Capacity, load: Pick<Load, 'cpu' | 'memoryBytes'>): LoadSteps {
+  return {
+    cpu: Math.floor(share(load.cpu, capacity.cpu) * LOAD_STEPS + EPSILON),
+    memory: Math.floor(share(load.memoryBytes, capacity.memoryBytes) * LOAD_STEPS + EPSILON),
+  }
+}
+
+/** The fuller of processor and memory with the workload on it, in steps. */
+export function loadCost(needs: Needs, capacity: Capacity, { cpu, memory }: LoadSteps): number {
+  return Math.max(
+    cpu + Math.ceil(share(needs.cpu, capacity.cpu) * LOAD_STEPS - EPSILON),
+    memory + Math.ceil(share(needs.memoryBytes, capacity.memoryBytes) * LOAD_STEPS - EPSILON),
+  )
+}
+
+export function ringPosition(name: string): number {
+  return murmur2(toBytes(name)) >>> 0
+}
+
 /** The fuller of processor and memory, 0..1, with these needs on top. */
-export function loadAfter(
-  needs: Pick<Needs, 'cpu' | 'memoryBytes'>,
-  capacity: Capacity,
-  load: Load,
-): number {
+function loadAfter(needs: Needs, capacity: Capacity, load: Load): number {
   return Math.max(
     share(load.cpu + needs.cpu, capacity.cpu),
     share(load.memoryBytes + needs.memoryBytes, capacity.memoryBytes),
@@ -235,6 +276,10 @@ function nearClass(latencyMs: number | null): number {
   let near = 0
   for (const boundMs of NEAR_MS) if (latencyMs > boundMs) near++
   return near
+}
+
+function byName(a: Tie, b: Tie): number {
+  return a.candidate.node < b.candidate.node ? -1 : 1
 }
 
 /** A weight of the pair, as good as a hash of both: the last steps of MurmurHash3. */

@@ -2,45 +2,50 @@
  * The nodes of a pool, ordered so that many targets can be chosen without looking at all nodes for each.
  * It gives what `chooseTarget` gives.
  *
- * Nodes are kept by zone, kind of GPU and step of load. A workload only adds to a load, so nodes whose load
- * is over the best cost so far cannot win and are not looked at.
+ * Nodes of one zone, kind of GPU, capacity and step of load cost a workload the same, so the first few of them
+ * on the ring that have room stand for all.
  */
-import { toBytes } from '../core/bytes.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Capacity, Gpu } from '../core/node.ts'
-import { murmur2 } from '../core/partition.ts'
 import type { Load } from './ledger.ts'
 import {
   type Candidate,
   Choosing,
   isGpuOf,
-  LOAD_STEPS,
-  loadAfter,
+  loadCost,
+  type LoadSteps,
+  loadSteps,
   type PlaceQuestion,
+  ringPosition,
+  TIES_MAX,
   type TargetChoice,
   zoneRank,
 } from './place.ts'
 
-const NO_NEEDS = { cpu: 0, memoryBytes: 0 }
-/** Fuller nodes than this share the last step. */
-const STEP_MAX = LOAD_STEPS + 1
-
 interface Entry {
   readonly candidate: Candidate
   readonly capacity: Capacity
-  readonly hash: number
+  /** On the ring. */
+  readonly position: number
   readonly section: Section
-  /** Of the load when it was last looked at; the load may only have grown since. */
-  step: number
-  /** In its step. */
-  position: number
+  bucket: Bucket
+}
+
+/** Nodes that are alike but for their names. */
+interface Bucket {
+  readonly key: string
+  readonly capacity: Capacity
+  readonly steps: LoadSteps
+  /** In the order of the ring. */
+  readonly entries: Entry[]
 }
 
 /** Nodes of one zone with the same kind of GPUs. */
 interface Section {
   readonly zone: string | null
   readonly gpu: Gpu | null
-  readonly steps: readonly Entry[][]
+  /** None of them is empty. */
+  readonly buckets: Map<string, Bucket>
   count: number
 }
 
@@ -50,14 +55,17 @@ export class TargetIndex {
   /** Null: it is unfit, or its room is not known. */
   readonly #entries = new Map<NodeId, Entry | null>()
   #unfitCount = 0
+  /** What was given last. */
+  #given: Entry | null = null
 
-  /** `loadOf` may grow while the index is used, and does not shrink. */
+  /** While the index is used, a load changes only on a node that was given, before the next question. */
   constructor(candidates: Iterable<Candidate>, loadOf: (node: NodeId) => Load) {
     this.#loadOf = loadOf
     for (const candidate of candidates) this.#add(candidate)
   }
 
   choose(question: PlaceQuestion): TargetChoice {
+    if (this.#given !== null) this.#move(this.#given)
     const choosing = new Choosing(question)
     const from = this.#entries.get(question.from)
     const ranked = [...this.#sections.values()].map((section) => ({
@@ -67,38 +75,36 @@ export class TargetIndex {
     ranked.sort((a, b) => a.rank - b.rank)
     for (const { section, rank } of ranked) {
       if (choosing.rank < rank) break
-      if (isGpuOf(question.needs.gpu, section.gpu)) this.#offer(section, rank, choosing, from)
-      else choosing.gpuCount += section.count - (from?.section === section ? 1 : 0)
+      if (isGpuOf(question.needs.gpu, section.gpu)) {
+        this.#offer(question, section, rank, choosing, from)
+      } else choosing.gpuCount += section.count - (from?.section === section ? 1 : 0)
     }
     const nodeCount = this.#entries.size - (from === undefined ? 0 : 1)
-    return choosing.choice(nodeCount, this.#unfitCount - (from === null ? 1 : 0))
+    const choice = choosing.choice(nodeCount, this.#unfitCount - (from === null ? 1 : 0))
+    this.#given = choice.ok ? (this.#entries.get(choice.target) ?? null) : null
+    return choice
   }
 
-  #offer(section: Section, rank: number, choosing: Choosing, from: Entry | null | undefined): void {
-    for (let step = 0; step < section.steps.length; step++) {
-      if (choosing.rank <= rank && step > choosing.cost) return
-      for (const entry of section.steps[step]) {
+  #offer(
+    { needs, group = null, nearness = null }: PlaceQuestion,
+    { buckets }: Section,
+    rank: number,
+    choosing: Choosing,
+    from: Entry | null | undefined,
+  ): void {
+    const isAlike = group === null && nearness === null
+    for (const { capacity, steps, entries } of buckets.values()) {
+      if (choosing.rank <= rank && loadCost(needs, capacity, steps) > choosing.cost) continue
+      const first = placeOf(entries, choosing.position, '')
+      let left = isAlike ? TIES_MAX : entries.length
+      for (let i = 0; i < entries.length && left > 0; i++) {
+        const entry = entries[(first + i) % entries.length]
         if (entry === from) continue
-        const { candidate, capacity, hash } = entry
-        choosing.offer(candidate, capacity, this.#loadOf(candidate.node), hash)
+        const { candidate, position } = entry
+        const load = this.#loadOf(candidate.node)
+        if (choosing.offer(candidate, capacity, load, position)) left--
       }
     }
-  }
-
-  /** The load of the node has grown: it is found at its new step from now on. */
-  grown(node: NodeId): void {
-    const entry = this.#entries.get(node)
-    if (entry == null) return
-    const step = stepOf(entry.capacity, this.#loadOf(node))
-    if (step === entry.step) return
-    const { steps } = entry.section
-    const last = steps[entry.step].pop()!
-    if (last !== entry) {
-      steps[entry.step][entry.position] = last
-      last.position = entry.position
-    }
-    entry.step = step
-    entry.position = steps[step].push(entry) - 1
   }
 
   #add(candidate: Candidate): void {
@@ -109,26 +115,54 @@ export class TargetIndex {
       return
     }
     const section = this.#section(zone, capacity.gpu)
-    const step = stepOf(capacity, this.#loadOf(node))
-    const position = section.steps[step].length
-    const hash = murmur2(toBytes(node))
-    const entry = { candidate, capacity, hash, section, step, position }
-    section.steps[step].push(entry)
+    const bucket = this.#bucket(section, capacity, node)
+    const entry = { candidate, capacity, position: ringPosition(node), section, bucket }
+    insert(bucket, entry)
     section.count++
     this.#entries.set(node, entry)
   }
 
+  /** To where its load has it now. */
+  #move(entry: Entry): void {
+    const { candidate, capacity, section, position, bucket: before } = entry
+    const bucket = this.#bucket(section, capacity, candidate.node)
+    if (bucket === before) return
+    before.entries.splice(placeOf(before.entries, position, candidate.node), 1)
+    if (before.entries.length === 0) section.buckets.delete(before.key)
+    entry.bucket = bucket
+    insert(bucket, entry)
+  }
+
   #section(zone: string | null, gpu: Gpu | null): Section {
-    const key = JSON.stringify([zone, gpu?.model ?? null, gpu?.interconnect ?? null, gpu === null])
+    const key = JSON.stringify([zone, gpu === null ? null : [gpu.model, gpu.interconnect]])
     let section = this.#sections.get(key)
     if (section === undefined) {
-      const steps = Array.from({ length: STEP_MAX + 1 }, (): Entry[] => [])
-      this.#sections.set(key, (section = { zone, gpu, steps, count: 0 }))
+      this.#sections.set(key, (section = { zone, gpu, buckets: new Map(), count: 0 }))
     }
     return section
   }
+
+  #bucket({ buckets }: Section, capacity: Capacity, node: NodeId): Bucket {
+    const steps = loadSteps(capacity, this.#loadOf(node))
+    const key = `${capacity.cpu}/${capacity.memoryBytes}/${steps.cpu}/${steps.memory}`
+    let bucket = buckets.get(key)
+    if (bucket === undefined) buckets.set(key, (bucket = { key, capacity, steps, entries: [] }))
+    return bucket
+  }
 }
 
-function stepOf(capacity: Capacity, load: Load): number {
-  return Math.min(STEP_MAX, Math.floor(loadAfter(NO_NEEDS, capacity, load) * LOAD_STEPS))
+function insert({ entries }: Bucket, entry: Entry): void {
+  entries.splice(placeOf(entries, entry.position, entry.candidate.node), 0, entry)
+}
+
+/** Of the first that is not before this one on the ring; as many as there are where all are before it. */
+function placeOf(entries: readonly Entry[], position: number, node: string): number {
+  let [low, high] = [0, entries.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const { position: other, candidate } = entries[middle]
+    if (other < position || (other === position && candidate.node < node)) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -31,8 +31,6 @@ const HOMES_MAX = 8
 interface Pass {
   askedCount: number
   index: TargetIndex | null
-  /** What the index gave last: its load may have grown since. */
-  given: NodeId | null
   /** By needs and what else is asked: what found no room finds none later in the pass. */
   readonly refused: Map<string, TargetChoice>
 }
@@ -53,7 +51,7 @@ export class TargetDesk {
 
   /** A pass over the pool begins, with room for what has waited. */
   begin(pool: PoolState, policy: Policy): void {
-    this.#pass = { askedCount: 0, index: null, given: null, refused: new Map() }
+    this.#pass = { askedCount: 0, index: null, refused: new Map() }
     this.#waiting.begin(pool, (node, workload) => this.#find(pool, node, workload, policy))
   }
 
@@ -92,10 +90,7 @@ export class TargetDesk {
       return chooseTarget(question, this.#candidates(pool), loadOf)
     }
     pass.index ??= new TargetIndex(this.#candidates(pool), loadOf)
-    if (pass.given !== null) pass.index.grown(pass.given)
-    const choice = pass.index.choose(question)
-    pass.given = choice.ok ? choice.target : null
-    return choice
+    return pass.index.choose(question)
   }
 
   #question(

@@ -82,8 +82,37 @@ test.prop([candidates, questions], { numRuns: 500 })(
       const pool = 'p' as PoolId
       const placement = { workload, node: expected.target, pool, priority: 'NORMAL', needs }
       ledger.place({ ...placement, stateBytes: 0, dependsOn: [] } as Placement)
-      // Where the index is not told, it looks at more nodes and gives the same.
-      if (i % 2 === 0) index.grown(expected.target)
+    }
+  },
+)
+
+const crowds = fc.record({
+  counts: fc.array(fc.integer({ min: 0, max: 90 }), { minLength: 4, maxLength: 4 }),
+  needs: fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 40 }),
+})
+
+test.prop([crowds], { numRuns: 100 })(
+  'among many nodes that are alike an index draws as a look at all of them does',
+  ({ counts, needs }) => {
+    const kinds = counts.flatMap((count, kind) => Array.from({ length: count }, () => kind))
+    const nodes = kinds.map((kind, i): Candidate => ({
+      node: `n${i}` as NodeId,
+      zone: ZONES[kind % 2],
+      capacity: { cpu: 16 << (kind >> 1), memoryBytes: 64, gpu: null },
+      fit: i % 10 !== 9,
+    }))
+    const ledger = new PlacementLedger()
+    const loadOf = (node: NodeId) => ledger.load(node)
+    const index = new TargetIndex(nodes, loadOf)
+    for (const [i, cpu] of needs.entries()) {
+      const workload = `w${i}` as WorkloadId
+      const own = { workload, needs: { cpu, memoryBytes: 1, gpu: null } }
+      const question = { ...own, from: 'n0' as NodeId, troubledZone: 'b', targetLoadMaxRatio: 0.9 }
+      const expected = chooseTarget(question, nodes, loadOf)
+      expect(index.choose(question)).toEqual(expected)
+      if (!expected.ok) continue
+      const at = { node: expected.target, pool: 'p' as PoolId, priority: 'LOW' as const }
+      ledger.place({ ...own, ...at, stateBytes: 0, dependsOn: [] })
     }
   },
 )
