@@ -14,6 +14,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   choice: 'chosen',
   trial: 'tried',
   refusal: 'refused',
+  waiting: 'room',
   result: 'result',
   control: 'operator',
   outcome: 'outcome',

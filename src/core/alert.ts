@@ -17,6 +17,8 @@ export interface AlertRecord {
     | 'emergency'
     | 'split-brain'
     | 'ballot'
+    /** CRITICAL work has no room. */
+    | 'waiting'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

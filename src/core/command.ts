@@ -107,6 +107,8 @@ export interface JournalEntry {
     | 'choice'
     | 'trial'
     | 'refusal'
+    /** Work has no room and waits, is put off, has room, or needs none any more. */
+    | 'waiting'
     | 'result'
     | 'control'
     | 'outcome'

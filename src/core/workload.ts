@@ -28,4 +28,6 @@ export interface Placement {
   readonly needs: Needs
   readonly stateBytes: number
   readonly dependsOn: readonly WorkloadId[]
+  /** Workloads of one group do the same: they are kept in different zones and on different nodes. */
+  readonly group?: string
 }

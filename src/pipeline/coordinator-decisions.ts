@@ -6,6 +6,7 @@ import type { CommandAction, Rail } from '../core/command.ts'
 import type { WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { PRIORITY_RANK } from '../core/workload.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import {
   type Admission,
   admit,
@@ -87,6 +88,7 @@ export class DecisionDesk {
     const isDue = this.#outbox.nowMs >= pool.dueMs
     if (isDue) this.#stirTimedOut(pool)
     const waiting = this.#inOrder(this.#awake(pool))
+    this.#targets.begin(pool, this.#policyFor(pool))
     pool.woken.clear()
     pool.stirred.clear()
     for (const incident of waiting) {
@@ -94,9 +96,15 @@ export class DecisionDesk {
       this.#advance(pool, incident)
       pool.dueMs = Math.min(pool.dueMs, incident.dueMs)
     }
+    this.#targets.end(pool)
     this.#sharedCauses.tell(pool)
     // Until then it may be too early, which costs a look in vain.
     if (isDue) pool.dueMs = earliest(pool)
+  }
+
+  /** What waits for room, of each pool. */
+  waiting(): readonly WaitingQueueView[] {
+    return this.#targets.waiting()
   }
 
   /** An alarm that is not raised yet: admission says why nothing is done, and it is journaled. */
@@ -239,7 +247,8 @@ export class DecisionDesk {
     const what = commandSentence(step.action, step.workload, node.id, admission.target)
     this.#plans.begin(incident, step)
     const newest = incident.steps.get(step.stepId) ?? step
-    this.#commands.send(incident, newest, admission.target, [...incident.reasons, what])
+    const reasons = [...incident.reasons, what, ...(admission.why === null ? [] : [admission.why])]
+    this.#commands.send(incident, newest, admission.target, reasons)
     return admission
   }
 

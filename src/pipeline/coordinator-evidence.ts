@@ -102,6 +102,7 @@ export class EvidenceDesk {
   }
 
   take(record: EvidenceRecord): void {
+    if (record.kind === 'reachability') this.#state.latencies.take(record, this.#outbox.nowMs)
     this.#say(record.pool, { kind: record.kind, record } as Observed)
     if (record.kind === 'reachability') this.#splits.hear(record)
   }
@@ -143,6 +144,7 @@ export class EvidenceDesk {
     for (const { pool, node } of this.#state.left) {
       if (this.#pools.has(pool)) this.#say(pool, { kind: 'departure', node })
       this.#observed.removeMember(pool, node)
+      this.#state.latencies.forget(pool, node)
     }
   }
 

@@ -17,6 +17,7 @@ import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 import type { OpenPlan } from './coordinator-plans.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
+import { PoolLatencies } from './pool-latencies.ts'
 import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
@@ -128,6 +129,7 @@ export interface PoolState {
 
 export class CoordinatorState {
   readonly ledger = new PlacementLedger()
+  readonly latencies = new PoolLatencies()
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()

@@ -27,9 +27,11 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
+import type { RoutePaths } from '../core/route-paths.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Vote } from '../core/vote.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
@@ -222,6 +224,7 @@ export class CoordinatorFold implements Fold {
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#votes.stats(),
+      ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -236,6 +239,16 @@ export class CoordinatorFold implements Fold {
     const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
     const splitOf = (pool: PoolId) => this.#splits.figures(pool)
     return railFigures(this.#state, policyFor, this.#outbox.nowMs, splitOf)
+  }
+
+  /** What waits for room, of each pool where something has. */
+  waiting(): readonly WaitingQueueView[] {
+    return this.#decisions.waiting()
+  }
+
+  /** Null where these are not both nodes of the pool. */
+  paths(pool: string, from: string, to: string): RoutePaths | null {
+    return this.#state.latencies.paths(this.#state, pool, from, to, this.#outbox.nowMs)
   }
 
   /** Of each pool that has shards. */

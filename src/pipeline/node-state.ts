@@ -4,7 +4,7 @@
  */
 import type { Contribution, Liveness, ModelRef } from '../core/assessment.ts'
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
-import type { Capacity } from '../core/node.ts'
+import type { Capacity, Place } from '../core/node.ts'
 import { type Alarm, QUIET } from '../decide/alarm.ts'
 import type { Acted, Incident } from './coordinator-state.ts'
 
@@ -73,6 +73,8 @@ export class NodeState {
   pool: PoolId
   class = ''
   zone: string | null = null
+  /** Shared with the nodes that are at the same place. */
+  place: Place | null = null
   capacity: Capacity | null = null
   /** Last certain word; `livenessOf` says whether it still holds. */
   liveness: Liveness = 'unknown'

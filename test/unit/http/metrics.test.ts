@@ -163,6 +163,12 @@ test('how full the rails of a pool are is shown beside what they allow', async (
   for (const line of [
     'foreshock_rail_refused{pool="web",rail="budget"} 6',
     'foreshock_budget_nodes{pool="web"} 3',
+    'foreshock_waiting_workloads{pool="web",priority="NORMAL"} 4',
+    'foreshock_waiting_workloads_max{pool="web"} 10000',
+    'foreshock_waiting_oldest_seconds{pool="web"} 9',
+    'foreshock_waiting_longest_seconds{pool="web"} 30',
+    'foreshock_waiting_turns_total{pool="web",outcome="put-off"} 2',
+    'foreshock_waiting_seconds_total{pool="web"} 60',
     'foreshock_budget_nodes_max{pool="web"} 4',
     'foreshock_zone_alarming_ratio{pool="web"} 0.25',
     'foreshock_zone_alarming_ratio_max{pool="web"} 0.3',
