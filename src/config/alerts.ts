@@ -14,7 +14,6 @@ export const AlertsTable = z.strictObject({
   repeat: within(60_000, 168 * HOUR_MS, 'from 1m to 7d').prefault('4h'),
   escalate_after: within(1_000, 168 * HOUR_MS, 'from 1s to 7d').prefault('15m'),
   pages_per_minute: z.int().min(1).max(600).default(10),
-  timeout: within(100, 60_000, 'from 100ms to 1m').prefault('5s'),
   alertmanager: z.strictObject({ url: address }).optional(),
   webhook: z
     .strictObject({
@@ -32,7 +31,6 @@ export interface AlertsConfig {
     readonly escalateMs: number
     readonly pagesPerMinute: number
   }
-  readonly timeoutMs: number
   readonly alertmanager: { readonly url: string } | null
   readonly webhook: { readonly url: string; readonly secret: string } | null
 }
@@ -45,7 +43,6 @@ export function toAlerts(table: z.output<typeof AlertsTable>): AlertsConfig {
       escalateMs: table.escalate_after,
       pagesPerMinute: table.pages_per_minute,
     },
-    timeoutMs: table.timeout,
     alertmanager: table.alertmanager ?? null,
     webhook: table.webhook ?? null,
   }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { GuardRules } from '../core/guard.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
@@ -12,6 +13,7 @@ import { type AlertsConfig, toAlerts } from './alerts.ts'
 import { withEnvironment } from './environment.ts'
 import { toDrift, toPromotion } from './model-life.ts'
 import { toPolicy } from './policy.ts'
+import { type DegradedConfig, toDegraded, toResilience } from './resilience.ts'
 import { Settings } from './settings.ts'
 import { checked, invalid, parseToml } from './toml.ts'
 
@@ -87,6 +89,10 @@ export interface Config {
     readonly flushMs: number
   }
   readonly alerts: AlertsConfig
+  /** How pages, models of peers and files of history are called for. */
+  readonly resilience: GuardRules
+  /** From when on a part of the service counts as degraded. */
+  readonly degraded: DegradedConfig
   /** Of every pool without one of its own. */
   readonly policy: Policy
   readonly pools: ReadonlyMap<string, Policy>
@@ -193,6 +199,8 @@ function toConfig(settings: Settings): Config {
       flushMs: settings.history.flush,
     },
     alerts: toAlerts(settings.alerts),
+    resilience: toResilience(settings.resilience),
+    degraded: toDegraded(settings.resilience),
     policy: toPolicy(settings.policy, {}),
     pools: new Map(
       Object.entries(settings.pools).map(([pool, own]) => [pool, toPolicy(settings.policy, own)]),

@@ -95,6 +95,8 @@ export interface PagedGroup {
 /** Kept in the journal: what was sent is known after a restart. */
 export interface PageRecord {
   readonly pageId: string
+  /** Who has it; absent: every receiver, as it was before each had its own. */
+  readonly to?: string
   readonly kind: 'page' | 'digest'
   readonly atMs: number
   readonly groups: readonly PagedGroup[]

@@ -24,7 +24,6 @@ export type ErrorCode =
   | 'PORT_IN_USE'
   | 'KEY_INVALID'
   | 'INTERRUPTED'
-  | 'DELIVERY_FAILED'
 
 /** An expected failure that a caller can act on; its message names the field or file and the mend. */
 export class ServiceError extends Error {

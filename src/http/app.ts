@@ -1,6 +1,7 @@
 /** The HTTP console: read models and a few inputs, from plain ports. It decides nothing. */
 import { Hono } from 'hono'
 import type { Output } from '../core/bus.ts'
+import type { DegradedMode } from '../core/degraded.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { Topology } from '../core/topics.ts'
 import type { ConsoleViews } from '../store/views.ts'
@@ -24,6 +25,8 @@ export interface Readiness {
   readonly ready: boolean
   /** What is missing, in words; empty when ready. */
   readonly problems: readonly string[]
+  /** What works worse than it should; it is ready all the same. */
+  readonly degraded: readonly DegradedMode[]
 }
 
 /** What the service is running as; shown on the page. */
@@ -86,13 +89,17 @@ export function createApp(ports: AppPorts): Hono {
   })
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', (c) => {
-    const { ready, problems } = ports.readiness()
-    if (ready) return c.json({ status: 'ready' })
+    const { ready, problems, degraded } = ports.readiness()
+    const shown = degraded.map(({ sinceMs, ...mode }) => {
+      return { ...mode, since: new Date(sinceMs).toISOString() }
+    })
+    if (ready) return c.json({ status: 'ready', degraded: shown })
     return answerProblem(c, {
       status: 503,
       title: 'Not ready',
       detail: problems.join('; '),
       code: 'NOT_READY',
+      more: { problems, degraded: shown },
     })
   })
   app.get('/metrics', async (c) =>

@@ -5,6 +5,7 @@
 import type { Bus } from '../core/bus.ts'
 import { TICK_INTERVAL_MS } from '../core/clock.ts'
 import { ServiceError } from '../core/errors.ts'
+import type { GuardRules } from '../core/guard.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
@@ -23,6 +24,7 @@ import type { LeaseFigures } from './lease-gauge.ts'
 import { type Role, type RoleEvents, startRole } from './role.ts'
 import { StopSwitch } from './stop.ts'
 import {
+  type HostNote,
   type ServedModel,
   startLocalHost,
   startThreadHost,
@@ -69,7 +71,11 @@ export interface ServiceOptions {
   readonly drift?: DriftRules
   /** What serves the models; absent: the CPU. */
   readonly provider?: ProviderChoice
+  /** How peers are asked for models; the defaults when absent. */
+  readonly resilience?: GuardRules
   readonly events?: RoleEvents
+  /** What happens to the threads of the watchers beside their folds. */
+  readonly hostNote?: (note: HostNote, thread: number) => void
 }
 
 export interface FoldFigures extends LeaseFigures {
@@ -158,9 +164,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 function startHost(options: ServiceOptions): Promise<WatcherHost> {
   const setup = { ...options, nodeClasses: [...options.nodeClasses.values()] }
-  if (options.host === 'local') return startLocalHost(setup)
+  const note = options.hostNote ?? (() => undefined)
+  if (options.host === 'local') return startLocalHost(setup, (said) => note(said, 0))
   const threads = Math.min(options.watcherThreads ?? 1, options.topology.nodePartitions)
-  return startThreadHost(threadSetup(setup), threads)
+  return startThreadHost(threadSetup(setup), threads, note)
 }
 
 function figures(
@@ -205,11 +212,12 @@ function threadSetup(
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
   const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
-  const { changeDeviations, modelStore, drift, promotion, provider } = setup
+  const { changeDeviations, modelStore, drift, promotion, provider, resilience } = setup
   return {
     ...own,
     ...(changeDeviations === undefined ? {} : { changeDeviations }),
     ...(modelStore === undefined ? {} : { modelStore }),
+    ...(resilience === undefined ? {} : { resilience }),
     ...(drift === undefined ? {} : { drift }),
     ...(promotion === undefined ? {} : { promotion }),
     ...(provider === undefined ? {} : { provider }),

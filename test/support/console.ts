@@ -43,7 +43,7 @@ export function createConsole(ports: Partial<AppPorts> = {}, limits: Partial<Vie
     topology: TOPOLOGY,
     makeRing: newRing,
     produce: async (outputs) => void produced.push(...outputs),
-    readiness: () => ({ ready: true, problems: [] }),
+    readiness: () => ({ ready: true, problems: [], degraded: [] }),
     metrics: async () => '',
     about: () => ({ version: '0', bus: 'simulated', mode: 'observe', provider: null }),
     networks: () => [],

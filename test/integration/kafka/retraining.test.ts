@@ -113,6 +113,8 @@ class Trial {
       shards: () => [],
       rails: () => [],
       intake: () => new Map(),
+      guards: () => [],
+      degraded: () => [],
       bus: () => bus.health(),
     })
     this.#driver = new ClockDriver(bus, topology)
