@@ -5,7 +5,7 @@
  * is written into the journal once the receiver has it. A crash between the two sends that page again, under
  * the same idempotency key where it is made anew at the same time; none is lost.
  */
-import type { PublishedAlert } from '../core/alert.ts'
+import type { PageRules, PublishedAlert } from '../core/alert.ts'
 import type { Bus, Lease, LogRecord, Output, Reader } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import { cloudEventOutput } from '../core/cloudevent.ts'
@@ -14,7 +14,7 @@ import { CallRefused } from '../core/guard.ts'
 import { FLEET_POOL } from '../core/ids.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import { AlertBook } from './alert-book.ts'
-import { type Page, PagePlan, type PageRules } from './page-plan.ts'
+import { type Page, PagePlan } from './page-plan.ts'
 import { deliver, type DeliveryPorts, type Receiver } from './receivers.ts'
 
 export interface PagerOptions {
@@ -146,7 +146,10 @@ class PagerLoop {
     }
     const entry = body as unknown as JournalEntry
     this.#book.takeJournal(entry)
-    const { page } = entry
+    const { page, config } = entry
+    if (config?.alerts !== undefined) {
+      for (const { plan } of this.#lines) plan.rules = config.alerts
+    }
     if (page === undefined || this.#own.delete(entry.entryId)) return
     for (const { receiver, plan } of this.#lines) {
       if (page.to === undefined || page.to === receiver.name) plan.take(page)

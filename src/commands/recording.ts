@@ -5,6 +5,7 @@ import { isServiceError } from '../core/errors.ts'
 import { CallRefused } from '../core/guard.ts'
 import type { Caller } from '../resilience/caller.ts'
 import type { DegradedModes } from '../resilience/degraded.ts'
+import { reasonOf } from '../resilience/reason.ts'
 import { record, type RecorderOptions } from '../store/history-recorder.ts'
 
 /** A recorder that could not be opened, or whose log could not be read, is opened again after this. */
@@ -46,8 +47,7 @@ async function keep(recording: Recording, signal: AbortSignal): Promise<void> {
         },
       })
     } catch (error) {
-      const mend = error instanceof Error ? error.message : String(error)
-      degraded.set('history-off', mend)
+      degraded.set('history-off', reasonOf(error))
       log.error({ err: error }, 'nothing is recorded')
       // A directory that is another log's stays so: somebody has to name another one.
       if (isServiceError(error) && error.code === 'HISTORY_INVALID') return

@@ -6,6 +6,7 @@ import pino from 'pino'
 import { startPager } from '../alerts/pager.ts'
 import { alertmanager, webhook } from '../alerts/receivers.ts'
 import { type Config, policyFor } from '../config/config.ts'
+import { type LoadedConfig, shownKeys } from '../config/runtime.ts'
 import { loadSigner, type Signer } from '../config/keys.ts'
 import { loadNodeClasses } from '../config/node-classes.ts'
 import type { Bus, Output } from '../core/bus.ts'
@@ -15,6 +16,7 @@ import { createApp, type Readiness } from '../http/app.ts'
 import { Metrics } from '../http/metrics.ts'
 import { loadPage } from '../http/page.ts'
 import { type HttpServer, listen } from '../http/server.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import { partitionCount, topicSpecs } from '../core/topics.ts'
 import {
   type RoleName,
@@ -29,6 +31,8 @@ import { Guards } from '../resilience/guard.ts'
 import { Ring } from '../state/ring.ts'
 import { ConsoleViews } from '../store/views.ts'
 import { openBus } from './bus.ts'
+import { ConfigReload } from './config-reload.ts'
+import { followConfig, mergeConfig } from './config-follow.ts'
 import type { Io } from './command.ts'
 import { feedConsole } from './console.ts'
 import { loadKernel, packagedNodeClasses, packageRoot, packageVersion } from './package.ts'
@@ -56,6 +60,8 @@ export interface ServerOptions {
   readonly port: number | undefined
   /** The topics belong to this run and are made at once; otherwise they are made on purpose. */
   readonly ownsTopics: boolean
+  /** Reads the configuration anew; null: it is not the file's alone. */
+  readonly reloads: (() => LoadedConfig) | null
   /** A state can no longer be trusted: the process must end. */
   readonly onBug: (error: unknown) => void
 }
@@ -96,16 +102,19 @@ export async function startServer(options: ServerOptions): Promise<Running> {
         bus: () => bus.health(),
         guards: () => outside.figures(),
         degraded: () => outside.degraded.modes(outside.figures()),
+        config: () => configOf(state.service),
       }),
       service: null,
     }
-    const server = await listenFor(state, options)
+    const reload = reloadOf(state, options)
+    const server = await listenFor(state, options, reload)
     closers.push(() => server.close())
     const { views, metrics } = state
     const serviceOptions = serviceOptionsOf(options, state, { kernel, nodeClasses, signer })
     const service = await startService(serviceOptions)
     state.service = service
     closers.push(() => service.stop())
+    if (reload !== null) closers.push(followConfig(reload, state, io))
     const feed = await feedConsole(bus, config.topology, views, metrics)
     closers.push(() => feed.close())
     const pager = await startPaging(state, config)
@@ -246,6 +255,7 @@ function configuredModels({ watcher, models }: Config): Config['models'] {
 function listenFor(
   state: ConsoleState,
   { config, roles, io, port }: ServerOptions,
+  reload: ConfigReload | null,
 ): Promise<HttpServer> {
   const { bus, log, views, metrics, store, outside } = state
   const app = createApp({
@@ -266,6 +276,11 @@ function listenFor(
       shards: state.service?.shards() ?? [],
       degraded: outside.degraded.modes(outside.figures()),
     }),
+    config: {
+      keys: () => shownKeys(reload?.keys() ?? {}),
+      figures: () => configOf(state.service),
+      reload: reload && ((by, reason) => reload.reload(by, reason)),
+    },
     networks: () => state.service?.networks() ?? [],
     models: store,
     page: loadPage(join(packageRoot(), 'dashboard')),
@@ -274,6 +289,20 @@ function listenFor(
     report: (error) => log.error({ err: error }, 'bug'),
   })
   return listen(app, { host: config.http.host, port: port ?? config.http.port })
+}
+
+function configOf(service: Service | null): ConfigFigures {
+  return mergeConfig(service?.config() ?? [])
+}
+
+function reloadOf(
+  state: ConsoleState,
+  { config: { topology }, reloads: load }: ServerOptions,
+): ConfigReload | null {
+  if (load === null) return null
+  const said = () => configOf(state.service).said
+  const produce = (outputs: readonly Output[]) => produceNow(state.bus, outputs)
+  return new ConfigReload({ topology, load, started: load(), said, produce })
 }
 
 /** TOPIC_MISSING or TOPIC_MISMATCH for the first topic that is not as it must be. */

@@ -19,6 +19,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   assignment: 'shards',
   model: 'model',
   fault: 'fault',
+  config: 'config',
   page: 'paged',
 }
 const TIME_WIDTH = 9

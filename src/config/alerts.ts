@@ -1,6 +1,6 @@
 /** `[alerts]`: what people are paged for, and how it reaches them. */
 import { z } from 'zod'
-import type { Severity } from '../core/fault.ts'
+import type { PageRules } from '../core/alert.ts'
 import { HOUR_MS } from '../core/time.ts'
 import { duration } from './toml.ts'
 
@@ -25,12 +25,7 @@ export const AlertsTable = z.strictObject({
 })
 
 export interface AlertsConfig {
-  readonly rules: {
-    readonly severityMin: Severity
-    readonly repeatMs: number
-    readonly escalateMs: number
-    readonly pagesPerMinute: number
-  }
+  readonly rules: PageRules
   readonly alertmanager: { readonly url: string } | null
   readonly webhook: { readonly url: string; readonly secret: string } | null
 }

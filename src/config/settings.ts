@@ -4,6 +4,7 @@ import { AlertsTable } from './alerts.ts'
 import { DriftTable, HistoryTable, ModelStoreTable, PromotionTable } from './model-life.ts'
 import { PROVIDER_CHOICES } from '../core/model.ts'
 import { PolicyTable, PoolTable } from './policy.ts'
+import { ReloadTable } from './reload.ts'
 import { ResilienceTable } from './resilience.ts'
 import { duration } from './toml.ts'
 
@@ -96,6 +97,7 @@ export const Settings = z.strictObject({
   history: HistoryTable.prefault({}),
   alerts: AlertsTable.prefault({}),
   resilience: ResilienceTable.prefault({}),
+  reload: ReloadTable.prefault({}),
   policy: PolicyTable.prefault({}),
   pools: z.record(z.string(), PoolTable).default({}),
 })

@@ -1,6 +1,7 @@
 /** Commands and their results, and the journal that says why and why not. */
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
+import type { ConfigNote } from './runtime-config.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 
@@ -100,6 +101,8 @@ export interface JournalEntry {
     | 'outcome'
     | 'assignment'
     | 'model'
+    /** A configuration came into force, was kept, or was taken back. */
+    | 'config'
     /** People were paged. */
     | 'page'
   readonly incidentId: IncidentId | null
@@ -116,6 +119,7 @@ export interface JournalEntry {
   /** What an operator said of alerts. */
   readonly said?: SilenceControl | AcknowledgeControl
   readonly page?: PageRecord
+  readonly config?: ConfigNote
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
 }

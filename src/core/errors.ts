@@ -2,6 +2,7 @@
 
 export type ErrorCode =
   | 'CONFIG_INVALID'
+  | 'CONFIG_FIXED'
   | 'USAGE'
   | 'BUS_UNREACHABLE'
   | 'BUS_CLOSED'

@@ -2,6 +2,7 @@
 import type { AcknowledgeControl, SilenceControl } from './alert.ts'
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
+import type { ConfigControl } from './runtime-config.ts'
 import type { ShardRules } from './shard.ts'
 import type { ChooserRules } from './strategy.ts'
 
@@ -79,6 +80,7 @@ export type Control =
   | MaintenanceControl
   | SilenceControl
   | AcknowledgeControl
+  | ConfigControl
 
 /** Pool `null` means every pool. */
 export type PoolControl =

@@ -6,6 +6,7 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { Topology } from '../core/topics.ts'
 import type { ConsoleViews } from '../store/views.ts'
 import { assignmentRoutes } from './assignments.ts'
+import { configRoutes, type ConfigPort } from './config.ts'
 import { controlRoutes } from './controls.ts'
 import { loopbackOnly } from './guard.ts'
 import { listRoutes } from './lists.ts'
@@ -54,6 +55,7 @@ export interface AppPorts {
   /** Of pools whose coordinator runs here. */
   readonly networks: () => readonly NetworkFigures[]
   readonly models: StoredModels
+  readonly config: ConfigPort
   /** Files of the page; empty: no page. */
   readonly page: ReadonlyMap<string, PageFile>
   /** Longest body of telemetry. */
@@ -112,6 +114,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/networks', networkRoutes(ports.networks))
   app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
+  app.route('/v1/config', configRoutes(ports.config))
   app.route('/v1/controls', controlRoutes({ topology, produce, models: ports.models }))
   app.route('/v1/stream', streamRoutes(views, { ...STREAM_LIMITS, ...ports.stream, startId }))
   app.route('/v1', listRoutes(views))

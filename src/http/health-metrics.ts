@@ -1,12 +1,14 @@
 /** Metrics of what is called outside of the bus, and of what is degraded, read at each scrape. */
 import type { Counter, Gauge, Registry } from 'prom-client'
 import { DEGRADED_NAMES, type DegradedMode } from '../core/degraded.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { BreakerState, GuardFigures } from '../core/guard.ts'
-import { counterOf, gaugeOf } from './instruments.ts'
+import { counterOf, gaugeOf, setTotal } from './instruments.ts'
 
 export interface HealthSources {
   readonly guards: () => readonly GuardFigures[]
   readonly degraded: () => readonly DegradedMode[]
+  readonly config: () => ConfigFigures
 }
 
 const STATES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-open': 1, open: 2 }
@@ -16,6 +18,8 @@ export class HealthMetrics {
   readonly #state: Gauge<'target'>
   readonly #calls: Counter<'target' | 'outcome'>
   readonly #degraded: Gauge<'mode'>
+  readonly #pools: Gauge<'state'>
+  readonly #takenBack: Counter
 
   constructor(registry: Registry, sources: HealthSources) {
     this.#sources = sources
@@ -33,6 +37,17 @@ export class HealthMetrics {
       'outcome',
     )
     this.#degraded = gaugeOf(registry, 'foreshock_degraded', '1 while the mode lasts', 'mode')
+    this.#pools = gaugeOf(
+      registry,
+      'foreshock_config_pools',
+      'Pools that are watched after a change of settings, or went back to what they had',
+      'state',
+    )
+    this.#takenBack = counterOf(
+      registry,
+      'foreshock_config_taken_back_total',
+      'Changes of settings that a pool took back',
+    )
   }
 
   read(): void {
@@ -44,6 +59,11 @@ export class HealthMetrics {
         this.#calls.inc({ target, outcome }, count)
       }
     }
+    const { pools, takenBackCount } = this.#sources.config()
+    for (const state of ['watched', 'taken-back'] as const) {
+      this.#pools.set({ state }, pools.filter((pool) => pool.state === state).length)
+    }
+    setTotal(this.#takenBack, takenBackCount)
     const modes = new Set(this.#sources.degraded().map(({ mode }) => mode))
     for (const mode of DEGRADED_NAMES) this.#degraded.set({ mode }, modes.has(mode) ? 1 : 0)
   }

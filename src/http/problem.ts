@@ -60,6 +60,8 @@ export function answerError(
 
 function serviceProblem(code: string, detail: string): Problem {
   if (code === 'RECORD_TOO_LARGE') return { status: 413, title: 'Content too large', detail, code }
+  if (code === 'CONFIG_FIXED') return { status: 409, title: 'Conflict', detail, code }
+  if (code === 'CONFIG_INVALID') return { status: 400, title: 'Bad request', detail, code }
   if (code === 'INPUT_INVALID') return { status: 400, title: 'Bad request', detail, code }
   return { status: 503, title: 'Service unavailable', detail, code }
 }

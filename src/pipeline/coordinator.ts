@@ -27,6 +27,7 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Placement } from '../core/workload.ts'
@@ -40,6 +41,7 @@ import { nextStepState } from '../recover/plan.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
+import { ConfigDesk } from './coordinator-config.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
 import { EvidenceDesk } from './coordinator-evidence.ts'
@@ -90,6 +92,7 @@ export class CoordinatorFold implements Fold {
   readonly #incidents: IncidentDesk
   readonly #decisions: DecisionDesk
   readonly #evidence: EvidenceDesk
+  readonly #config: ConfigDesk
   readonly #controls: ControlDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
@@ -100,13 +103,25 @@ export class CoordinatorFold implements Fold {
   #skippedCount = 0
 
   /** `rails`: tests take one away to show that nothing else holds what it holds. */
-  constructor(options: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
-    const { topology } = options
+  constructor(given: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
+    const { topology } = given
+    const options = { ...given, policyFor: (pool: PoolId) => this.#config.policyFor(pool) }
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
     this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
     this.#state = new CoordinatorState(topology)
     this.#outbox = new Outbox(options)
+    this.#config = new ConfigDesk(given, this.#state, this.#outbox, {
+      turned: (pool, before, after) => {
+        this.#evidence.turn(pool.id, after.detectors)
+        this.#controls.turn(pool, before.mode, after.mode)
+        this.#shards.claimed()
+      },
+      ruled: (promotion, drift) => {
+        this.#models.rule(promotion, drift)
+        this.#holdOuts.rule(promotion)
+      },
+    })
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
     this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
@@ -196,6 +211,11 @@ export class CoordinatorFold implements Fold {
     return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id))
   }
 
+  /** The configuration in force, and pools that are watched because of it. */
+  configFigures(): ConfigFigures {
+    return this.#config.figures()
+  }
+
   /** Of each pool that has shards. */
   shardFigures(): readonly ShardFigures[] {
     return this.#shards.figures()
@@ -217,6 +237,7 @@ export class CoordinatorFold implements Fold {
       case 'control': {
         const control = logBody<Control>(record)
         if (control.kind === 'model') return this.#models.take(control)
+        if (control.kind === 'config') return this.#config.take(control)
         if (control.kind === 'maintenance') return this.#maintenance.take(control)
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
           return this.#noteSaid(control)
@@ -371,6 +392,7 @@ export class CoordinatorFold implements Fold {
   #settle(): void {
     const { nowMs } = this.#outbox
     if (nowMs === 0) return
+    this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
     for (const pool of this.#state.pools.values()) {

@@ -13,6 +13,7 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import type { Topology } from '../core/topics.ts'
 import { nodeKey } from '../detect/challenge-response.ts'
@@ -93,6 +94,8 @@ export interface Service {
   shards(): readonly ShardFigures[]
   /** How full the rails of the pools are whose coordinator runs here. */
   rails(): readonly RailFigures[]
+  /** The configuration in force, of each coordinator that runs here. */
+  config(): readonly ConfigFigures[]
   /** State, history and statistics of the networks of pools whose coordinator runs here. */
   networks(): readonly NetworkFigures[]
   /** Counters of the folds that run here, added up. */
@@ -149,6 +152,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     intake: () => intake.topics(),
     shards: () => owned().flatMap((coordinator) => coordinator.shardFigures()),
     rails: () => owned().flatMap((coordinator) => coordinator.railFigures()),
+    config: () => owned().map((coordinator) => coordinator.configFigures()),
     networks: () => owned().flatMap((coordinator) => coordinator.networkFigures()),
     totals: () => totals(running, routers),
     ready: () => ({

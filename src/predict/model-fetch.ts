@@ -7,6 +7,7 @@ import { CallFailure } from '../core/guard.ts'
 import type { ModelId } from '../core/ids.ts'
 import { LISTING_FILE, MODEL_FILE_BYTES_MAX, readListing } from '../core/model.ts'
 import type { CallerOf } from '../resilience/caller.ts'
+import { reasonOf } from '../resilience/reason.ts'
 import { type ModelStore, sha256 } from './model-store.ts'
 
 const NOT_FOUND = 404
@@ -78,11 +79,4 @@ async function get(url: string, bytesMax: number, signal: AbortSignal): Promise<
 /** Asked again it would say the same. */
 function damaged(what: string): CallFailure {
   return new CallFailure(what, false)
-}
-
-/** `fetch` says why only in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { cause } = error
-  return cause instanceof Error ? `${error.message} (${cause.message})` : error.message
 }

@@ -32,6 +32,7 @@ import {
   type Priority,
 } from '../core/guard.ts'
 import type { Caller } from './caller.ts'
+import { reasonOf } from './reason.ts'
 import { RetryPace } from './retry-pace.ts'
 
 /** Targets come from the configuration; beyond it is a bug. */
@@ -180,7 +181,7 @@ export class Guard implements Caller {
     const said = error instanceof Error ? error : new Error(String(error))
     const told = late ? new CallFailure('it did not answer in time', true) : said
     this.#failingSinceMs ??= this.#ports.nowMs()
-    this.#lastError = told.message
+    this.#lastError = reasonOf(told)
     this.#count(late ? 'timed-out' : 'failed')
     return told
   }

@@ -47,6 +47,11 @@ export function createConsole(ports: Partial<AppPorts> = {}, limits: Partial<Vie
     metrics: async () => '',
     about: () => ({ version: '0', bus: 'simulated', mode: 'observe', provider: null }),
     networks: () => [],
+    config: {
+      keys: () => ({}),
+      figures: () => ({ said: null, pools: [], takenBackCount: 0 }),
+      reload: null,
+    },
     models: { ids: async () => [], file: async () => null },
     page: new Map(),
     bodyBytesMax: 1_000,

@@ -112,6 +112,11 @@ export function freshMetrics(): Metrics {
         calls: { succeeded: 4, failed: 5, retried: 3, refused: 2 },
       },
     ],
+    config: () => ({
+      said: null,
+      pools: [{ pool: 'web', state: 'taken-back', sinceMs: 1_000 }],
+      takenBackCount: 1,
+    }),
     degraded: () => [{ mode: 'history-off', sinceMs: 1_000, lost: 'history', detail: 'ENOSPC' }],
   })
 }

@@ -115,6 +115,7 @@ class Trial {
       intake: () => new Map(),
       guards: () => [],
       degraded: () => [],
+      config: () => ({ said: null, pools: [], takenBackCount: 0 }),
       bus: () => bus.health(),
     })
     this.#driver = new ClockDriver(bus, topology)

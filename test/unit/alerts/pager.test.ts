@@ -161,3 +161,19 @@ test('a receiver that refuses everything keeps nothing from the others', async (
   expect(hook.got).toHaveLength(0)
   expect(tries.filter((each) => each === 'alertmanager delivered')).toHaveLength(2)
 })
+
+test('rules that the journal brings are those from there on', async () => {
+  const [bus, { got, url }] = [await busOf(), await receiverOf()]
+  const stop = await pagerOf(bus, [webhook(url, SECRET)])
+  const atMs = bus.nowMs()
+  const rules = { severityMin: 'critical', repeatMs: 1e9, escalateMs: 1e9, pagesPerMinute: 10 }
+  const config = { version: 'v', state: 'in-force', changes: [], alerts: rules }
+  await say(bus, 'journal', { kind: 'config', entryId: 'e', atMs, pool: '_fleet', config })
+  await say(bus, 'alerts', alertOf(atMs + 1))
+  const grave = { severity: 'critical', node: 'n2' as never, incidentId: 'i2' as never } as const
+  await say(bus, 'alerts', alertOf(atMs + 2, grave))
+  await until('the critical one', 20_000, () => got.length > 0)
+  await stop()
+  expect(got).toHaveLength(1)
+  expect(JSON.parse(got[0].body)).toMatchObject({ groups: [{ severity: 'critical' }] })
+})

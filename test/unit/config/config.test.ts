@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
 import type { PoolId } from '../../../src/core/ids.ts'
 import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
+import { DEFAULT_WATCH } from '../../../src/core/runtime-config.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 
 test('an empty file has every default filled in', () => {
@@ -50,6 +51,7 @@ test('an empty file has every default filled in', () => {
     models: {},
     modelStore: { directory: '.foreshock/models', peers: [], waitMs: 60_000 },
     promotion: DEFAULT_PROMOTION,
+    reload: DEFAULT_WATCH,
     degraded: { commitSlowMs: 1_000, recorderBehindMs: 300_000 },
     resilience: {
       failuresMax: 5,
