@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   fault: 'fault',
   condition: 'pool',
   ballot: 'ballot',
+  config: 'config',
   page: 'paged',
 }
 const TIME_WIDTH = 9

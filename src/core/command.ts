@@ -2,6 +2,7 @@
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { PoolCondition } from './emergency.ts'
+import type { ConfigNote } from './runtime-config.ts'
 import type { Evidence } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 import type { BallotRecord } from './vote.ts'
@@ -118,6 +119,8 @@ export interface JournalEntry {
     | 'condition'
     /** A ballot is opened, a vote counted, or it is decided. */
     | 'ballot'
+    /** A configuration came into force, was kept, or was taken back. */
+    | 'config'
     /** People were paged. */
     | 'page'
   readonly incidentId: IncidentId | null
@@ -136,6 +139,7 @@ export interface JournalEntry {
   readonly page?: PageRecord
   readonly condition?: PoolCondition
   readonly ballot?: BallotRecord
+  readonly config?: ConfigNote
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
 }

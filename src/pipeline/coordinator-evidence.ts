@@ -9,7 +9,7 @@ import type { Fault, FaultKind } from '../core/fault.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
-import type { Policy } from '../core/policy.ts'
+import type { DetectorSettings, Policy } from '../core/policy.ts'
 import type { Vote } from '../core/vote.ts'
 import type { Held } from '../decide/admission.ts'
 import { type Attributes, type Dimension, DIMENSIONS } from '../decide/shared-cause.ts'
@@ -176,9 +176,19 @@ export class EvidenceDesk {
     return { ...totals, ...this.#observed.stats() }
   }
 
+  /** The pool has other settings now. */
+  turn(pool: PoolId, settings: DetectorSettings): void {
+    const detectors = this.#pools.get(pool)
+    if (detectors !== undefined) this.#tell(pool, detectors, detectors.set.follow(settings))
+  }
+
   #say(pool: PoolId, input: DetectorInput): void {
-    const { set, attacks } = this.#pool(pool)
-    for (const told of set.take(input, this.#outbox.nowMs)) {
+    const detectors = this.#pool(pool)
+    this.#tell(pool, detectors, detectors.set.take(input, this.#outbox.nowMs))
+  }
+
+  #tell(pool: PoolId, { attacks }: PoolDetectors, all: readonly Told[]): void {
+    for (const told of all) {
       this.#act(told)
       noteCritical(this.#state, told)
       attacks.take(told, this.#outbox.nowMs)

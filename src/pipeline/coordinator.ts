@@ -28,6 +28,7 @@ import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { RoutePaths } from '../core/route-paths.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Vote } from '../core/vote.ts'
@@ -43,6 +44,7 @@ import { undoneBy } from '../recover/step.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
+import { ConfigDesk } from './coordinator-config.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
 import { EmergencyDesk } from './coordinator-emergency.ts'
@@ -97,6 +99,7 @@ export class CoordinatorFold implements Fold {
   readonly #incidents: IncidentDesk
   readonly #decisions: DecisionDesk
   readonly #evidence: EvidenceDesk
+  readonly #config: ConfigDesk
   readonly #controls: ControlDesk
   readonly #emergencies: EmergencyDesk
   readonly #splits: SplitBrainDesk
@@ -110,13 +113,25 @@ export class CoordinatorFold implements Fold {
   #skippedCount = 0
 
   /** `rails`: tests take one away to show that nothing else holds what it holds. */
-  constructor(options: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
-    const { topology } = options
+  constructor(given: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
+    const { topology } = given
+    const options = { ...given, policyFor: (pool: PoolId) => this.#config.policyFor(pool) }
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
     this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
     this.#state = new CoordinatorState(topology, () => this.#clock.nowMs)
     this.#outbox = new Outbox(options)
+    this.#config = new ConfigDesk(given, this.#state, this.#outbox, {
+      turned: (pool, before, after) => {
+        this.#evidence.turn(pool.id, after.detectors)
+        this.#controls.turn(pool, before.mode, after.mode)
+        this.#shards.claimed()
+      },
+      ruled: (promotion, drift) => {
+        this.#models.rule(promotion, drift)
+        this.#holdOuts.rule(promotion)
+      },
+    })
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
     this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
@@ -251,6 +266,11 @@ export class CoordinatorFold implements Fold {
     return this.#state.latencies.paths(this.#state, pool, from, to, this.#outbox.nowMs)
   }
 
+  /** The configuration in force, and pools that are watched because of it. */
+  configFigures(): ConfigFigures {
+    return this.#config.figures()
+  }
+
   /** Of each pool that has shards. */
   shardFigures(): readonly ShardFigures[] {
     return this.#shards.figures()
@@ -272,6 +292,7 @@ export class CoordinatorFold implements Fold {
       case 'control': {
         const control = logBody<Control>(record)
         if (control.kind === 'model') return this.#models.take(control)
+        if (control.kind === 'config') return this.#config.take(control)
         if (control.kind === 'maintenance') return this.#maintenance.take(control)
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
           return this.#noteSaid(control)
@@ -429,6 +450,7 @@ export class CoordinatorFold implements Fold {
   #settle(): void {
     const { nowMs } = this.#outbox
     if (nowMs === 0) return
+    this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
     this.#emergencies.follow()

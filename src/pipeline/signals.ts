@@ -19,26 +19,36 @@ interface Column {
 }
 
 export class Signals {
-  readonly #columns: readonly Column[]
-  readonly #healthPoints: readonly number[]
+  #columns: readonly Column[] = []
+  #healthPoints: readonly number[] = []
+  readonly #nodeClass: NodeClass
+  readonly #featureNames: readonly string[]
   readonly #width: number
   /** By node index: how many limits its values have passed, when they were last looked at. */
   #passed = new Int16Array(0)
 
   constructor(nodeClass: NodeClass, featureNames: readonly string[], policies: readonly Policy[]) {
+    this.#width = featureNames.length
+    this.#nodeClass = nodeClass
+    this.#featureNames = featureNames
+    this.turn(policies)
+  }
+
+  /** Other policies from here on: which limits a value has passed is looked up anew. */
+  turn(policies: readonly Policy[]): void {
     const points = (name: Parameters<typeof turningPoints>[1]) => pointsOf(policies, name)
     const limits: Readonly<Record<keyof Readings, readonly number[]>> = {
       networkMs: points('network-latency'),
       latencyMs: [],
       usageRatio: points('resource-usage').map((percent) => percent / 100),
     }
-    this.#width = featureNames.length
     this.#healthPoints = points('node-health')
-    this.#columns = nodeClass.metrics.flatMap((metric) => {
+    this.#columns = this.#nodeClass.metrics.flatMap((metric) => {
       const role = roleOf(metric)
-      const index = featureNames.indexOf(`${metric.name}.value`)
+      const index = this.#featureNames.indexOf(`${metric.name}.value`)
       return role === null ? [] : [{ metric: metric.name, index, role, points: limits[role] }]
     })
+    this.#passed.fill(NEVER)
   }
 
   /** `undefined` where the class has nothing that detectors look at. */

@@ -143,6 +143,11 @@ export class WatcherFold implements Fold {
         if (state !== undefined) await assignModels(this.#options, state, assignment, telling)
         break
       }
+      case 'policies': {
+        const policies = logBody<readonly Policy[]>(record)
+        for (const { report } of this.#classes.values()) report.turn(policies)
+        break
+      }
       case 'intervention': {
         const intervention = logBody<Intervention>(record)
         for (const { table, judge } of this.#classes.values()) {

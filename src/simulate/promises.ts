@@ -170,6 +170,8 @@ export class Promises {
       // None of them forbids anything.
       case 'maintenance':
       // No operator of this world announces windows; nodes say it of themselves.
+      case 'config':
+      // Nor does one change settings.
     }
   }
 
