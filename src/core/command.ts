@@ -1,7 +1,7 @@
 /** Commands and their results, and the journal that says why and why not. */
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
-import type { Evidence } from './fault.ts'
+import type { Evidence, FaultKind } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 
 export type CommandAction =
@@ -118,4 +118,6 @@ export interface JournalEntry {
   readonly page?: PageRecord
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
+  /** Of an incident, as it is known from now on. */
+  readonly faultKind?: FaultKind
 }

@@ -70,9 +70,12 @@ const CUES: readonly (readonly [RegExp, FaultKind])[] = [
 ]
 /** By the name that an event gives to a failure; the first that fits. */
 const FAILURE_CUES: readonly (readonly [RegExp, FaultKind])[] = [
+  // What goes wrong in a part's memory is the part's.
+  [/gpu|ecc/i, 'node-hardware'],
   [/leak|memory|oom|disk-?fill|out-of-space/i, 'resource-exhaustion'],
   [/nic|network|link|switch/i, 'network'],
   [/software|crash|hang|panic|exit/i, 'software'],
+  [/hardware|disk|drive|fan|power|thermal|pcie|cpu/i, 'node-hardware'],
 ]
 /** So much of a pool at once is more than its worst node. */
 const WIDE_RATIO = 0.1
@@ -97,9 +100,17 @@ export function classify(faults: readonly Fault[], impact: Impact): Classified {
 
 /** Of a failure that an event confirms; hardware unless its name says otherwise. */
 export function kindOfFailure(name: string): FaultKind {
-  // What goes wrong in a part's memory is the part's.
-  if (/gpu|ecc/i.test(name)) return 'node-hardware'
-  return FAILURE_CUES.find(([pattern]) => pattern.test(name))?.[1] ?? 'node-hardware'
+  return kindNamed(name) ?? 'node-hardware'
+}
+
+/** Null where the name of a failure says nothing. */
+export function kindNamed(name: string): FaultKind | null {
+  return FAILURE_CUES.find(([pattern]) => pattern.test(name))?.[1] ?? null
+}
+
+/** What was known of an incident stays: the silence that follows says nothing of its own. */
+export function kindAfter(before: FaultKind | null, seen: FaultKind): FaultKind {
+  return before !== null && seen === 'service-unavailability' ? before : seen
 }
 
 function vote(

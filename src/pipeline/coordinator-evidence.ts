@@ -66,8 +66,10 @@ export class EvidenceDesk {
   takeFact(event: NodeEvent): void {
     const node = this.#state.nodes.get(event.node)
     if (node === undefined) return
-    if (event.kind === 'failure') this.#say(node.pool, { kind: 'departure', node: node.id })
-    else if (event.kind === 'join') {
+    if (event.kind === 'failure') {
+      this.#observed.confirm(node, event.failureKind)
+      this.#say(node.pool, { kind: 'departure', node: node.id })
+    } else if (event.kind === 'join') {
       const attributes = attributesOf(event.labels, { zone: event.place.zone })
       this.#observed.setMember(node.pool, node.id, attributes)
       this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })

@@ -1,7 +1,7 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
 import type { Liveness } from '../core/assessment.ts'
 import type { Command, Rail } from '../core/command.ts'
-import type { Evidence } from '../core/fault.ts'
+import type { Evidence, FaultKind } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
@@ -55,6 +55,8 @@ export interface Incident {
   readonly node: NodeState
   readonly openedAtMs: number
   cause: PlanCause
+  /** As it was told last. */
+  kind: FaultKind | null
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
