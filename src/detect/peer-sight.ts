@@ -36,6 +36,8 @@ type Limits = Values<typeof SETTINGS>
 /** Nodes and peers of each that are followed; further ones are counted and left out. */
 const NODES_MAX = 20_000
 const WITNESSES_MAX = 64
+/** One may have been on its way when the node fell. */
+const OWN_REPORTS_MIN = 2
 /** Between two looks at all nodes, ms. */
 const LOOK_GAP_MS = 1_000
 
@@ -48,10 +50,14 @@ interface View {
 interface Seen {
   /** Peer → what it saw of the node. */
   readonly views: Map<NodeId, View>
+  /** Of its own: when the newest was made, and how many since it is missed. */
   ownReportAtMs: number
+  ownReports: number
+  /** Most peers have just missed it; and they have in as many reports in a row as count. */
+  lost: boolean
   missed: boolean
   missedSinceMs: number
-  /** When it was last missed after it had been reached; newest last. */
+  /** When it was lost after it had been reached; newest last. */
   ends: readonly number[]
   told: 'nothing' | 'down' | 'cut off' | 'flapping'
   /** Something was reported since it was judged. */
@@ -67,8 +73,8 @@ export const peerSight = detector({
 })
 
 /** It has reported itself since its peers miss it. */
-function speaks({ ownReportAtMs, missedSinceMs }: Seen): boolean {
-  return ownReportAtMs > missedSinceMs
+function speaks({ ownReports }: Seen): boolean {
+  return ownReports >= OWN_REPORTS_MIN
 }
 
 class SightFold implements DetectorFold {
@@ -86,7 +92,7 @@ class SightFold implements DetectorFold {
   take(input: Parameters<DetectorFold['take']>[0], nowMs: number): readonly Finding[] {
     if (input.kind === 'reachability') this.#hear(input.record, nowMs)
     else if (input.kind === 'arrival') this.#open(input.node)
-    else if (input.kind === 'departure') this.#forget(input.node)
+    else if (input.kind === 'departure') this.#nodes.delete(input.node)
     else if (input.kind === 'tick' && nowMs - this.#lookedAtMs >= LOOK_GAP_MS) {
       this.#lookedAtMs = nowMs
       return this.#look(nowMs)
@@ -105,8 +111,10 @@ class SightFold implements DetectorFold {
 
   #hear({ node, atMs, reachable, unreachable }: ReachabilityReport, nowMs: number): void {
     const own = this.#open(node)
-    // By both clocks, so that what was on its way when the node fell does not count.
-    if (own !== undefined) own.ownReportAtMs = Math.max(own.ownReportAtMs, Math.min(atMs, nowMs))
+    if (own !== undefined && atMs > own.ownReportAtMs) {
+      own.ownReportAtMs = atMs
+      if (Math.min(atMs, nowMs) > own.missedSinceMs) own.ownReports++
+    }
     for (const peer of reachable) this.#note(node, peer, true, atMs, nowMs)
     for (const peer of unreachable) this.#note(node, peer, false, atMs, nowMs)
   }
@@ -169,8 +177,11 @@ class SightFold implements DetectorFold {
     if (!seen.missed && enough(missing)) {
       seen.missed = true
       seen.missedSinceMs = nowMs
-      seen.ends = [...seen.ends, nowMs].slice(-endsMin)
+      seen.ownReports = 0
     } else if (seen.missed && !enough(doubting)) seen.missed = false
+    const isLost = enough(doubting)
+    if (isLost && !seen.lost) seen.ends = [...seen.ends, nowMs].slice(-endsMin)
+    seen.lost = isLost
     seen.ends = seen.ends.filter((atMs) => nowMs - atMs <= endsWindow)
     const before = seen.told
     seen.told = this.#wordOn(seen, isPartition, nowMs)
@@ -224,6 +235,8 @@ class SightFold implements DetectorFold {
       seen = {
         views: new Map(),
         ownReportAtMs: Number.NEGATIVE_INFINITY,
+        ownReports: 0,
+        lost: false,
         missed: false,
         missedSinceMs: 0,
         ends: [],
@@ -233,11 +246,5 @@ class SightFold implements DetectorFold {
       this.#nodes.set(node, seen)
     }
     return seen
-  }
-
-  /** What its peers said of it goes with it, and what it said of them. */
-  #forget(node: NodeId): void {
-    this.#nodes.delete(node)
-    for (const { views } of this.#nodes.values()) views.delete(node)
   }
 }

@@ -21,6 +21,7 @@ import { DETECTORS } from '../detect/registry.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
+import { VouchedNodes } from './coordinator-vouched.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -47,6 +48,7 @@ export class EvidenceDesk {
   readonly #incidents: IncidentDesk
   readonly #observed: ObservedDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
+  readonly #vouched: VouchedNodes
   #tickedAtMs = 0
 
   constructor(
@@ -59,6 +61,7 @@ export class EvidenceDesk {
     this.#state = state
     this.#outbox = outbox
     this.#incidents = incidents
+    this.#vouched = new VouchedNodes(state)
     this.#observed = new ObservedDesk(state, outbox, options.policyFor)
   }
 
@@ -81,11 +84,16 @@ export class EvidenceDesk {
 
   assess(node: NodeState, row: Assessment): void {
     if (node.failedAtMs !== null) return
+    this.#vouched.weigh(node, row, this.#outbox.nowMs)
     const { set } = this.#pool(node.pool)
     if (node.health !== null) {
       const lost = TRUST_WEIGHT * (1 - set.reputationOf(node.id, this.#outbox.nowMs))
       if (lost > 0) node.health = Math.max(0, node.health - lost)
     }
+    this.#sayOf(node, row)
+  }
+
+  #sayOf(node: NodeState, row: Assessment): void {
     this.#say(node.pool, {
       kind: 'assessment',
       row,
@@ -99,6 +107,7 @@ export class EvidenceDesk {
   }
 
   take(record: EvidenceRecord): void {
+    this.#vouched.hear(record, this.#outbox.nowMs)
     this.#say(record.pool, { kind: record.kind, record } as Observed)
   }
 
@@ -111,6 +120,7 @@ export class EvidenceDesk {
     const { nowMs } = this.#outbox
     if (nowMs <= this.#tickedAtMs) return
     this.#tickedAtMs = nowMs
+    for (const { node, row } of this.#vouched.expire(nowMs)) this.#sayOf(node, row)
     for (const [pool, detectors] of this.#pools) {
       this.#say(pool, { kind: 'tick' })
       const version = detectors.set.network()?.version ?? 0
@@ -152,7 +162,7 @@ export class EvidenceDesk {
         totals[figure] = (totals[figure] ?? 0) + value
       }
     }
-    return { ...totals, ...this.#observed.stats() }
+    return { ...totals, ...this.#observed.stats(), vouchedCount: this.#vouched.size }
   }
 
   #say(pool: PoolId, input: DetectorInput): void {

@@ -21,6 +21,7 @@ import {
   type GroupIdentity,
   IncidentGroups,
   nodesOf,
+  nodesOfAll,
 } from '../decide/incident-groups.ts'
 import { type Attributes, type CausePolicy, SharedCauses } from '../decide/shared-cause.ts'
 import type { Told } from '../detect/detector-set.ts'
@@ -50,7 +51,7 @@ const SUSPICIONS: ReadonlySet<string> = new Set([heartbeat.name, phiAccrual.name
 interface Observed {
   readonly id: IncidentId
   severity: Severity
-  kind: FaultKind
+  kinds: readonly FaultKind[]
   /** Nodes that a shared cause was told to explain. */
   readonly explained: Set<NodeId>
 }
@@ -136,7 +137,7 @@ export class ObservedDesk {
   }
 
   #follow(pool: PoolId, groups: PoolGroups, group: Group): void {
-    const seen = this.#classify(pool, group)
+    const seen = this.#classify(pool, [...group.faults.values()])
     if (SEVERITIES.indexOf(seen.severity) < SEVERITIES.indexOf(INCIDENT_FROM)) return
     const open = groups.open.get(group.identity)
     if (open === undefined) {
@@ -159,13 +160,19 @@ export class ObservedDesk {
   }
 
   /** Of the incident that the group is, and of the one of its node that a plan answers. */
-  #tellKind(pool: PoolId, groups: PoolGroups, group: Group, { node }: Fault): void {
+  #tellKind(pool: PoolId, groups: PoolGroups, group: Group, fault: Fault): void {
+    const { node } = fault
     const open = groups.open.get(group.identity)
     const planned = node === null ? null : (this.#state.nodes.get(node)?.incident ?? null)
     if (open === undefined && planned === null) return
-    const seen = this.#classify(pool, group)
-    if (open !== undefined) this.#kinds.tell(open, { pool, node: soleNode(group) }, seen)
-    if (planned !== null) this.#kinds.tell(planned, { pool, node }, seen)
+    const joined = this.#classify(pool, [fault]).kind
+    if (open !== undefined) {
+      const seen = this.#classify(pool, [...group.faults.values()])
+      this.#kinds.tell(open, { pool, node: soleNode(group) }, seen, joined)
+    }
+    if (planned === null || !mayFell(fault)) return
+    const own = [...group.faults.values()].filter((each) => each.node === node && mayFell(each))
+    this.#kinds.tell(planned, { pool, node }, this.#classify(pool, own), joined)
   }
 
   /** A failure of a node is confirmed by an event, which names it. */
@@ -187,7 +194,9 @@ export class ObservedDesk {
   /** One node whose trouble a plan answers already, or will. */
   #isPlanned(group: Group): boolean {
     const [node] = nodesOf(group)
-    if (node !== undefined && (this.#state.nodes.get(node)?.incident ?? null) !== null) return true
+    const known = node === undefined ? undefined : this.#state.nodes.get(node)
+    // Of a node that is known to have failed nothing more need be told.
+    if (known !== undefined && (known.incident !== null || known.failedAtMs !== null)) return true
     return [...group.faults.values()].every(({ detector }) => hasPlan(detector))
   }
 
@@ -198,7 +207,7 @@ export class ObservedDesk {
     groups.ended.delete(group.identity)
     const id = again ? ended.id : this.#outbox.incidentId(pool)
     const explained = new Set(group.cause === null ? [] : nodesOf(group).slice(0, CAUSE_NODES_MAX))
-    groups.open.set(group.identity, { id, severity: seen.severity, kind: seen.kind, explained })
+    groups.open.set(group.identity, { id, severity: seen.severity, kinds: [seen.kind], explained })
     if (!again) this.#openedCount++
     this.#outbox.journal({
       kind: 'incident-opened',
@@ -282,9 +291,9 @@ export class ObservedDesk {
     return { sharedCauseRatio, sharedCauseNodesMin, nodeCount: activeNodeCount + failedNodes.size }
   }
 
-  #classify(pool: PoolId, group: Group): Classified {
-    const nodes = nodesOf(group)
-    return classify([...group.faults.values()], {
+  #classify(pool: PoolId, faults: readonly Fault[]): Classified {
+    const nodes = nodesOfAll(faults)
+    return classify(faults, {
       nodeCount: nodes.length,
       poolNodeCount: this.#state.pool(pool).activeNodeCount,
       workload: this.#mostUrgent(nodes),
@@ -317,6 +326,11 @@ export class ObservedDesk {
 
 function hasPlan(detector: string): boolean {
   return detector === heartbeat.name || detector === predictedFailure.name
+}
+
+/** What does not bring a node down says nothing of why it went. */
+function mayFell({ kind }: Fault): boolean {
+  return kind !== 'attack' && kind !== 'byzantine' && kind !== 'data-corruption'
 }
 
 function soleNode(group: Group): NodeId | null {

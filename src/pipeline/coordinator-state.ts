@@ -55,8 +55,8 @@ export interface Incident {
   readonly node: NodeState
   readonly openedAtMs: number
   cause: PlanCause
-  /** As it was told last. */
-  kind: FaultKind | null
+  /** As they were told; its own is the first. */
+  kinds: readonly FaultKind[]
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
@@ -184,8 +184,8 @@ export class CoordinatorState {
   touch(node: NodeState): void {
     if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
-    const { failedAtMs, zone, alarm, liveness, pool } = node
-    const alarming = alarm.raised || liveness === 'silent'
+    const { failedAtMs, zone, alarm, liveness, vouched, pool } = node
+    const alarming = alarm.raised || (liveness === 'silent' && !vouched)
     this.#count(node, failedAtMs === null ? this.#countedAs(pool, zone, alarming) : null)
   }
 
@@ -212,7 +212,8 @@ export class CoordinatorState {
   }
 
   livenessOf(node: NodeState): Liveness {
-    return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
+    if (this.lateSources.has(node.partition)) return 'unknown'
+    return node.vouched && node.liveness === 'silent' ? 'unknown' : node.liveness
   }
 
   /** It is worked on: by its own word, or because a window of it or of its zone is running. */

@@ -19,6 +19,7 @@ import { Publisher } from './publisher.ts'
 import { drawSchedule } from './schedule.ts'
 import { simulatedClass, Telemetry } from './telemetry.ts'
 import { Troubles } from './troubles.ts'
+import { Witnesses } from './witnesses.ts'
 import { Workforce } from './workforce.ts'
 
 /** Between the samples of a node, unless told otherwise. */
@@ -77,6 +78,7 @@ export class World {
   readonly processes: Processes
   readonly telemetry: Telemetry
   readonly troubles: Troubles
+  readonly #witnesses: Witnesses
   readonly #options: WorldOptions
   readonly #bus: Bus
   readonly #topology: Topology
@@ -118,6 +120,9 @@ export class World {
       machines: this.machines.all,
       records: faults.records,
     })
+    const { machines } = this
+    const publisher = this.#publisher
+    this.#witnesses = new Witnesses({ seed, faults, machines, bus, publisher, nowMs, after })
     this.auditor = new Auditor({ bus, topology, policy, broken })
     this.processes = new Processes({
       broker: this.broker,
@@ -184,7 +189,8 @@ export class World {
       ),
     ])
     this.#beat()
-    await this.#pass(WARM_UP_MS)
+    this.#witnesses.start()
+    await this.#pass(this.#options.faults.warm_up ?? WARM_UP_MS)
     this.#schedule()
   }
 
@@ -220,8 +226,9 @@ export class World {
     for (const { workload, node } of this.machines.lost()) {
       problems.push(`workload ${workload} of node ${node} is lost: it runs nowhere`)
     }
-    for (const [id, { node, closedAtMs }] of this.auditor.incidents) {
-      if (closedAtMs === null) problems.push(`incident ${id} of node ${node} does not end`)
+    for (const [id, { nodes, closedAtMs }] of this.auditor.incidents) {
+      const whose = [...nodes].join(', ')
+      if (closedAtMs === null) problems.push(`incident ${id} of node ${whose} does not end`)
     }
     const coordinators = this.processes.coordinators()
     if (coordinators.size < this.#topology.poolPartitions) problems.push('a pool has no owner')

@@ -27,6 +27,7 @@ export const LAYERS: Readonly<Record<string, readonly string[] | 'everything'>> 
     'config',
     'agent',
     'decide',
+    'detect',
     'fleet',
     'ingest',
     'pipeline',
