@@ -109,6 +109,9 @@ const schema = z.strictObject({
       /** Owners that the broker thinks dead while they live. */
       expired_per_hour: numbers,
       group_rebalances_per_hour: numbers,
+      /** Ingest hangs, and watchers lose sight of all nodes. */
+      stalls_per_hour: numbers.default([0, 0]),
+      stalled_for: lengths.default([20_000, 60_000]),
     })
     .optional(),
   broker: z

@@ -1,6 +1,7 @@
 /** One process of the whole service on the simulated bus, with a model that reads what it says from a metric. */
 import type { Bus, Output } from '../core/bus.ts'
 import type { ModelCard, Quality } from '../core/model.ts'
+import type { PromotionRules } from '../core/model-life.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
@@ -13,6 +14,7 @@ import { type Role, type RoleEvents, startRole } from '../pipeline/role.ts'
 import { WatcherFold } from '../pipeline/watcher.ts'
 import type { Predictor } from '../predict/session.ts'
 import { featureHash, featureNames } from '../state/features.ts'
+import type { Stall } from './stall.ts'
 import { SIGNS, WEAR } from './telemetry.ts'
 import { NODE_SECRET } from './witnesses.ts'
 
@@ -34,6 +36,8 @@ export interface ProcessOptions {
   readonly policy: Policy
   readonly rails: readonly RailCheck[]
   readonly events: RoleEvents
+  readonly stall: Stall
+  readonly promotion?: PromotionRules
   readonly tamper?: (outputs: readonly Output[]) => readonly Output[]
 }
 
@@ -67,6 +71,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
           kernel,
           policyFor: () => policy,
           sign: () => SIGNATURE,
+          ...(options.promotion === undefined ? {} : { promotion: options.promotion }),
           keyOf: (node) => nodeKey(NODE_SECRET, node),
           source: '/simulated',
         },
@@ -93,6 +98,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   })
   await startIngest({
     ...shared,
+    bus: options.stall.of(bus),
     createRouter: (source) =>
       new IngestFold({ topology, nodeClasses, defaultClass: nodeClass.name, source, kernel }),
   })

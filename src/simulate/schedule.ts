@@ -50,6 +50,7 @@ export type Happening = { readonly atMs: number } & (
   | { readonly kind: 'kill'; readonly backAfterMs: number }
   | { readonly kind: 'expiry'; readonly draw: number }
   | { readonly kind: 'group-rebalance' }
+  | { readonly kind: 'stall'; readonly untilMs: number }
   | { readonly kind: 'veto'; readonly node: number; readonly untilMs: number }
   | { readonly kind: 'maintenance'; readonly node: number; readonly untilMs: number }
   | { readonly kind: 'stop'; readonly untilMs: number }
@@ -281,6 +282,12 @@ function processes(options: ScheduleOptions): readonly Happening[] {
         'group-rebalance',
         { per_hour: service.group_rebalances_per_hour, lasts: once },
         (_, atMs) => ({ kind: 'group-rebalance', atMs }),
+      ),
+      ...spells(
+        options,
+        'stall',
+        { per_hour: service.stalls_per_hour, lasts: service.stalled_for },
+        (_, atMs, untilMs) => ({ kind: 'stall', atMs, untilMs }),
       ),
     )
   }

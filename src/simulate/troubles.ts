@@ -119,6 +119,8 @@ export class Troubles {
         return processes.expire(happening.draw)
       case 'group-rebalance':
         return broker.rebalance()
+      case 'stall':
+        return processes.stall(lastsMs)
       case 'veto':
       case 'maintenance':
       case 'stop':

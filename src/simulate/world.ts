@@ -5,6 +5,7 @@
 import { createSimulatedBus, type SimulatedBroker } from '../bus/simulated/simulated-bus.ts'
 import type { Bus, Output } from '../core/bus.ts'
 import type { PoolId } from '../core/ids.ts'
+import type { PromotionRules } from '../core/model-life.ts'
 import type { Policy } from '../core/policy.ts'
 import { topicSpecs, type Topology } from '../core/topics.ts'
 import { placementOutput } from '../agent/report.ts'
@@ -43,6 +44,8 @@ export interface WorldOptions {
   readonly faults: Faults
   readonly kernel: WebAssembly.Module
   readonly policy: Policy
+  /** Those of the service where it is left out. */
+  readonly promotion?: PromotionRules
   readonly heartbeatIntervalMs?: number
   readonly partitions?: number
   readonly processCount?: number
@@ -133,6 +136,7 @@ export class World {
       policy,
       rails: without.rails ?? RAILS,
       ...(without.tamper === undefined ? {} : { tamper: without.tamper }),
+      ...(options.promotion === undefined ? {} : { promotion: options.promotion }),
       broken,
     })
     this.workforce = new Workforce({
@@ -230,6 +234,8 @@ export class World {
       const whose = [...nodes].join(', ')
       if (closedAtMs === null) problems.push(`incident ${id} of node ${whose} does not end`)
     }
+    const { openCount } = this.auditor
+    if (openCount > 0) problems.push(`${openCount} commands do not end`)
     const coordinators = this.processes.coordinators()
     if (coordinators.size < this.#topology.poolPartitions) problems.push('a pool has no owner')
     for (const [partition, figures] of coordinators) {
