@@ -3,7 +3,7 @@ import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { PoolCondition } from './emergency.ts'
 import type { ConfigNote } from './runtime-config.ts'
-import type { Evidence } from './fault.ts'
+import type { Evidence, FaultKind } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 import type { BallotRecord } from './vote.ts'
 
@@ -142,4 +142,6 @@ export interface JournalEntry {
   readonly config?: ConfigNote
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
+  /** Of an incident, as it is known from now on. */
+  readonly faultKind?: FaultKind
 }

@@ -1,7 +1,7 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
 import type { Liveness } from '../core/assessment.ts'
 import type { Command, Rail } from '../core/command.ts'
-import type { Evidence } from '../core/fault.ts'
+import type { Evidence, FaultKind } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
@@ -59,6 +59,8 @@ export interface Incident {
   readonly node: NodeState
   readonly openedAtMs: number
   cause: PlanCause
+  /** As they were told; its own is the first. */
+  kinds: readonly FaultKind[]
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
@@ -198,8 +200,8 @@ export class CoordinatorState {
   touch(node: NodeState): void {
     if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
-    const { failedAtMs, zone, alarm, liveness, pool } = node
-    const alarming = alarm.raised || liveness === 'silent'
+    const { failedAtMs, zone, alarm, liveness, vouched, pool } = node
+    const alarming = alarm.raised || (liveness === 'silent' && !vouched)
     const failing = this.livenessOf(node) === 'silent' || this.critical.has(node.id)
     const counted = { pool, zone, alarming, failing }
     this.#count(node, failedAtMs === null ? this.#shared(counted) : null)
@@ -237,7 +239,8 @@ export class CoordinatorState {
   }
 
   livenessOf(node: NodeState): Liveness {
-    return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
+    if (this.lateSources.has(node.partition)) return 'unknown'
+    return node.vouched && node.liveness === 'silent' ? 'unknown' : node.liveness
   }
 
   /** It is worked on: by its own word, or because a window of it or of its zone is running. */

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Bus, LogRecord, Reader } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry } from '../core/command.ts'
+import type { FaultKind } from '../core/fault.ts'
 import type { IncidentId, NodeId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Policy } from '../core/policy.ts'
@@ -22,8 +23,16 @@ export interface AuditorOptions {
   readonly broken: (what: string) => void
 }
 
+export interface Told {
+  readonly atMs: number
+  readonly kind: FaultKind
+}
+
 export interface IncidentStory {
-  readonly node: NodeId
+  /** The one it is about, or those that share its cause. */
+  readonly nodes: Set<NodeId>
+  /** Its kind, as it was told, and when. */
+  readonly kinds: Told[]
   readonly openedAtMs: number
   /** The first reason that was given. */
   readonly why: string
@@ -113,14 +122,18 @@ export class Auditor {
     if (entry.kind === 'plan') this.#takePlan(entry, incidentId)
     const known = this.incidents.get(incidentId)
     if (known !== undefined) {
+      if (entry.faultKind !== undefined) known.kinds.push({ atMs, kind: entry.faultKind })
+      if (entry.cause !== undefined && node !== null) known.nodes.add(node)
       if (entry.kind === 'incident-closed') known.closedAtMs = atMs
       // A cause that comes back is the incident of before.
       else if (entry.kind === 'incident-opened') known.closedAtMs = null
       return
     }
-    if (entry.kind !== 'incident-opened' || node === null) return
+    if (entry.kind !== 'incident-opened') return
     const why = entry.reasons[0] ?? ''
-    this.incidents.set(incidentId, { node, openedAtMs: atMs, why, closedAtMs: null })
+    const nodes = new Set(node === null ? nodesIn(entry) : [node])
+    const kinds = entry.faultKind === undefined ? [] : [{ atMs, kind: entry.faultKind }]
+    this.incidents.set(incidentId, { nodes, kinds, openedAtMs: atMs, why, closedAtMs: null })
     if (this.incidents.size > INCIDENTS_MAX) {
       const oldest = this.incidents.keys().next().value
       if (oldest !== undefined) this.incidents.delete(oldest)
@@ -151,4 +164,12 @@ export class Auditor {
   #count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
   }
+}
+
+/** Of an incident of several nodes, which its evidence names. */
+function nodesIn({ evidence }: JournalEntry): readonly NodeId[] {
+  const named = evidence.find(({ what }) => what === 'nodes')?.value ?? ''
+  return String(named)
+    .split(', ')
+    .filter((name) => name !== '') as readonly string[] as readonly NodeId[]
 }

@@ -5,6 +5,7 @@
 import { createSimulatedBus, type SimulatedBroker } from '../bus/simulated/simulated-bus.ts'
 import type { Bus, Output } from '../core/bus.ts'
 import type { PoolId } from '../core/ids.ts'
+import type { PromotionRules } from '../core/model-life.ts'
 import type { Policy } from '../core/policy.ts'
 import { topicSpecs, type Topology } from '../core/topics.ts'
 import { placementOutput } from '../agent/report.ts'
@@ -20,6 +21,7 @@ import { Publisher } from './publisher.ts'
 import { drawSchedule } from './schedule.ts'
 import { simulatedClass, Telemetry } from './telemetry.ts'
 import { Troubles } from './troubles.ts'
+import { Witnesses } from './witnesses.ts'
 import { Workforce } from './workforce.ts'
 
 /** Between the samples of a node, unless told otherwise. */
@@ -43,6 +45,8 @@ export interface WorldOptions {
   readonly faults: Faults
   readonly kernel: WebAssembly.Module
   readonly policy: Policy
+  /** Those of the service where it is left out. */
+  readonly promotion?: PromotionRules
   readonly heartbeatIntervalMs?: number
   readonly partitions?: number
   readonly processCount?: number
@@ -80,6 +84,7 @@ export class World {
   readonly processes: Processes
   readonly telemetry: Telemetry
   readonly troubles: Troubles
+  readonly #witnesses: Witnesses
   readonly #options: WorldOptions
   readonly #bus: Bus
   readonly #topology: Topology
@@ -124,6 +129,9 @@ export class World {
       records: faults.records,
     })
     const dependsOn = new Map(dependent.map((each) => [each.workload, each.dependsOn]))
+    const { machines } = this
+    const publisher = this.#publisher
+    this.#witnesses = new Witnesses({ seed, faults, machines, bus, publisher, nowMs, after })
     this.auditor = new Auditor({ bus, topology, policy, dependsOn, broken })
     this.processes = new Processes({
       broker: this.broker,
@@ -134,6 +142,7 @@ export class World {
       policy,
       rails: without.rails ?? RAILS,
       ...(without.tamper === undefined ? {} : { tamper: without.tamper }),
+      ...(options.promotion === undefined ? {} : { promotion: options.promotion }),
       broken,
     })
     this.workforce = new Workforce({
@@ -190,7 +199,8 @@ export class World {
       ),
     ])
     this.#beat()
-    await this.#pass(WARM_UP_MS)
+    this.#witnesses.start()
+    await this.#pass(this.#options.faults.warm_up ?? WARM_UP_MS)
     this.#schedule()
   }
 
@@ -226,11 +236,14 @@ export class World {
     for (const { workload, node } of this.machines.lost()) {
       problems.push(`workload ${workload} of node ${node} is lost: it runs nowhere`)
     }
-    for (const [id, { node, closedAtMs }] of this.auditor.incidents) {
-      if (closedAtMs === null) problems.push(`incident ${id} of node ${node} does not end`)
+    for (const [id, { nodes, closedAtMs }] of this.auditor.incidents) {
+      const whose = [...nodes].join(', ')
+      if (closedAtMs === null) problems.push(`incident ${id} of node ${whose} does not end`)
     }
     for (const id of this.auditor.openPlans)
       problems.push(`the plan of incident ${id} does not end`)
+    const { openCount } = this.auditor
+    if (openCount > 0) problems.push(`${openCount} commands do not end`)
     const coordinators = this.processes.coordinators()
     if (coordinators.size < this.#topology.poolPartitions) problems.push('a pool has no owner')
     for (const [partition, figures] of coordinators) {
