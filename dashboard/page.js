@@ -112,6 +112,7 @@ function redraw() {
     decisions: counts.decisions ?? 0,
   }
   replace('summary', Object.entries(figures).map(figure))
+  degraded(about.degraded ?? [])
   const worst = [...nodes.values()].sort((a, b) => need(b) - need(a)).slice(0, NODES_SHOWN)
   document.querySelector('#nodes tbody').replaceChildren(...worst.map(nodeRow))
   feed('predictions', predictionText)
@@ -119,6 +120,16 @@ function redraw() {
   feed('decisions', decisionText)
   feed('maintenance', windowText)
   feed('conditions', conditionText)
+}
+
+/** The section is there only while it has something to say. */
+function degraded(modes) {
+  const section = document.getElementById('degraded')
+  section.hidden = modes.length === 0
+  const items = modes.map(({ mode, sinceMs, lost, detail }) =>
+    element('li', [clock(sinceMs), element('span', [`${mode}: ${lost} (${detail})`], 'warn')]),
+  )
+  section.querySelector('ol').replaceChildren(...items)
 }
 
 /** Silent nodes first, then by probability, then by bad health. */

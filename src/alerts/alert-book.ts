@@ -69,6 +69,7 @@ const TOLD_WHEN_OVER: ReadonlySet<PublishedAlert['kind']> = new Set([
   'drift',
   'emergency',
   'split-brain',
+  'waiting',
 ])
 
 export class AlertBook {

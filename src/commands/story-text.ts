@@ -10,9 +10,11 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   'incident-opened': 'seen',
   'incident-closed': 'closed',
   decision: 'decided',
+  plan: 'plan',
   choice: 'chosen',
   trial: 'tried',
   refusal: 'refused',
+  waiting: 'room',
   result: 'result',
   control: 'operator',
   outcome: 'outcome',
@@ -21,6 +23,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   fault: 'fault',
   condition: 'pool',
   ballot: 'ballot',
+  config: 'config',
   page: 'paged',
 }
 const TIME_WIDTH = 9

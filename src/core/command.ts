@@ -2,7 +2,8 @@
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { PoolCondition } from './emergency.ts'
-import type { Evidence } from './fault.ts'
+import type { ConfigNote } from './runtime-config.ts'
+import type { Evidence, FaultKind } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 import type { BallotRecord } from './vote.ts'
 
@@ -29,6 +30,11 @@ export interface Command {
   readonly incidentId: IncidentId
   readonly planId: PlanId | null
   readonly stepId: string | null
+  /**
+   * The same for every try of one step: what is under way or done by an earlier try is not begun again.
+   * Null for a cancel.
+   */
+  readonly idempotencyKey: string | null
   readonly pool: PoolId
   /** Offset of the coordinator's claim: executors refuse one older than its partition's newest. */
   readonly epoch: number
@@ -96,10 +102,14 @@ export interface JournalEntry {
     /** What a detector found, where no plan answers it. */
     | 'fault'
     | 'decision'
+    /** The steps of a plan and their order; and how it ended. */
+    | 'plan'
     /** Which strategy answers an incident, with its ranking; and how one ended. */
     | 'choice'
     | 'trial'
     | 'refusal'
+    /** Work has no room and waits, is put off, has room, or needs none any more. */
+    | 'waiting'
     | 'result'
     | 'control'
     | 'outcome'
@@ -109,6 +119,8 @@ export interface JournalEntry {
     | 'condition'
     /** A ballot is opened, a vote counted, or it is decided. */
     | 'ballot'
+    /** A configuration came into force, was kept, or was taken back. */
+    | 'config'
     /** People were paged. */
     | 'page'
   readonly incidentId: IncidentId | null
@@ -127,6 +139,9 @@ export interface JournalEntry {
   readonly page?: PageRecord
   readonly condition?: PoolCondition
   readonly ballot?: BallotRecord
+  readonly config?: ConfigNote
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
+  /** Of an incident, as it is known from now on. */
+  readonly faultKind?: FaultKind
 }

@@ -3,6 +3,7 @@ import type { AcknowledgeControl, SilenceControl } from './alert.ts'
 import { DEFAULT_EMERGENCY, type EmergencyControl, type EmergencyRules } from './emergency.ts'
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
+import type { ConfigControl } from './runtime-config.ts'
 import type { ShardRules } from './shard.ts'
 import type { SplitBrainRules } from './split-brain.ts'
 import type { ChooserRules } from './strategy.ts'
@@ -91,6 +92,7 @@ export type Control =
   | SilenceControl
   | AcknowledgeControl
   | EmergencyControl
+  | ConfigControl
 
 /** Pool `null` means every pool. */
 export type PoolControl =

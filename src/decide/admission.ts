@@ -91,7 +91,8 @@ export interface BudgetUse {
 }
 
 export type Admission =
-  | { readonly ok: true; readonly target: NodeId | null }
+  /** `why`: the target, where there is one. */
+  | { readonly ok: true; readonly target: NodeId | null; readonly why: string | null }
   | { readonly ok: false; readonly rail: Rail; readonly reason: string }
 
 /** The reason to refuse, or `null`. */
@@ -120,14 +121,15 @@ export const RAILS: readonly RailCheck[] = [
 ]
 
 export function admit(ask: Ask, rails: readonly RailCheck[] = RAILS): Admission {
-  if (laneOf(ask.action) === 'release') return { ok: true, target: null }
+  if (laneOf(ask.action) === 'release') return { ok: true, target: null, why: null }
   const once = withTargetOnce(ask)
   for (const { rail, check } of rails) {
     const reason = check(once)
     if (reason !== null) return { ok: false, rail, reason }
   }
   const choice = once.target?.() ?? null
-  return { ok: true, target: choice?.ok === true ? choice.target : null }
+  if (choice?.ok !== true) return { ok: true, target: null, why: null }
+  return { ok: true, target: choice.target, why: choice.why }
 }
 
 export function budgetNodesMax(policy: Policy, nodeCount: number): number {

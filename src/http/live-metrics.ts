@@ -3,7 +3,9 @@ import type { Counter, Gauge, Registry } from 'prom-client'
 import type { BusHealth, LeaseBuffer } from '../core/bus.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
+import type { WaitingFigures } from '../core/waiting.ts'
 import { counterOf, gaugeOf, setTotal } from './instruments.ts'
+import { WaitingMetrics } from './waiting-metrics.ts'
 
 export interface RoleFigures {
   readonly role: string
@@ -27,6 +29,7 @@ export interface LiveSources {
   readonly shards: () => readonly ShardFigures[]
   /** Pools whose coordinator runs here. */
   readonly rails: () => readonly RailFigures[]
+  readonly waiting: () => readonly WaitingFigures[]
   /** What ingest has read here, by full topic name. */
   readonly intake: () => ReadonlyMap<
     string,
@@ -52,6 +55,7 @@ export class LiveMetrics {
   readonly #refused: Gauge<'pool' | 'rail'>
   readonly #perNode: Gauge<'pool' | 'stat'>
   readonly #moves: Counter<'pool' | 'reason'>
+  readonly #waiting: WaitingMetrics
   readonly #connected: Gauge
   readonly #reconnects: Counter
   readonly #stuck: Gauge
@@ -109,6 +113,7 @@ export class LiveMetrics {
     this.#refused = gauge('rail_refused', 'Incidents that a rail refuses now', 'pool', 'rail')
     this.#perNode = gauge('shards_per_node', 'Replicas on a node', 'pool', 'stat')
     this.#moves = counter('shard_moves_total', 'Replicas moved between nodes', 'pool', 'reason')
+    this.#waiting = new WaitingMetrics(registry)
     this.#connected = gauge('bus_connected', '1 while the bus is connected')
     this.#reconnects = counter('bus_reconnects_total', 'Connections made anew')
     this.#stuck = gauge('bus_stuck_leases', 'Leases that make no progress')
@@ -120,6 +125,7 @@ export class LiveMetrics {
     this.#readIntake()
     this.#readShards(this.#sources.shards())
     this.#readRails(this.#sources.rails())
+    this.#waiting.read(this.#sources.waiting())
   }
 
   #readBus(health: BusHealth): void {

@@ -1,6 +1,6 @@
 /** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
 import { never } from '../core/errors.ts'
-import type { ApprovalControl, PoolControl } from '../core/policy.ts'
+import type { ApprovalControl, Mode, PoolControl } from '../core/policy.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
@@ -61,8 +61,18 @@ export class ControlDesk {
     }
     this.#journal(pool, control)
     this.#withdraw(pool, control)
-    for (const rail of EVERY_RAIL) pool.woken.add(rail)
-    pool.dirty = true
+    wake(pool)
+  }
+
+  /**
+   * The pool has other settings, and their mode where nobody said another one. What is still refused is not
+   * told again: it would count against the change.
+   */
+  turn(pool: PoolState, before: Mode, after: Mode): void {
+    if (pool.mode === null && before !== after && after !== 'enforce') {
+      this.#commands.withdraw(`The mode is now ${after}.`, pool.flights.values())
+    }
+    wake(pool)
   }
 
   #withdraw(pool: PoolState, control: PoolControl): void {
@@ -124,6 +134,11 @@ export class ControlDesk {
       reasons: [`${sentence(control)}${and} by ${control.by}: ${control.reason}.`],
     })
   }
+}
+
+function wake(pool: PoolState): void {
+  for (const rail of EVERY_RAIL) pool.woken.add(rail)
+  pool.dirty = true
 }
 
 function stopText({ by, reason }: PoolControl): string {

@@ -9,7 +9,7 @@ import type { Fault, FaultKind } from '../core/fault.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
-import type { Policy } from '../core/policy.ts'
+import type { DetectorSettings, Policy } from '../core/policy.ts'
 import type { Vote } from '../core/vote.ts'
 import type { Held } from '../decide/admission.ts'
 import { type Attributes, type Dimension, DIMENSIONS } from '../decide/shared-cause.ts'
@@ -22,6 +22,7 @@ import { DETECTORS } from '../detect/registry.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
+import { VouchedNodes } from './coordinator-vouched.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { SplitBrainDesk } from './coordinator-split-brain.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
@@ -50,6 +51,7 @@ export class EvidenceDesk {
   readonly #splits: SplitBrainDesk
   readonly #observed: ObservedDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
+  readonly #vouched: VouchedNodes
   #tickedAtMs = 0
 
   constructor(
@@ -64,6 +66,7 @@ export class EvidenceDesk {
     this.#outbox = outbox
     this.#incidents = incidents
     this.#splits = splits
+    this.#vouched = new VouchedNodes(state)
     this.#observed = new ObservedDesk(state, outbox, options.policyFor)
   }
 
@@ -71,8 +74,10 @@ export class EvidenceDesk {
   takeFact(event: NodeEvent): void {
     const node = this.#state.nodes.get(event.node)
     if (node === undefined) return
-    if (event.kind === 'failure') this.#say(node.pool, { kind: 'departure', node: node.id })
-    else if (event.kind === 'join') {
+    if (event.kind === 'failure') {
+      this.#observed.confirm(node, event.failureKind)
+      this.#say(node.pool, { kind: 'departure', node: node.id })
+    } else if (event.kind === 'join') {
       const attributes = attributesOf(event.labels, { zone: event.place.zone })
       this.#observed.setMember(node.pool, node.id, attributes)
       this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })
@@ -84,11 +89,16 @@ export class EvidenceDesk {
 
   assess(node: NodeState, row: Assessment): void {
     if (node.failedAtMs !== null) return
+    this.#vouched.weigh(node, row, this.#outbox.nowMs)
     const { set } = this.#pool(node.pool)
     if (node.health !== null) {
       const lost = TRUST_WEIGHT * (1 - set.reputationOf(node.id, this.#outbox.nowMs))
       if (lost > 0) node.health = Math.max(0, node.health - lost)
     }
+    this.#sayOf(node, row)
+  }
+
+  #sayOf(node: NodeState, row: Assessment): void {
     this.#say(node.pool, {
       kind: 'assessment',
       row,
@@ -102,6 +112,8 @@ export class EvidenceDesk {
   }
 
   take(record: EvidenceRecord): void {
+    if (record.kind === 'reachability') this.#state.latencies.take(record, this.#outbox.nowMs)
+    this.#vouched.hear(record, this.#outbox.nowMs)
     this.#say(record.pool, { kind: record.kind, record } as Observed)
     if (record.kind === 'reachability') this.#splits.hear(record)
   }
@@ -127,6 +139,7 @@ export class EvidenceDesk {
     const { nowMs } = this.#outbox
     if (nowMs <= this.#tickedAtMs) return
     this.#tickedAtMs = nowMs
+    for (const { node, row } of this.#vouched.expire(nowMs)) this.#sayOf(node, row)
     for (const [pool, detectors] of this.#pools) {
       this.#say(pool, { kind: 'tick' })
       const view = detectors.set.network()
@@ -143,6 +156,7 @@ export class EvidenceDesk {
     for (const { pool, node } of this.#state.left) {
       if (this.#pools.has(pool)) this.#say(pool, { kind: 'departure', node })
       this.#observed.removeMember(pool, node)
+      this.#state.latencies.forget(pool, node)
     }
   }
 
@@ -171,12 +185,22 @@ export class EvidenceDesk {
         totals[figure] = (totals[figure] ?? 0) + value
       }
     }
-    return { ...totals, ...this.#observed.stats() }
+    return { ...totals, ...this.#observed.stats(), vouchedCount: this.#vouched.size }
+  }
+
+  /** The pool has other settings now. */
+  turn(pool: PoolId, settings: DetectorSettings): void {
+    const detectors = this.#pools.get(pool)
+    if (detectors !== undefined) this.#tell(pool, detectors, detectors.set.follow(settings))
   }
 
   #say(pool: PoolId, input: DetectorInput): void {
-    const { set, attacks } = this.#pool(pool)
-    for (const told of set.take(input, this.#outbox.nowMs)) {
+    const detectors = this.#pool(pool)
+    this.#tell(pool, detectors, detectors.set.take(input, this.#outbox.nowMs))
+  }
+
+  #tell(pool: PoolId, { attacks }: PoolDetectors, all: readonly Told[]): void {
+    for (const told of all) {
       this.#act(told)
       noteCritical(this.#state, told)
       attacks.take(told, this.#outbox.nowMs)

@@ -11,6 +11,7 @@ import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { PlanDesk } from './coordinator-plans.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -19,6 +20,7 @@ export class IncidentDesk {
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
   readonly #choices: ChoiceDesk
+  readonly #plans: PlanDesk
   readonly #holdOuts: HoldOutDesk
   #openedCount = 0
   #foreseenCount = 0
@@ -29,12 +31,14 @@ export class IncidentDesk {
     outbox: Outbox,
     commands: CommandDesk,
     choices: ChoiceDesk,
+    plans: PlanDesk,
     holdOuts: HoldOutDesk,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
     this.#choices = choices
+    this.#plans = plans
     this.#holdOuts = holdOuts
   }
 
@@ -69,9 +73,11 @@ export class IncidentDesk {
         node,
         openedAtMs: this.#outbox.nowMs,
         cause,
+        kinds: [],
         reasons,
         evidence: fault.evidence,
         steps: new Map(),
+        plan: null,
         actedBefore: node.acted,
         choice: null,
         approved: null,
@@ -89,6 +95,9 @@ export class IncidentDesk {
       this.#commands.withdraw(why, flightsOf(pool, open))
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
+    }
+    if (cause !== 'predicted') {
+      this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
     }
     this.#announce(node, cause, fault, reasons)
     if (cause !== 'cut-off') this.#choices.begin(node.incident!, cause, fault)
@@ -147,6 +156,7 @@ export class IncidentDesk {
   close(incident: Incident, reason: string, mended = false): void {
     const { node } = incident
     this.#choices.close(incident, mended)
+    this.#plans.close(incident, mended)
     const pool = this.#state.pool(node.pool)
     this.#commands.withdraw(reason, flightsOf(pool, incident))
     pool.incidents.delete(incident)
@@ -177,9 +187,11 @@ export class IncidentDesk {
       node,
       openedAtMs: this.#outbox.nowMs,
       cause: 'release',
+      kinds: [],
       reasons: [`Node ${node.id} is fit again and may take work.`],
       evidence,
       steps: new Map(),
+      plan: null,
       actedBefore: null,
       choice: null,
       approved: null,

@@ -50,8 +50,8 @@ export interface ModelDeskOptions {
 export class ModelDesk {
   readonly #options: ModelDeskOptions
   readonly #outbox: Outbox
-  readonly #promotion: PromotionRules
-  readonly #drift: DriftRules
+  #promotion: PromotionRules
+  #drift: DriftRules
   readonly #classes = new Map<string, ClassState>()
 
   constructor(options: ModelDeskOptions, outbox: Outbox) {
@@ -59,6 +59,12 @@ export class ModelDesk {
     this.#outbox = outbox
     this.#promotion = options.promotion ?? DEFAULT_PROMOTION
     this.#drift = options.drift ?? DEFAULT_DRIFT
+  }
+
+  /** Rules from here on. */
+  rule(promotion: PromotionRules, drift: DriftRules): void {
+    this.#promotion = promotion
+    this.#drift = drift
   }
 
   /** An operator's word. Every partition hears it; one answers. */

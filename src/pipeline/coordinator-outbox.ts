@@ -54,6 +54,8 @@ export class Outbox {
   #commandCount = 0
   #refusalCount = 0
   nowMs = 0
+  /** Hears every line of the journal. */
+  onJournal: (line: JournalLine) => void = () => undefined
 
   constructor(options: OutboxOptions) {
     this.#options = options
@@ -132,6 +134,7 @@ export class Outbox {
 
   journal(line: JournalLine): void {
     if (line.kind === 'refusal') this.#refusalCount++
+    this.onJournal(line)
     const entryId = this.#id()
     const entry: JournalEntry = {
       incidentId: null,

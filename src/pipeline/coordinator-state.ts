@@ -1,7 +1,7 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
 import type { Liveness } from '../core/assessment.ts'
 import type { Command, Rail } from '../core/command.ts'
-import type { Evidence } from '../core/fault.ts'
+import type { Evidence, FaultKind } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
@@ -11,10 +11,13 @@ import { CALM, type EmergencyState } from '../decide/emergency.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
-import type { PlanCause, Step } from '../recover/plan.ts'
+import type { PlanCause } from '../recover/plan.ts'
+import type { Step } from '../recover/step.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
+import type { OpenPlan } from './coordinator-plans.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
+import { PoolLatencies } from './pool-latencies.ts'
 import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
@@ -56,9 +59,13 @@ export interface Incident {
   readonly node: NodeState
   readonly openedAtMs: number
   cause: PlanCause
+  /** As they were told; its own is the first. */
+  kinds: readonly FaultKind[]
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
+  /** Null before its first command. */
+  plan: OpenPlan | null
   /** What `node.acted` was before this incident. */
   readonly actedBefore: Acted | null
   /** Null where the policy fixes what is done. */
@@ -128,6 +135,7 @@ export interface PoolState {
 
 export class CoordinatorState {
   readonly ledger = new PlacementLedger()
+  readonly latencies = new PoolLatencies()
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()
@@ -197,8 +205,8 @@ export class CoordinatorState {
   touch(node: NodeState): void {
     if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
-    const { failedAtMs, zone, alarm, liveness, pool } = node
-    const alarming = alarm.raised || liveness === 'silent'
+    const { failedAtMs, zone, alarm, liveness, vouched, pool } = node
+    const alarming = alarm.raised || (liveness === 'silent' && !vouched)
     const failing = this.livenessOf(node) === 'silent' || this.critical.has(node.id)
     const counted = { pool, zone, alarming, failing }
     this.#count(node, failedAtMs === null ? this.#shared(counted) : null)
@@ -236,7 +244,8 @@ export class CoordinatorState {
   }
 
   livenessOf(node: NodeState): Liveness {
-    return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
+    if (this.lateSources.has(node.partition)) return 'unknown'
+    return node.vouched && node.liveness === 'silent' ? 'unknown' : node.liveness
   }
 
   /** It is worked on: by its own word, or because a window of it or of its zone is running. */

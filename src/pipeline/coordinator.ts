@@ -27,9 +27,12 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
+import type { RoutePaths } from '../core/route-paths.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { Vote } from '../core/vote.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
 import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
@@ -37,10 +40,11 @@ import { nextAlarm } from '../decide/alarm.ts'
 import { anomalyReason } from '../decide/explain.ts'
 import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
 import type { NodeKeys } from '../detect/detector.ts'
-import { nextStepState } from '../recover/plan.ts'
+import { undoneBy } from '../recover/step.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
+import { ConfigDesk } from './coordinator-config.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
 import { EmergencyDesk } from './coordinator-emergency.ts'
@@ -52,6 +56,7 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { PlanDesk } from './coordinator-plans.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import {
@@ -99,6 +104,7 @@ export class CoordinatorFold implements Fold {
   readonly #incidents: IncidentDesk
   readonly #decisions: DecisionDesk
   readonly #evidence: EvidenceDesk
+  readonly #config: ConfigDesk
   readonly #controls: ControlDesk
   readonly #emergencies: EmergencyDesk
   readonly #splits: SplitBrainDesk
@@ -112,13 +118,25 @@ export class CoordinatorFold implements Fold {
   #skippedCount = 0
 
   /** `rails`: tests take one away to show that nothing else holds what it holds. */
-  constructor(options: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
-    const { topology } = options
+  constructor(given: CoordinatorOptions, rails: readonly RailCheck[] = RAILS) {
+    const { topology } = given
+    const options = { ...given, policyFor: (pool: PoolId) => this.#config.policyFor(pool) }
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
     this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
     this.#state = new CoordinatorState(topology, () => this.#clock.nowMs)
     this.#outbox = new Outbox(options)
+    this.#config = new ConfigDesk(given, this.#state, this.#outbox, {
+      turned: (pool, before, after) => {
+        this.#evidence.turn(pool.id, after.detectors)
+        this.#controls.turn(pool, before.mode, after.mode)
+        this.#shards.claimed()
+      },
+      ruled: (promotion, drift) => {
+        this.#models.rule(promotion, drift)
+        this.#holdOuts.rule(promotion)
+      },
+    })
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
     this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
@@ -129,11 +147,13 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
+    const plans = new PlanDesk(this.#state, this.#outbox, policyFor)
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       choices,
+      plans,
       this.#holdOuts,
     )
     this.#decisions = new DecisionDesk(
@@ -142,6 +162,7 @@ export class CoordinatorFold implements Fold {
       this.#commands,
       this.#incidents,
       choices,
+      plans,
       proposals,
       this.#holdOuts,
       policyFor,
@@ -223,6 +244,7 @@ export class CoordinatorFold implements Fold {
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#votes.stats(),
+      ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -237,6 +259,21 @@ export class CoordinatorFold implements Fold {
     const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
     const splitOf = (pool: PoolId) => this.#splits.figures(pool)
     return railFigures(this.#state, policyFor, splitOf)
+  }
+
+  /** What waits for room, of each pool where something has. */
+  waiting(): readonly WaitingQueueView[] {
+    return this.#decisions.waiting()
+  }
+
+  /** Null where these are not both nodes of the pool. */
+  paths(pool: string, from: string, to: string): RoutePaths | null {
+    return this.#state.latencies.paths(this.#state, pool, from, to, this.#outbox.nowMs)
+  }
+
+  /** The configuration in force, and pools that are watched because of it. */
+  configFigures(): ConfigFigures {
+    return this.#config.figures()
   }
 
   /** Of each pool that has shards. */
@@ -260,6 +297,7 @@ export class CoordinatorFold implements Fold {
       case 'control': {
         const control = logBody<Control>(record)
         if (control.kind === 'model') return this.#models.take(control)
+        if (control.kind === 'config') return this.#config.take(control)
         if (control.kind === 'maintenance') return this.#maintenance.take(control)
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
           return this.#noteSaid(control)
@@ -406,8 +444,8 @@ export class CoordinatorFold implements Fold {
     const steps = node?.incident?.steps
     for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
       const step = steps?.get(stepId)
-      const state = step === undefined ? undefined : nextStepState(step.state, 'undone')
-      if (step !== undefined && state !== undefined) steps?.set(stepId, { ...step, state })
+      const undone = step === undefined ? null : undoneBy(step, 'undone')
+      if (undone !== null) steps?.set(stepId, undone)
     }
     pool.woken.add('capacity')
     pool.dirty = true
@@ -418,6 +456,7 @@ export class CoordinatorFold implements Fold {
   #settle(): void {
     const { nowMs } = this.#outbox
     if (nowMs === 0) return
+    this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
     this.#emergencies.follow()

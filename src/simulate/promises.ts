@@ -6,7 +6,7 @@
 import type { Assessment, AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord } from '../core/bus.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
-import type { CommandId, NodeId, PoolId } from '../core/ids.ts'
+import type { CommandId, NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import { kindOf, logBody } from '../core/log.ts'
 import type { NodeEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
@@ -42,6 +42,7 @@ interface PoolBooks {
 export interface PromiseOptions {
   readonly policy: Policy
   readonly nodePartitions: number
+  readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly broken: (what: string) => void
 }
 
@@ -56,6 +57,8 @@ export class Promises {
   readonly #vetoed = new Set<NodeId>()
   readonly #late = new Set<number>()
   readonly #failing = new FailingBooks()
+  /** Incident and shield → when it was first sent: nothing of its plan was free to go before. */
+  readonly #shieldedAtMs = new Map<string, number>()
   /** Incident and step → commands that were sent and not taken back in time. */
   readonly #attempts = new Map<string, number>()
   readonly #withdrawn = new Set<CommandId>()
@@ -167,6 +170,8 @@ export class Promises {
       // None of them forbids anything.
       case 'maintenance':
       // No operator of this world announces windows; nodes say it of themselves.
+      case 'config':
+      // Nor does one change settings.
     }
   }
 
@@ -213,6 +218,7 @@ export class Promises {
       this.#judgeOperators(command, pool)
       this.#judgeNode(command)
       this.#judgeBudget(command, pool, lane)
+      this.#noteShield(command)
       this.#judgeMove(command, pool)
       this.#countAttempt(command, 1)
     }
@@ -280,6 +286,14 @@ export class Promises {
     if (busy.size >= max) this.#object(command, `is beyond the ${lane} budget of ${max} nodes`)
   }
 
+  #noteShield({ action, incidentId }: Command): void {
+    const key = `${incidentId}/${action}`
+    if ((action !== 'cordon' && action !== 'fence') || this.#shieldedAtMs.has(key)) return
+    this.#shieldedAtMs.set(key, this.#nowMs)
+    const [oldest] = this.#shieldedAtMs.keys()
+    if (this.#shieldedAtMs.size > STEPS_MAX) this.#shieldedAtMs.delete(oldest)
+  }
+
   #judgeMove(command: Command, { open }: PoolBooks): void {
     const { workload, target, stepId, incidentId } = command
     for (const other of open.values()) {
@@ -290,8 +304,25 @@ export class Promises {
       if (same) this.#object(command, `repeats ${other.command.commandId}, which is not over`)
     }
     if (workload === null) return
+    this.#judgeOrder(command, open)
     if (target === null) this.#object(command, 'has nowhere to go')
     else if (this.#vetoed.has(target)) this.#object(command, `goes to node ${target}, vetoed`)
+  }
+
+  /** What a workload depends on is over before it is started, or has had its time. */
+  #judgeOrder(command: Command, open: PoolBooks['open']): void {
+    const { attemptsMax, commandTtlMs } = this.#options.policy
+    const { action, incidentId } = command
+    const shield = action === 'migrate' ? 'cordon' : 'fence'
+    const sinceMs = this.#nowMs - (this.#shieldedAtMs.get(`${incidentId}/${shield}`) ?? 0)
+    if (sinceMs >= attemptsMax * commandTtlMs) return
+    const dependsOn = this.#options.dependsOn.get(command.workload!) ?? []
+    for (const { command: other } of open.values()) {
+      if (other.workload === null || other.action !== action) continue
+      if (other.incidentId === incidentId && dependsOn.includes(other.workload)) {
+        this.#object(command, `is sent while ${other.workload}, which it depends on, is under way`)
+      }
+    }
   }
 
   #countAttempt(command: Command, by: 1 | -1): void {

@@ -1,4 +1,5 @@
 /** Feeds a coordinator the records of a pool-log and reads back what it says, as its neighbours would. */
+import type { AlertRecord } from '../../src/core/alert.ts'
 import type { Assessment, AssessmentRecord, ModelRef } from '../../src/core/assessment.ts'
 import type { LogRecord, Output } from '../../src/core/bus.ts'
 import { toBytes, toText } from '../../src/core/bytes.ts'
@@ -10,8 +11,10 @@ import type { Capacity, NodeEvent } from '../../src/core/node.ts'
 import { partitionOf } from '../../src/core/partition.ts'
 import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
 import type { RailFigures } from '../../src/core/rail-figures.ts'
+import type { RoutePaths } from '../../src/core/route-paths.ts'
 import type { Assignment, ShardFigures } from '../../src/core/shard.ts'
 import type { Topology } from '../../src/core/topics.ts'
+import type { WaitingQueueView } from '../../src/core/waiting.ts'
 import type { Placement } from '../../src/core/workload.ts'
 import { type RailCheck, RAILS } from '../../src/decide/admission.ts'
 import type { NodeKeys } from '../../src/detect/detector.ts'
@@ -275,6 +278,19 @@ export class CoordinatorWorld {
 
   railFigures(): RailFigures {
     return this.#fold.railFigures()[0]
+  }
+
+  /** What waits for room, who is served first comes first. */
+  waiting(): WaitingQueueView | undefined {
+    return this.#fold.waiting()[0]
+  }
+
+  paths(from: string, to: string): RoutePaths | null {
+    return this.#fold.paths(POOL, from, to)
+  }
+
+  alerts(kind: AlertRecord['kind'], outputs: readonly Output[] = this.outputs): AlertRecord[] {
+    return bodies<AlertRecord>(outputs, 't.alerts').filter((alert) => alert.kind === kind)
   }
 
   /** What this world's own coordinator makes of another log. */

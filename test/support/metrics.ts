@@ -2,6 +2,7 @@
 import type { ClassModels } from '../../src/core/model-life.ts'
 import type { RailFigures } from '../../src/core/rail-figures.ts'
 import type { ShardFigures } from '../../src/core/shard.ts'
+import type { WaitingFigures } from '../../src/core/waiting.ts'
 import type { ModelId, PoolId } from '../../src/core/ids.ts'
 import type { RoleFigures } from '../../src/http/live-metrics.ts'
 import { Metrics } from '../../src/http/metrics.ts'
@@ -99,6 +100,18 @@ const RAIL_FIGURES: RailFigures = {
   pausedNodes: 9,
 }
 
+const WAITING: WaitingFigures = {
+  pool: 'web' as PoolId,
+  counts: { CRITICAL: 1, HIGH: 0, NORMAL: 4, LOW: 0 },
+  countMax: 10_000,
+  oldestMs: 9_000,
+  enteredCount: 8,
+  placedCount: 3,
+  putOffCount: 2,
+  waitedMs: 60_000,
+  waitedMsMax: 30_000,
+}
+
 /** As a process has it that has just started. */
 export function freshMetrics(): Metrics {
   return new Metrics({
@@ -106,8 +119,24 @@ export function freshMetrics(): Metrics {
     roles: () => ROLES,
     shards: () => [SHARDS],
     rails: () => [RAIL_FIGURES],
+    waiting: () => [WAITING],
     intake: () => new Map([['test.telemetry', { recordCount: 3, byteCount: 900 }]]),
     bus: () => ({ connected: true, reconnectCount: 2, lastError: null, stuckLeaseCount: 0 }),
+    guards: () => [
+      {
+        target: 'webhook',
+        state: 'half-open',
+        failingSinceMs: 1_000,
+        lastError: 'it answered 500',
+        calls: { succeeded: 4, failed: 5, retried: 3, refused: 2 },
+      },
+    ],
+    config: () => ({
+      said: null,
+      pools: [{ pool: 'web', state: 'taken-back', sinceMs: 1_000 }],
+      takenBackCount: 1,
+    }),
+    degraded: () => [{ mode: 'history-off', sinceMs: 1_000, lost: 'history', detail: 'ENOSPC' }],
   })
 }
 

@@ -112,7 +112,11 @@ class Trial {
       roles: () => [],
       shards: () => [],
       rails: () => [],
+      waiting: () => [],
       intake: () => new Map(),
+      guards: () => [],
+      degraded: () => [],
+      config: () => ({ said: null, pools: [], takenBackCount: 0 }),
       bus: () => bus.health(),
     })
     this.#driver = new ClockDriver(bus, topology)

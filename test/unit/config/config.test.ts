@@ -6,6 +6,7 @@ import { loadConfig, policyFor } from '../../../src/config/config.ts'
 import { DEFAULT_EMERGENCY } from '../../../src/core/emergency.ts'
 import type { PoolId } from '../../../src/core/ids.ts'
 import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
+import { DEFAULT_WATCH } from '../../../src/core/runtime-config.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 
 test('an empty file has every default filled in', () => {
@@ -18,7 +19,6 @@ test('an empty file has every default filled in', () => {
         escalateMs: 900_000,
         pagesPerMinute: 10,
       },
-      timeoutMs: 5_000,
       alertmanager: null,
       webhook: null,
     },
@@ -52,6 +52,17 @@ test('an empty file has every default filled in', () => {
     models: {},
     modelStore: { directory: '.foreshock/models', peers: [], waitMs: 60_000 },
     promotion: DEFAULT_PROMOTION,
+    reload: DEFAULT_WATCH,
+    degraded: { commitSlowMs: 1_000, recorderBehindMs: 300_000 },
+    resilience: {
+      failuresMax: 5,
+      openMs: 60_000,
+      probes: 3,
+      concurrencyMax: 8,
+      queueMax: 64,
+      attemptsMax: 4,
+      timeoutMs: { critical: 5_000, normal: 15_000, low: 60_000 },
+    },
     drift: DEFAULT_DRIFT,
     history: { directory: null, retentionMs: 7_776_000_000, flushMs: 300_000 },
     policy: DEFAULT_POLICY,

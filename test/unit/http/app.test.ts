@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../../src/core/errors.ts'
-import type { PoolId } from '../../../src/core/ids.ts'
+import type { IncidentId, NodeId, PoolId, WorkloadId } from '../../../src/core/ids.ts'
 import { command, createConsole, outputRecord, result } from '../../support/console.ts'
 
 interface Listed {
@@ -13,7 +13,8 @@ async function listed(answer: Response | Promise<Response>): Promise<Listed> {
 }
 
 test('the process is healthy also while it is not ready', async () => {
-  const readiness = () => ({ ready: false, problems: ['broker 127.0.0.1:19092 does not answer'] })
+  const problems = ['broker 127.0.0.1:19092 does not answer']
+  const readiness = () => ({ ready: false, problems, degraded: [] })
   const { app } = createConsole({ readiness })
   expect((await app.request('/healthz')).status).toBe(200)
   const answer = await app.request('/readyz')
@@ -24,11 +25,26 @@ test('the process is healthy also while it is not ready', async () => {
     detail: 'broker 127.0.0.1:19092 does not answer',
     code: 'NOT_READY',
     instance: '/readyz',
+    problems,
+    degraded: [],
   })
 })
 
-test('a ready service says so', async () => {
-  expect(await (await createConsole().app.request('/readyz')).json()).toEqual({ status: 'ready' })
+test('a ready service says so, and names what it lacks, since when and what is lost', async () => {
+  const plain = await createConsole().app.request('/readyz')
+  expect(await plain.json()).toEqual({ status: 'ready', degraded: [] })
+  const lacking = { mode: 'history-off', lost: 'records', detail: 'ENOSPC' } as const
+  const readiness = () => ({
+    ready: true,
+    problems: [],
+    degraded: [{ ...lacking, sinceMs: Date.UTC(2026, 0, 2) }],
+  })
+  const answer = await createConsole({ readiness }).app.request('/readyz')
+  expect(answer.status).toBe(200)
+  expect(await answer.json()).toEqual({
+    status: 'ready',
+    degraded: [{ ...lacking, since: '2026-01-02T00:00:00.000Z' }],
+  })
 })
 
 test.each([
@@ -196,4 +212,54 @@ test('the network of a pool is shown by the process that decides for it', async 
   const answer = await app.request('/v1/networks/db')
   expect(answer.status).toBe(404)
   expect(((await answer.json()) as { detail: string }).detail).toContain('pool "db"')
+})
+
+test('what waits for room is shown with its place, as many as are asked for', async () => {
+  const waiting = ['w1', 'w2'].map((workload) => ({
+    workload: workload as WorkloadId,
+    node: 'n1' as NodeId,
+    incidentId: 'i1' as IncidentId,
+    priority: 'CRITICAL' as const,
+    needs: { cpu: 1, memoryBytes: 1, gpu: null },
+    sinceMs: 1_000,
+    why: 'full',
+  }))
+  const queue = {
+    pool: 'web' as PoolId,
+    counts: { CRITICAL: 2, HIGH: 0, NORMAL: 0, LOW: 0 },
+    countMax: 10_000,
+    oldestMs: 9_000,
+    enteredCount: 5,
+    placedCount: 3,
+    putOffCount: 0,
+    waitedMs: 9_000,
+    waitedMsMax: 4_000,
+    waiting,
+  }
+  const { app } = createConsole({ waiting: () => [queue, { ...queue, pool: 'db' as PoolId }] })
+  expect(await (await app.request('/v1/waiting?pool=web&limit=1')).json()).toEqual({
+    items: [{ ...queue, waiting: [waiting[0]] }],
+  })
+  expect(((await (await app.request('/v1/waiting')).json()) as { items: [] }).items).toHaveLength(2)
+  expect((await app.request('/v1/waiting?limit=none')).status).toBe(400)
+})
+
+test('ways between two nodes are asked for by name, of the process that decides for their pool', async () => {
+  const [from, to, pool] = ['a' as NodeId, 'b' as NodeId, 'web' as PoolId]
+  const shortest = { nodes: [from, to], latencyMs: 2 }
+  const found = { pool, from, to, atMs: 5, shortest, pair: null }
+  const { app } = createConsole({ paths: (...asked) => (asked[0] === pool ? found : null) })
+  expect(await (await app.request('/v1/paths?pool=web&from=a&to=b')).json()).toEqual(found)
+  for (const [query, status, named] of [
+    ['from=a&to=b', 404, 'pool "default"'],
+    ['pool=web&to=b', 400, 'from:'],
+    ['pool=web&from=a', 400, 'to:'],
+    ['pool=web&from=a&to=a', 400, 'to:'],
+  ] as const) {
+    const answer = await app.request(`/v1/paths?${query}`)
+    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
+      status,
+      expect.stringContaining(named),
+    ])
+  }
 })

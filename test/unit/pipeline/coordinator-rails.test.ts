@@ -265,6 +265,33 @@ test('a refusal is written once, and again after it had stopped applying', () =>
   expect(world.rails().filter((rail) => rail === 'mode').length).toBeGreaterThan(1)
 })
 
+test.each([
+  {
+    allowed: 'a mode',
+    before: { kind: 'mode', mode: 'observe' } as const,
+    after: { kind: 'mode', mode: 'enforce' } as const,
+  },
+  {
+    allowed: 'a stop that ends',
+    before: { kind: 'stop', stopped: true } as const,
+    after: { kind: 'stop', stopped: false } as const,
+  },
+  {
+    allowed: 'a veto that is taken back',
+    before: { kind: 'veto', node: 'n0' as NodeId, veto: true } as const,
+    after: { kind: 'veto', node: 'n0' as NodeId, veto: false } as const,
+  },
+])('$allowed is followed at once, without another word of the node', ({ before, after }) => {
+  const world = new CoordinatorWorld()
+  world.joinMany(3)
+  world.control(before)
+  world.place('w', 'n0')
+  world.fail('n0')
+  expect(world.commands()).toEqual([])
+  world.control(after)
+  expect(world.commands('fence')).toHaveLength(1)
+})
+
 test('what undoes passes a stopped pool', () => {
   const world = new CoordinatorWorld()
   world.joinMany(3)
