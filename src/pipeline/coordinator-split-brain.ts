@@ -93,12 +93,19 @@ export class SplitBrainDesk {
   follow(id: PoolId, view: NetworkView): void {
     const pool = this.#state.pool(id)
     const { splitBrain: rules } = this.#policyFor(pool)
-    if (rules === null) return
     const split = this.#splits.get(id)
+    if (rules === null) {
+      // The policy was taken away meanwhile: nobody is kept from work by it.
+      if (split !== undefined) this.#resume(pool, split, 'follows no policy any more', 0, Infinity)
+      return
+    }
     const { nowMs } = this.#outbox
     if (view.state === 'PARTITIONED' && nowMs - view.sidesSinceMs >= rules.stableAfterMs) {
       this.#judge(pool, split ?? this.#begin(id), view, rules)
-    } else if (split !== undefined && view.state === 'NORMAL') this.#resume(pool, split, rules)
+    } else if (split !== undefined && view.state === 'NORMAL') {
+      const nodesMax = budgetNodesMax(this.#policyFor(pool), pool.activeNodeCount)
+      this.#resume(pool, split, 'is whole', rules.resumeEveryMs, nodesMax)
+    }
   }
 
   #begin(id: PoolId): PoolSplit {
@@ -176,25 +183,25 @@ export class SplitBrainDesk {
   }
 
   /** The network has been whole for a while: some nodes now, the next ones later. */
-  #resume(pool: PoolState, split: PoolSplit, { resumeEveryMs }: SplitBrainRules): void {
+  #resume(pool: PoolState, split: PoolSplit, why: string, everyMs: number, nodesMax: number): void {
     const { nowMs } = this.#outbox
     split.verdict = null
     pool.noQuorum = null
     split.resumeAtMs ??= nowMs
     if (nowMs < split.resumeAtMs) return
-    split.resumeAtMs = nowMs + resumeEveryMs
-    let left = budgetNodesMax(this.#policyFor(pool), pool.activeNodeCount)
+    split.resumeAtMs = nowMs + everyMs
+    let left = nodesMax
     for (const id of split.paused) {
       if (left-- === 0) break
       split.paused.delete(id)
       const incident = this.#state.nodes.get(id)?.incident
       if (incident?.cause !== 'cut-off') continue
-      this.#incidents.close(incident, `The network of node ${id} is whole again.`, true)
+      this.#incidents.close(incident, `The network of node ${id} ${why}.`, true)
     }
     this.#wake(pool)
     if (split.paused.size > 0) return
     this.#splits.delete(pool.id)
-    const summary = `The network of pool ${pool.id} is whole, and every node is let back.`
+    const summary = `The network of pool ${pool.id} ${why}, and every node is let back.`
     this.#tell(pool, summary, split.sinceMs, false)
   }
 

@@ -82,6 +82,8 @@ test('without a quorum the pool only advises, whatever it is, and goes on when t
   const world = createWorld()
   world.place('w', 'n0')
   split(world, HALVES)
+  // Who has just reported vouches for itself.
+  world.after(11_000)
   world.fail('n0')
   world.risky('n1')
   world.silent('n2')
@@ -165,6 +167,7 @@ test('a fenced node that falls silent and comes back is fenced again while the n
   for (let i = 0; i < 6; i++) carryOutAll()
   const ofNode0 = () => world.commands().filter(({ node }) => node === 'n0')
   expect(ofNode0().map(({ action }) => action)).toEqual(['fence'])
+  world.after(11_000)
   world.silent('n0')
   world.live('n0')
   for (let i = 0; i < 3; i++) {
@@ -199,4 +202,14 @@ test('without rules the side without majority is left alone, as before', () => {
   world.risky('n0')
   expect(world.rails()).toEqual(['shared-cause'])
   expect(told(world)).toEqual([])
+})
+
+test('a policy that is taken away lets everybody back at once', () => {
+  const world = createWorld({ minority: 'fence' })
+  split(world, SMALL_SIDE)
+  const next = world.successor({ splitBrain: null })
+  next.after(1_000)
+  const { hasQuorum, pausedNodes } = next.railFigures()
+  expect({ hasQuorum, pausedNodes }).toEqual({ hasQuorum: true, pausedNodes: 0 })
+  expect(next.journal('incident-closed').length).toBe(world.journal('incident-closed').length)
 })
