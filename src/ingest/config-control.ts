@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { SEVERITIES } from '../core/fault.ts'
-import { SPLIT_BRAIN_POLICIES } from '../core/split-brain.ts'
+import { MERGE_POLICIES, SPLIT_BRAIN_POLICIES } from '../core/split-brain.ts'
 import { CONFIG_POOLS_MAX, type ConfigControl } from '../core/runtime-config.ts'
 
 const ratio = z.number().min(0).max(1)
@@ -34,6 +34,7 @@ const splitBrain = z
     leaseWaitMs: ms,
     minority: z.enum(['pause', 'fence']),
     resumeEveryMs: ms,
+    merge: z.enum(MERGE_POLICIES),
   })
   .refine(({ policy, quorumNodes }) => (policy === 'static-quorum') === (quorumNodes !== null), {
     error: '`quorumNodes` is for static-quorum, and null for the others',

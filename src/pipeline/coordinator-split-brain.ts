@@ -40,6 +40,8 @@ export class SplitBrainDesk {
   readonly #incidents: IncidentDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #splits = new Map<PoolId, PoolSplit>()
+  /** Nodes of the side that went on last; kept until another one does. */
+  readonly #wentOn = new Map<PoolId, ReadonlySet<NodeId>>()
 
   constructor(
     state: CoordinatorState,
@@ -68,6 +70,10 @@ export class SplitBrainDesk {
     const where = verdict === null ? 'waits to be let back after it' : 'is on the other side'
     const reason = `node ${node.id} ${where}: ${verdict?.why ?? 'the network was split'}`
     return { rail, reason, lanes: 'preemptive' }
+  }
+
+  wentOn(pool: PoolId, node: NodeId): boolean {
+    return this.#wentOn.get(pool)?.has(node) === true
   }
 
   figures(pool: PoolId): { readonly hasQuorum: boolean; readonly pausedNodes: number } {
@@ -146,6 +152,7 @@ export class SplitBrainDesk {
       if (index !== verdict.lives) for (const node of side) split.paused.add(node)
     }
     if (isNew) this.#announce(pool, split, verdict)
+    if (isNew && verdict.lives !== null) this.#wentOn.set(pool.id, new Set(sides[verdict.lives]))
     if (rules.minority === 'fence' && verdict.lives !== null) this.#fence(split, verdict)
   }
 

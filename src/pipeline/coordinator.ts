@@ -67,6 +67,7 @@ import {
 } from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import { MergeDesk } from './coordinator-merges.ts'
 import { VoteDesk } from './coordinator-votes.ts'
 import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
@@ -109,6 +110,7 @@ export class CoordinatorFold implements Fold {
   readonly #emergencies: EmergencyDesk
   readonly #splits: SplitBrainDesk
   readonly #votes: VoteDesk
+  readonly #merges: MergeDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
@@ -185,6 +187,9 @@ export class CoordinatorFold implements Fold {
       this.#splits,
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
+    this.#merges = new MergeDesk(this.#state, this.#outbox, options.policyFor, (pool, node) =>
+      this.#splits.wentOn(pool, node),
+    )
     this.#votes = new VoteDesk(
       options,
       this.#state,
@@ -244,6 +249,7 @@ export class CoordinatorFold implements Fold {
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#votes.stats(),
+      ...this.#merges.stats(),
       ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
@@ -433,7 +439,9 @@ export class CoordinatorFold implements Fold {
     })
   }
 
-  #takePlacement(placement: Placement): void {
+  #takePlacement(said: Placement): void {
+    const placement = this.#merges.take(said)
+    if (placement === null) return
     const { ledger } = this.#state
     const { workload, pool: poolId } = placement
     const pool = this.#state.pool(poolId)
