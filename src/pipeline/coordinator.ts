@@ -6,14 +6,13 @@
  * so the same log gives the same bytes. That is what lets an owner rebuild its state and answer
  * "why did it do that?" with the same decision.
  */
-import type { AcknowledgeControl, SilenceControl } from '../core/alert.ts'
-import type { Assessment, AssessmentRecord, ModelRef } from '../core/assessment.ts'
+import type { AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
-import { type CommandId, FLEET_POOL, type PoolId } from '../core/ids.ts'
-import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
+import type { CommandId, PoolId } from '../core/ids.ts'
+import { kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import {
   DEFAULT_PROMOTION,
   type DriftRules,
@@ -30,17 +29,14 @@ import type { RailFigures } from '../core/rail-figures.ts'
 import type { RoutePaths } from '../core/route-paths.ts'
 import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
-import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { Topology } from '../core/topics.ts'
 import type { Vote } from '../core/vote.ts'
 import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
-import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
-import { nextAlarm } from '../decide/alarm.ts'
-import { anomalyReason } from '../decide/explain.ts'
-import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
 import type { NodeKeys } from '../detect/detector.ts'
 import { undoneBy } from '../recover/step.ts'
+import { AssessmentDesk } from './coordinator-assessments.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
@@ -69,7 +65,6 @@ import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 import { MergeDesk } from './coordinator-merges.ts'
 import { VoteDesk } from './coordinator-votes.ts'
-import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
 
@@ -113,6 +108,7 @@ export class CoordinatorFold implements Fold {
   readonly #merges: MergeDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
+  readonly #assessments: AssessmentDesk
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
   readonly #models: ModelDesk
@@ -206,6 +202,14 @@ export class CoordinatorFold implements Fold {
     )
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
+    this.#assessments = new AssessmentDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      this.#facts,
+      this.#evidence,
+      this.#decisions,
+    )
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
     this.#models = new ModelDesk(options, this.#outbox)
     this.#maintenance = new MaintenanceDesk(options.partition, this.#state, this.#outbox)
@@ -223,7 +227,7 @@ export class CoordinatorFold implements Fold {
     this.#shards.follow()
     this.#nodes.publish()
     if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
-      this.#publishDone(this.#clock.step)
+      this.#outbox.done(this.#clock.step)
     }
     return this.#outbox.take()
   }
@@ -290,7 +294,7 @@ export class CoordinatorFold implements Fold {
   #take(record: LogRecord): void {
     switch (kindOf(record) as PoolLogKind | undefined) {
       case 'assessment':
-        return this.#takeAssessments(logBody<AssessmentRecord>(record))
+        return this.#assessments.take(logBody<AssessmentRecord>(record))
       case 'node-fact':
         return this.#takeFact(logBody<NodeEvent>(record))
       case 'placement':
@@ -306,7 +310,8 @@ export class CoordinatorFold implements Fold {
         if (control.kind === 'config') return this.#config.take(control)
         if (control.kind === 'maintenance') return this.#maintenance.take(control)
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
-          return this.#noteSaid(control)
+          if (this.#options.partition === 0) this.#controls.noteSaid(control)
+          return
         }
         if (control.kind === 'emergency') return this.#emergencies.take(control)
         this.#controls.take(control)
@@ -349,18 +354,6 @@ export class CoordinatorFold implements Fold {
     }
   }
 
-  /** What is said of alerts changes nothing here: who keeps them reads it in the journal. */
-  #noteSaid(said: SilenceControl | AcknowledgeControl): void {
-    if (this.#options.partition !== 0) return
-    const { by, reason } = said
-    const what =
-      said.kind === 'silence'
-        ? `Silence ${said.silence} is ${said.withdrawn ? 'withdrawn' : 'begun'}`
-        : `Alert ${said.fingerprint} is ${said.acknowledged ? 'acknowledged' : 'no longer acknowledged'}`
-    const reasons = [`${what} by ${by}: ${reason}.`]
-    this.#outbox.journal({ kind: 'control', pool: FLEET_POOL, reasons, said })
-  }
-
   #takeFact(event: NodeEvent): void {
     this.#facts.take(event)
     this.#evidence.takeFact(event)
@@ -371,72 +364,6 @@ export class CoordinatorFold implements Fold {
     this.#outbox.nowMs = this.#clock.nowMs
     this.#evidence.tick()
     this.#votes.tick()
-  }
-
-  #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {
-    if (late !== this.#state.lateSources.has(source)) this.#turnLate(source, late)
-    for (const row of rows) if (!this.#facts.hasLeft(row)) this.#assess(row, model, late)
-  }
-
-  /** The watcher of these nodes lost sight of them, or has it again. */
-  #turnLate(source: number, late: boolean): void {
-    if (late) this.#state.lateSources.add(source)
-    else this.#state.lateSources.delete(source)
-    for (const node of this.#state.nodes.values()) {
-      if (node.partition === source) this.#state.touch(node)
-    }
-  }
-
-  #assess(row: Assessment, model: ModelRef | null, late: boolean): void {
-    const node = this.#state.node(row.node, row.pool)
-    const before = node.liveness
-    node.class = row.class
-    node.silentForMs = row.silentForMs
-    node.health = row.health
-    node.lastSeenAtMs = row.lastSeenAtMs
-    // A late watcher says `unknown` of every node; what it last knew for certain is kept beneath.
-    if (!late) node.liveness = row.liveness
-    if (before !== node.liveness) this.#state.touch(node)
-    this.#facts.noteSign(node, row)
-    this.#assessProbability(node, row, model)
-    this.#evidence.assess(node, row)
-    if (node.failedAtMs === null) this.#tellAnomaly(row)
-    this.#state.touched.add(node)
-  }
-
-  #assessProbability(node: NodeState, row: Assessment, model: ModelRef | null): void {
-    if (row.probability === null || row.trigger === 'liveness') return
-    const policy = this.#options.policyFor(node.pool)
-    const actingPoint = actingPointOf(policy.actingPoint, model)
-    node.probability = row.probability
-    node.actingPoint = actingPoint
-    node.model = model
-    // Of an alarm that stands, reasons that did not change are not told again.
-    if (row.top.length > 0 || !node.alarm.raised) node.top = row.top
-    if (actingPoint === null) return
-    const before = node.alarm
-    node.alarm = nextAlarm(before, row.probability, actingPoint, policy)
-    if (before.raised !== node.alarm.raised || before.overCount !== node.alarm.overCount) {
-      this.#state.touch(node)
-    }
-    const firstOver = before.overCount === 0 && node.alarm.overCount > 0
-    if (firstOver && !node.alarm.raised) this.#decisions.refuseEarly(node)
-  }
-
-  /** People are told; nothing moves for an anomaly alone. */
-  #tellAnomaly(row: Assessment): void {
-    const fault = detectAnomaly(row, this.#outbox.nowMs)
-    if (fault === null) return
-    this.#outbox.alert({
-      kind: 'anomaly',
-      pool: row.pool,
-      node: row.node,
-      zone: this.#state.nodes.get(row.node)?.zone ?? null,
-      severity: fault.severity,
-      message: anomalyReason(row.node, fault.evidence),
-      incidentId: null,
-      evidence: fault.evidence,
-    })
   }
 
   #takePlacement(said: Placement): void {
@@ -476,18 +403,6 @@ export class CoordinatorFold implements Fold {
       }
       for (let pass = 0; pool.dirty && pass < PASSES_MAX; pass++) this.#decisions.decide(pool)
     }
-  }
-
-  #publishDone(step: number): void {
-    const { topology, partition: poolPartition } = this.#options
-    const { commandCount } = this.#outbox
-    const body: ClockRecord = { kind: 'done', poolPartition, step, commandCount }
-    this.#outbox.push({
-      topic: topicName(topology, 'clock'),
-      partition: poolPartition % partitionCount(topology, 'clock'),
-      key: null,
-      value: JSON.stringify(body),
-    })
   }
 }
 
