@@ -40,6 +40,9 @@ const NOT_OF_SETTINGS: readonly (Rail | null | undefined)[] = [
   'veto',
   'maintenance',
   'observer',
+  'no-quorum',
+  'emergency',
+  'votes',
   'hold-out',
 ]
 const CARE: readonly Mode[] = ['observe', 'approve', 'enforce']
