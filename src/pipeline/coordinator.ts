@@ -35,7 +35,6 @@ import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
 import type { NodeKeys } from '../detect/detector.ts'
-import { undoneBy } from '../recover/step.ts'
 import { AssessmentDesk } from './coordinator-assessments.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
@@ -63,7 +62,7 @@ import {
 } from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
-import { MergeDesk } from './coordinator-merges.ts'
+import { PlacementDesk } from './coordinator-placements.ts'
 import { VoteDesk } from './coordinator-votes.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
@@ -105,7 +104,7 @@ export class CoordinatorFold implements Fold {
   readonly #emergencies: EmergencyDesk
   readonly #splits: SplitBrainDesk
   readonly #votes: VoteDesk
-  readonly #merges: MergeDesk
+  readonly #placements: PlacementDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #assessments: AssessmentDesk
@@ -183,8 +182,11 @@ export class CoordinatorFold implements Fold {
       this.#splits,
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
-    this.#merges = new MergeDesk(this.#state, this.#outbox, options.policyFor, (pool, node) =>
-      this.#splits.wentOn(pool, node),
+    this.#placements = new PlacementDesk(
+      this.#state,
+      this.#outbox,
+      options.policyFor,
+      (pool, node) => this.#splits.wentOn(pool, node),
     )
     this.#votes = new VoteDesk(
       options,
@@ -253,7 +255,7 @@ export class CoordinatorFold implements Fold {
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#votes.stats(),
-      ...this.#merges.stats(),
+      ...this.#placements.stats(),
       ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
@@ -298,7 +300,7 @@ export class CoordinatorFold implements Fold {
       case 'node-fact':
         return this.#takeFact(logBody<NodeEvent>(record))
       case 'placement':
-        return this.#takePlacement(logBody<Placement>(record))
+        return this.#placements.take(logBody<Placement>(record))
       case 'result': {
         const result = logBody<Result>(record)
         this.#evidence.takeResult(result)
@@ -364,27 +366,6 @@ export class CoordinatorFold implements Fold {
     this.#outbox.nowMs = this.#clock.nowMs
     this.#evidence.tick()
     this.#votes.tick()
-  }
-
-  #takePlacement(said: Placement): void {
-    const placement = this.#merges.take(said)
-    if (placement === null) return
-    const { ledger } = this.#state
-    const { workload, pool: poolId } = placement
-    const pool = this.#state.pool(poolId)
-    // Nothing moves it now, so a reservation left from an earlier move is over.
-    if (!pool.flightOf.has(workload)) ledger.unreserve(workload)
-    ledger.place(placement)
-    const node = placement.node === null ? undefined : this.#state.nodes.get(placement.node)
-    const steps = node?.incident?.steps
-    for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
-      const step = steps?.get(stepId)
-      const undone = step === undefined ? null : undoneBy(step, 'undone')
-      if (undone !== null) steps?.set(stepId, undone)
-    }
-    pool.woken.add('capacity')
-    pool.dirty = true
-    if (node !== undefined) this.#state.stir(node, [])
   }
 
   /** Until nothing follows from anything: closing an incident may free a budget for another. */

@@ -215,4 +215,5 @@ test('a policy that is taken away lets everybody back at once', () => {
   next.after(1_000)
   const { hasQuorum, pausedNodes } = next.railFigures()
   expect({ hasQuorum, pausedNodes }).toEqual({ hasQuorum: true, pausedNodes: 0 })
+  expect(next.journal('incident-closed').length).toBe(world.journal('incident-closed').length)
 })

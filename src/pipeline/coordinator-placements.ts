@@ -1,13 +1,17 @@
-/** Placements that were changed on both sides of a split network: found by their versions, resolved, and told. */
+/**
+ * Where executors say that workloads are. What was changed on both sides of a split network is found by its
+ * versions, resolved, and told.
+ */
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { DEFAULT_MERGE, type MergePolicy } from '../core/split-brain.ts'
 import type { Placement } from '../core/workload.ts'
 import { mergePlacement } from '../decide/placement-merge.ts'
+import { undoneBy } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 
-export class MergeDesk {
+export class PlacementDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolId) => Policy
@@ -35,8 +39,29 @@ export class MergeDesk {
     }
   }
 
+  take(said: Placement): void {
+    const placement = this.#merge(said)
+    if (placement === null) return
+    const { ledger } = this.#state
+    const { workload, pool: poolId } = placement
+    const pool = this.#state.pool(poolId)
+    // Nothing moves it now, so a reservation left from an earlier move is over.
+    if (!pool.flightOf.has(workload)) ledger.unreserve(workload)
+    ledger.place(placement)
+    const node = placement.node === null ? undefined : this.#state.nodes.get(placement.node)
+    const steps = node?.incident?.steps
+    for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
+      const step = steps?.get(stepId)
+      const undone = step === undefined ? null : undoneBy(step, 'undone')
+      if (undone !== null) steps?.set(stepId, undone)
+    }
+    pool.woken.add('capacity')
+    pool.dirty = true
+    if (node !== undefined) this.#state.stir(node, [])
+  }
+
   /** What holds of the workload from now on; null where it is older than what is known. */
-  take(said: Placement): Placement | null {
+  #merge(said: Placement): Placement | null {
     const { pool, workload } = said
     const policy = this.#policyFor(pool).splitBrain?.merge ?? DEFAULT_MERGE
     const known = this.#state.ledger.get(workload)
