@@ -17,7 +17,7 @@ import { type Measures, sumOf } from '../src/simulate/measures.ts'
 import { type Outcome, simulate } from '../src/simulate/outcome.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const SCENARIOS = ['default', 'detection', 'heavy', 'wave', 'calm'] as const
+const SCENARIOS = ['default', 'detection', 'heavy', 'wave', 'calm', 'standby'] as const
 type Scenario = (typeof SCENARIOS)[number]
 const SEEDS_MAX = 2 ** 31
 const CHOOSER_WORLDS = 8
@@ -119,7 +119,7 @@ function tell(): number {
     ...harmRows(),
     ...promiseRows(),
     missing('classification of kind', '0.95', 'one kind each for silence, failure and prediction'),
-    missing('hot standby, s', '< 5', 'no hot standby'),
+    ...standbyRows(of('standby')),
     ...chooserRows(),
     missing('network partition of 10,000 nodes seen, s', '< 1', 'no detector of partitions'),
     missing('byzantine ≤ 1/3, forged votes: promises broken', '0', 'no votes'),
@@ -173,6 +173,17 @@ function recoveryRows(measures: Measures) {
     figure('of it detection, s', mean(detectionMs), 'three heartbeats of 5 s are missed'),
     figure('of it after detection, s', mean(ownMs - detectionMs)),
     figure('executors, s', mean(executorMs), 'fence, move, verify'),
+  ]
+}
+
+function standbyRows(measures: Measures) {
+  const { standbyCount, standbyMs, standbyExecutorMs, standbyInTimeCount } = measures
+  const mean = (ms: number) => (standbyCount === 0 ? null : ms / standbyCount / 1_000)
+  const of = `detection to verified, ${standbyCount} promotions`
+  return [
+    atMost('hot standby, s', mean(standbyMs), 5, of),
+    figure('of it executors, s', mean(standbyExecutorMs), 'fence, promote, verify'),
+    figure('hot standbys within 5 s', ratio(standbyInTimeCount, standbyCount)),
   ]
 }
 

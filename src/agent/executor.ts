@@ -213,6 +213,8 @@ export class Executor implements CommandExecutor {
         return hooks.migrate(command, nowMs)
       case 'recover':
         return hooks.recover(command, nowMs)
+      case 'promote':
+        return hooks.promote(command, nowMs)
       case 'fence':
         return hooks.fence(command, nowMs)
       case 'restart':

@@ -7,6 +7,7 @@ import type { WindowRecord } from './maintenance.ts'
 export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
   | 'recover' // start a workload of a failed node elsewhere
+  | 'promote' // start a workload of a failed node on its standby, where its state is already
   | 'fence' // make sure a silent node can do no harm
   | 'restart' // restart the node's service where it is
   | 'cordon' // take no new workloads

@@ -28,4 +28,6 @@ export interface Placement {
   readonly needs: Needs
   readonly stateBytes: number
   readonly dependsOn: readonly WorkloadId[]
+  /** Where executors keep a second copy warm that runs nothing until it is promoted; none when absent. */
+  readonly standby?: NodeId | null
 }

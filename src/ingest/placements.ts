@@ -7,15 +7,21 @@ import { bytesCount, nodeId, poolOrDefault, resources, workloadId } from './sche
 
 const DEPENDENCIES_MAX = 256
 
-const PlacementBody = z.object({
-  workload: workloadId,
-  node: nodeId.nullable(),
-  pool: poolOrDefault,
-  priority: z.enum(['CRITICAL', 'HIGH', 'NORMAL', 'LOW']).default('NORMAL'),
-  needs: resources,
-  stateBytes: bytesCount.default(0),
-  dependsOn: z.array(workloadId).max(DEPENDENCIES_MAX).readonly().default([]),
-})
+const PlacementBody = z
+  .object({
+    workload: workloadId,
+    node: nodeId.nullable(),
+    pool: poolOrDefault,
+    priority: z.enum(['CRITICAL', 'HIGH', 'NORMAL', 'LOW']).default('NORMAL'),
+    needs: resources,
+    stateBytes: bytesCount.default(0),
+    dependsOn: z.array(workloadId).max(DEPENDENCIES_MAX).readonly().default([]),
+    standby: nodeId.nullable().default(null),
+  })
+  .refine(({ node, standby }) => standby === null || standby !== node, {
+    path: ['standby'],
+    error: 'is the node where the workload runs; name another, or null',
+  })
 
 export function decodePlacement(bytes: Uint8Array): Field<Placement> {
   const body = parseObject(bytes)

@@ -66,7 +66,8 @@ export class CommandDesk {
     const attempts = step.attempts + 1
     const freeAtMs = step.freeAtMs ?? this.#outbox.nowMs
     incident.steps.set(step.stepId, { ...step, state, attempts, commandId, freeAtMs })
-    if (command.workload !== null && target !== null) {
+    // A standby has its room already.
+    if (command.workload !== null && target !== null && step.action !== 'promote') {
       this.#state.ledger.reserve(command.workload, target)
     }
     if (laneOf(step.action) !== 'preemptive') return
@@ -207,6 +208,7 @@ export class CommandDesk {
         this.#outbox.intervention('moved', id)
         return this.#outbox.intervention('returned', id)
       case 'recover':
+      case 'promote':
       case 'fence':
       case 'cancel':
         return

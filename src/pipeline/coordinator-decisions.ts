@@ -215,21 +215,22 @@ export class DecisionDesk {
   #tryStep(pool: PoolState, incident: Incident, step: Step): Admission {
     const { node } = incident
     const policy = this.#policyFor(pool)
-    if (step.action === 'uncordon' && step.attempts >= policy.attemptsMax) {
+    const action = this.#targets.wayOf(step)
+    if (action === 'uncordon' && step.attempts >= policy.attemptsMax) {
       const refusal = this.#rest(incident, step, policy)
       if (refusal !== null) return refusal
     }
     const admission = admit(
-      this.#ask(pool, node, step.action, step.workload, incident, step),
+      this.#ask(pool, node, action, step.workload, incident, step),
       this.#rails,
     )
     if (!admission.ok) {
       this.#noteDue(pool, incident, policy)
       return admission
     }
-    const what = commandSentence(step.action, step.workload, node.id, admission.target)
+    const what = commandSentence(action, step.workload, node.id, admission.target)
     this.#plans.begin(incident, step)
-    const newest = incident.steps.get(step.stepId) ?? step
+    const newest = { ...(incident.steps.get(step.stepId) ?? step), action }
     this.#commands.send(incident, newest, admission.target, [...incident.reasons, what])
     return admission
   }
@@ -287,7 +288,12 @@ export class DecisionDesk {
         busyCount: pool.repairs.count(lane),
         nodeIsBusy: pool.repairs.has(lane, node.id),
       },
-      target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
+      target:
+        workload === null
+          ? null
+          : action === 'promote'
+            ? () => this.#targets.standby(workload)
+            : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
       heldOut:
         incident === null || lane !== 'preemptive'

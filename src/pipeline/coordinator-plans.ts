@@ -41,7 +41,7 @@ const ACTIONS_OF: Readonly<Record<PlanStrategy, readonly CommandAction[]>> = {
   wait: [],
   restart: ['restart'],
   migrate: ['cordon', 'migrate'],
-  'fail-over': ['fence', 'recover'],
+  'fail-over': ['fence', 'recover', 'promote'],
   return: ['uncordon'],
 }
 

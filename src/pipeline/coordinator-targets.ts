@@ -1,8 +1,10 @@
 /** Where the work of a node can go: the question that `decide/place.ts` is asked, from what a coordinator knows. */
-import type { WorkloadId } from '../core/ids.ts'
+import type { CommandAction } from '../core/command.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Held } from '../decide/admission.ts'
 import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
+import type { Step } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -16,6 +18,24 @@ export class TargetDesk {
     this.#state = state
     this.#outbox = outbox
     this.#heldBack = heldBack
+  }
+
+  /** A workload whose standby is fit is promoted there; where that has failed it is recovered like any other. */
+  wayOf({ action, workload, attempts }: Step): CommandAction {
+    if ((action !== 'recover' && action !== 'promote') || workload === null) return action
+    return attempts === 0 && this.#standbyOf(workload) !== null ? 'promote' : 'recover'
+  }
+
+  standby(workload: WorkloadId): TargetChoice {
+    const target = this.#standbyOf(workload)
+    if (target !== null) return { ok: true, target }
+    return { ok: false, why: `the standby of workload ${workload} is not fit to run it` }
+  }
+
+  #standbyOf(workload: WorkloadId): NodeId | null {
+    const { standby = null, pool } = this.#state.ledger.get(workload) ?? {}
+    const node = standby === null ? undefined : this.#state.nodes.get(standby)
+    return node !== undefined && node.pool === pool && this.#isFit(node) ? node.id : null
   }
 
   choose(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {

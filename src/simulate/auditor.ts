@@ -25,6 +25,8 @@ export interface AuditorOptions {
 export interface IncidentStory {
   readonly node: NodeId
   readonly openedAtMs: number
+  /** When it was opened, and each time it got graver or came back. */
+  readonly turnsAtMs: number[]
   /** The first reason that was given. */
   readonly why: string
   closedAtMs: number | null
@@ -32,6 +34,8 @@ export interface IncidentStory {
 
 /** Incidents remembered after they were closed; the oldest are forgotten. */
 const INCIDENTS_MAX = 200_000
+/** Newest turns remembered of an incident. */
+const TURNS_MAX = 16
 
 export class Auditor {
   readonly incidents = new Map<IncidentId, IncidentStory>()
@@ -114,13 +118,18 @@ export class Auditor {
     const known = this.incidents.get(incidentId)
     if (known !== undefined) {
       if (entry.kind === 'incident-closed') known.closedAtMs = atMs
-      // A cause that comes back is the incident of before.
-      else if (entry.kind === 'incident-opened') known.closedAtMs = null
+      else if (entry.kind === 'incident-opened') {
+        // A cause that comes back is the incident of before.
+        known.closedAtMs = null
+        known.turnsAtMs.push(atMs)
+        if (known.turnsAtMs.length > TURNS_MAX) known.turnsAtMs.shift()
+      }
       return
     }
     if (entry.kind !== 'incident-opened' || node === null) return
     const why = entry.reasons[0] ?? ''
-    this.incidents.set(incidentId, { node, openedAtMs: atMs, why, closedAtMs: null })
+    const turnsAtMs = [atMs]
+    this.incidents.set(incidentId, { node, openedAtMs: atMs, turnsAtMs, why, closedAtMs: null })
     if (this.incidents.size > INCIDENTS_MAX) {
       const oldest = this.incidents.keys().next().value
       if (oldest !== undefined) this.incidents.delete(oldest)

@@ -5,6 +5,7 @@
 import type { Command, Precondition } from '../core/command.ts'
 import type { ActionStart, ActionState, ExecutorHooks, RunningAction } from '../core/executor.ts'
 
+import type { WorkloadId } from '../core/ids.ts'
 import type { Placement } from '../core/workload.ts'
 import { Random } from '../fleet/random.ts'
 import type { Delay } from './fault-file.ts'
@@ -12,6 +13,8 @@ import type { Machine, Machines } from './machines.ts'
 
 /** From "it is there" to "it answers". */
 const VERIFY_MS = 2_000
+/** A standby is probed while it is warm. */
+const PROMOTED_VERIFY_MS = 500
 /** Of the standard normal distribution, at 0.99. */
 const Z99 = 2.3263
 
@@ -19,6 +22,7 @@ export interface Skill {
   readonly lyingRatio: number
   readonly failingRatio: number
   readonly move: Delay
+  readonly promote: Delay
   readonly fence: Delay
   readonly restart: Delay
 }
@@ -80,6 +84,31 @@ export class Hands implements ExecutorHooks {
     return from === undefined
       ? refuse(`node ${command.node} is unknown`)
       : this.#move(command, from)
+  }
+
+  promote(command: Command): ActionStart {
+    const { machines, skill, preconditions } = this.#options
+    const [from, target] = [machines.get(command.node), machines.get(command.target!)]
+    if (from === undefined || target === undefined) {
+      return refuse(`node ${command.node} or ${command.target} is unknown`)
+    }
+    const workload = command.workload!
+    const obstacle =
+      this.#notThere(workload, from) ?? machines.cluster.standbyObstacle(workload, target.node)
+    if (obstacle !== null) return refuse(obstacle)
+    machines.moving.add(workload)
+    return this.#begin(command, skill.promote, {
+      verifyMs: PROMOTED_VERIFY_MS,
+      broken: () => {
+        if (!target.node.up) return `standby ${target.node.spec.id} went down`
+        return preconditions ? notFenced(from) : null
+      },
+      effect: () => {
+        machines.moving.delete(workload)
+        return machines.promote(workload, target)
+      },
+      undo: () => machines.abandonMove(workload, target),
+    })
   }
 
   fence(command: Command): ActionStart {
@@ -154,11 +183,8 @@ export class Hands implements ExecutorHooks {
     const workload = command.workload!
     const target = machines.get(command.target!)
     if (target === undefined) return refuse(`target ${command.target} is unknown`)
-    if (machines.moving.has(workload)) return refuse(`workload ${workload} is moving already`)
-    if (machines.cluster.placement(workload)?.node !== from.node.spec.id) {
-      return refuse(`workload ${workload} is not on node ${from.node.spec.id}`)
-    }
-    const obstacle = machines.cluster.obstacle(workload, target.node)
+    const obstacle =
+      this.#notThere(workload, from) ?? machines.cluster.obstacle(workload, target.node)
     if (obstacle !== null) return refuse(obstacle)
     const live = command.action === 'migrate'
     machines.moving.add(workload)
@@ -176,6 +202,13 @@ export class Hands implements ExecutorHooks {
       },
       undo: () => machines.abandonMove(workload, target),
     })
+  }
+
+  #notThere(workload: WorkloadId, { node }: Machine): string | null {
+    const { machines } = this.#options
+    if (machines.moving.has(workload)) return `workload ${workload} is moving already`
+    const isThere = machines.cluster.placement(workload)?.node === node.spec.id
+    return isThere ? null : `workload ${workload} is not on node ${node.spec.id}`
   }
 
   #begin(command: Command, delay: Delay, deed: Deed): ActionStart {
@@ -196,13 +229,15 @@ export class Hands implements ExecutorHooks {
     this.#options.began(work)
     this.#running.add(action)
     after(tookMs, poke)
-    after(tookMs + VERIFY_MS, poke)
+    after(tookMs + (deed.verifyMs ?? VERIFY_MS), poke)
     return { ok: true, action }
   }
 }
 
 /** What an action does to the world, when its time has come. */
 interface Deed {
+  /** From its effect to its verification; as for a move where absent. */
+  readonly verifyMs?: number
   readonly effect: () => Placement | null
   /** Why it can no longer take effect. */
   readonly broken?: () => string | null
@@ -233,7 +268,7 @@ class Action implements RunningAction {
   poll(nowMs: number): ActionState {
     const { work, deed, fails, tookMs } = this.#options
     if (this.#state === 'succeeded') {
-      if (nowMs < work.beganAtMs + tookMs + VERIFY_MS) return { kind: 'running' }
+      if (nowMs < work.beganAtMs + tookMs + (deed.verifyMs ?? VERIFY_MS)) return { kind: 'running' }
       this.#state = 'over'
       work.endedAtMs = nowMs
       return { kind: 'verified' }

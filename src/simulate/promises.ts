@@ -300,13 +300,13 @@ export class Promises {
   /** What a workload depends on is over before it is started, or has had its time. */
   #judgeOrder(command: Command, open: PoolBooks['open']): void {
     const { attemptsMax, commandTtlMs } = this.#options.policy
-    const { action, incidentId } = command
-    const shield = action === 'migrate' ? 'cordon' : 'fence'
+    const { incidentId } = command
+    const shield = shieldOf(command)
     const sinceMs = this.#nowMs - (this.#shieldedAtMs.get(`${incidentId}/${shield}`) ?? 0)
     if (sinceMs >= attemptsMax * commandTtlMs) return
     const dependsOn = this.#options.dependsOn.get(command.workload!) ?? []
     for (const { command: other } of open.values()) {
-      if (other.workload === null || other.action !== action) continue
+      if (other.workload === null || shieldOf(other) !== shield) continue
       if (other.incidentId === incidentId && dependsOn.includes(other.workload)) {
         this.#object(command, `is sent while ${other.workload}, which it depends on, is under way`)
       }
@@ -337,4 +337,9 @@ export class Promises {
   #object({ commandId, action, node }: Command, what: string): void {
     this.#options.broken(`command ${commandId} (${action} ${node}) ${what}`)
   }
+}
+
+/** The step that comes before the moves of the same plan. */
+function shieldOf({ action }: Command): 'cordon' | 'fence' {
+  return laneOf(action) === 'preemptive' ? 'cordon' : 'fence'
 }

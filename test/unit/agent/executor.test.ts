@@ -37,6 +37,9 @@ class ScriptedHooks implements ExecutorHooks {
   recover(command: Command): ActionStart {
     return this.begin(command)
   }
+  promote(command: Command): ActionStart {
+    return this.begin(command)
+  }
   fence(command: Command): ActionStart {
     return this.begin(command)
   }
