@@ -41,6 +41,8 @@ export const PolicyTable = z.strictObject({
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   dry_run: z.boolean().optional(),
+  return_ratio: z.number().gt(0).lte(1).optional(),
+  return_watch: duration.optional(),
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
@@ -75,6 +77,8 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
+    returnRatio: table.return_ratio ?? defaults.returnRatio,
+    returnWatchMs: table.return_watch ?? defaults.returnWatchMs,
     chooser: toChooserRules(table),
     detectors: mergeDetectors(base.detectors, own.detectors),
   }
@@ -120,7 +124,13 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
   return `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
 }
 
-/** A fixed strategy is left out: policies from before there was a choice keep their names. */
-function textOf({ chooser, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
-  return JSON.stringify(chooser === null ? rules : { ...rules, chooser })
+/** What is as it always was is left out: policies from before it could be said keep their names. */
+function textOf(rules: Omit<Policy, 'version' | 'shards'>): string {
+  const { chooser, returnRatio, returnWatchMs, ...old } = rules
+  return JSON.stringify({
+    ...old,
+    ...(chooser === null ? {} : { chooser }),
+    ...(returnRatio === DEFAULT_POLICY.returnRatio ? {} : { returnRatio }),
+    ...(returnWatchMs === DEFAULT_POLICY.returnWatchMs ? {} : { returnWatchMs }),
+  })
 }

@@ -40,6 +40,8 @@ export interface Command {
   readonly node: NodeId
   readonly workload: WorkloadId | null
   readonly target: NodeId | null
+  /** Of an `uncordon`: the share of its capacity that the node may be given work for, 0..1; else null. */
+  readonly capacityRatio: number | null
   readonly expiresAtMs: number
   readonly dryRun: boolean
   readonly reasons: readonly string[]

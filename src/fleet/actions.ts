@@ -113,6 +113,7 @@ export class Hands implements ExecutorHooks {
     const node = this.options.cluster.node(command.node)
     if (node === undefined) return refuse(`node ${command.node} is unknown`)
     node.cordoned = false
+    node.share = command.capacityRatio ?? 1
     this.options.truth.takeBack(node.spec.id)
     return { ok: true, action: new Done() }
   }

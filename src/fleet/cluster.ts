@@ -4,6 +4,7 @@
  */
 import { assert } from '../core/errors.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Capacity } from '../core/node.ts'
 import type { Needs, Placement } from '../core/workload.ts'
 import type { Inventory, NodeSpec } from './inventory.ts'
 import { addNeeds, fits, NO_NEEDS } from './inventory.ts'
@@ -16,6 +17,8 @@ export interface ClusterNode {
   /** Kept off by a fence until it is repaired. */
   fenced: boolean
   cordoned: boolean
+  /** Share of its capacity that it may be given work for, 0..1. */
+  share: number
   /** When the last failure (or fence) took it down. */
   downAtMs: number | null
   readonly workloads: Set<WorkloadId>
@@ -38,6 +41,7 @@ export class Cluster {
       up: true,
       fenced: false,
       cordoned: false,
+      share: 1,
       downAtMs: null,
       workloads: new Set<WorkloadId>(),
       incoming: new Set<WorkloadId>(),
@@ -75,7 +79,7 @@ export class Cluster {
     if (target.cordoned) return `target ${target.spec.id} is cordoned`
     const { needs, pool } = this.placements.get(workload)!
     if (pool !== target.spec.pool) return `target ${target.spec.id} is not in pool ${pool}`
-    if (fits(target.spec.capacity, this.used(target, true), needs)) return null
+    if (fits(shareOf(target), this.used(target, true), needs)) return null
     return `target ${target.spec.id} has no room or not the GPUs for ${workload}`
   }
 
@@ -138,4 +142,10 @@ export class Cluster {
     }
     return used
   }
+}
+
+function shareOf({ spec, share }: ClusterNode): Capacity {
+  const { cpu, memoryBytes, gpu } = spec.capacity
+  const part = gpu === null ? null : { ...gpu, count: Math.floor(share * gpu.count) }
+  return { cpu: share * cpu, memoryBytes: share * memoryBytes, gpu: part }
 }

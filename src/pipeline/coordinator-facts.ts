@@ -96,8 +96,7 @@ export class NodeFactDesk {
     node.probability = null
     pool.failedNodes.delete(node.id)
     if (cordonedBy !== null && node.incident === null) {
-      const planId = this.#outbox.planId(cordonedBy)
-      this.#incidents.release(node, { id: cordonedBy, planId, evidence: [] })
+      this.#incidents.release(node, { id: cordonedBy, evidence: [] })
     }
     this.#state.touch(node)
   }
@@ -121,7 +120,7 @@ export class NodeFactDesk {
   #closeFor(node: NodeState, reason: string): void {
     if (node.incident !== null) this.#incidents.close(node.incident, reason)
     const pool = this.#state.pool(node.pool)
-    for (const incident of pool.incidents.ofNode(node)) pool.incidents.delete(incident)
+    for (const incident of pool.incidents.ofNode(node)) this.#incidents.drop(incident)
     this.#state.remove(node)
   }
 

@@ -1,6 +1,7 @@
 /** Where the work of a node can go: the question that `decide/place.ts` is asked, from what a coordinator knows. */
 import type { CommandAction } from '../core/command.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Capacity } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Held } from '../decide/admission.ts'
 import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
@@ -56,8 +57,8 @@ export class TargetDesk {
 
   *#candidates(pool: PoolState): Iterable<Candidate> {
     for (const node of pool.nodes.values()) {
-      const { id, zone, capacity } = node
-      yield { node: id, zone, capacity, fit: this.#isFit(node) }
+      const { id, zone } = node
+      yield { node: id, zone, capacity: roomOf(node), fit: this.#isFit(node) }
     }
   }
 
@@ -70,4 +71,13 @@ export class TargetDesk {
     const sound = clean && quiet && !inMaintenance && reached
     return sound && this.#state.livenessOf(node) === 'live'
   }
+}
+
+/** A node that returns in part has that part only; of GPUs as many as are whole. */
+function roomOf({ capacity, returning }: NodeState): Capacity | null {
+  if (capacity === null || returning === null) return capacity
+  const { share } = returning
+  const { cpu, memoryBytes, gpu } = capacity
+  const part = gpu === null ? null : { ...gpu, count: Math.floor(share * gpu.count) }
+  return { cpu: share * cpu, memoryBytes: share * memoryBytes, gpu: part }
 }

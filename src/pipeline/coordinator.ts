@@ -51,6 +51,7 @@ import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
 import { PlanDesk } from './coordinator-plans.ts'
+import { ReturnDesk } from './coordinator-returns.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
@@ -110,7 +111,9 @@ export class CoordinatorFold implements Fold {
     this.#outbox = new Outbox(options)
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
-    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
+    const corruption = (node: NodeState) => this.#evidence.corruptionOf(node)
+    const returns = new ReturnDesk(this.#state, this.#outbox, policyFor, corruption)
+    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, returns, policyFor)
     this.#holdOuts = new HoldOutDesk(
       topology,
       this.#state,
@@ -118,13 +121,14 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
-    const plans = new PlanDesk(this.#state, this.#outbox, policyFor)
+    const plans = new PlanDesk(this.#state, this.#outbox, policyFor, corruption)
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       choices,
       plans,
+      returns,
       this.#holdOuts,
     )
     this.#decisions = new DecisionDesk(
@@ -377,6 +381,7 @@ export class CoordinatorFold implements Fold {
     if (nowMs === 0) return
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#incidents.returnWhole()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

@@ -170,6 +170,7 @@ export class Hands implements ExecutorHooks {
     const machine = this.#options.machines.get(command.node)
     if (machine === undefined) return refuse(`node ${command.node} is unknown`)
     machine.node.cordoned = cordoned
+    if (!cordoned) machine.node.share = command.capacityRatio ?? 1
     const { nowMs } = this.#options
     const atMs = nowMs()
     const times = { beganAtMs: atMs, doneAtMs: atMs, endedAtMs: atMs }

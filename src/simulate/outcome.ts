@@ -7,12 +7,13 @@ import { HEARTBEAT_MS, type Violation, World, type WorldOptions } from './world.
 
 const SLICE_MS = 60_000
 
-/** The default policy, but acting; and commands live for a minute, so that a lost one is soon missed. */
+/** The default policy, but acting; commands live for a minute, so that a lost one is soon missed, and returns are watched briefly. */
 export const SIMULATED_POLICY: Policy = {
   ...DEFAULT_POLICY,
   version: 'simulated',
   mode: 'enforce',
   commandTtlMs: 60_000,
+  returnWatchMs: 120_000,
 }
 
 export interface SimulateOptions extends Omit<WorldOptions, 'policy'> {

@@ -60,6 +60,8 @@ export class Promises {
   /** Incident and step → commands that were sent and not taken back in time. */
   readonly #attempts = new Map<string, number>()
   readonly #withdrawn = new Set<CommandId>()
+  /** Node → when it was last let back in part. */
+  readonly #inPartAtMs = new Map<NodeId, number>()
   /** Node → its newest preemptive command that was begun. */
   readonly #acted = new Map<NodeId, { readonly incident: string; readonly atMs: number }>()
   #mode: Policy['mode']
@@ -205,6 +207,7 @@ export class Promises {
     }
     if (expiresAtMs <= this.#nowMs) this.#object(command, 'was stale when it was sent')
     if (action === 'cancel') return this.#takeCancel(command, pool)
+    this.#judgeReturn(command)
     if (lane !== 'release') {
       this.#judgeOperators(command, pool)
       this.#judgeNode(command)
@@ -214,6 +217,18 @@ export class Promises {
       this.#countAttempt(command, 1)
     }
     pool.open.set(commandId, { command, lane, sentAtMs: this.#nowMs })
+  }
+
+  /** A node returns in part, is watched, and then returns whole; what it had to stop for ends that. */
+  #judgeReturn(command: Command): void {
+    const { action, node, capacityRatio, stepId } = command
+    const { returnRatio, returnWatchMs } = this.#options.policy
+    if (action === 'cordon' || action === 'fence') this.#inPartAtMs.delete(node)
+    if (action !== 'uncordon' || stepId !== 'uncordon' || returnRatio === 1) return
+    if (capacityRatio === returnRatio) this.#inPartAtMs.set(node, this.#nowMs)
+    else if (this.#nowMs - (this.#inPartAtMs.get(node) ?? this.#nowMs) < returnWatchMs) {
+      this.#object(command, 'lets its node back whole that was not watched in part')
+    }
   }
 
   #takeCancel({ incidentId, workload }: Command, { open }: PoolBooks): void {
