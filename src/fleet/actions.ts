@@ -69,7 +69,6 @@ export class Hands implements ExecutorHooks {
     const { cluster } = this.options
     const [from, target] = [cluster.node(command.node), cluster.node(command.target!)]
     if (from === undefined) return refuse(`node ${command.node} is unknown`)
-    if (!from.fenced) return refuse(`node ${command.node} is not fenced`)
     if (target === undefined) return refuse(`target ${command.target} is unknown`)
     const workload = command.workload!
     const obstacle =
@@ -189,6 +188,7 @@ class Moving implements RunningAction {
   private readonly move: Move
   private readonly release: () => void
   private moved = false
+  private effectAtMs = 0
 
   constructor(options: HandsOptions, move: Move, release: () => void) {
     this.options = options
@@ -200,11 +200,12 @@ class Moving implements RunningAction {
     const { target, doneAtMs, verifyMs, fails } = this.move
     if (!target.up) return this.fail(`target ${target.spec.id} went down`)
     if (this.moved) {
-      return nowMs < doneAtMs + verifyMs ? { kind: 'running' } : { kind: 'verified' }
+      return nowMs < this.effectAtMs + verifyMs ? { kind: 'running' } : { kind: 'verified' }
     }
     const broken = this.broken()
     if (broken !== null) return this.fail(broken)
-    if (nowMs < doneAtMs) return { kind: 'running' }
+    if (nowMs < doneAtMs || this.waits()) return { kind: 'running' }
+    this.effectAtMs = nowMs
     if (fails === true) return this.fail('the transfer broke off')
     return this.finish()
   }
@@ -215,8 +216,14 @@ class Moving implements RunningAction {
     return true
   }
 
+  /** A standby is ready, and its workload may still run where it was. */
+  private waits(): boolean {
+    return this.move.isStandby && !this.move.from.fenced
+  }
+
   private broken(): string | null {
-    const { from, live } = this.move
+    const { from, live, isStandby } = this.move
+    if (isStandby) return null
     if (live) return from.up ? null : `node ${from.spec.id} failed during the transfer`
     return from.fenced ? null : `node ${from.spec.id} is back and runs it`
   }

@@ -25,7 +25,7 @@ import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
-import { TargetDesk } from './coordinator-targets.ts'
+import type { TargetDesk } from './coordinator-targets.ts'
 import type { NodeState } from './node-state.ts'
 
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
@@ -58,6 +58,7 @@ export class DecisionDesk {
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
+    targets: TargetDesk,
   ) {
     this.#state = state
     this.#outbox = outbox
@@ -68,7 +69,7 @@ export class DecisionDesk {
     this.#proposals = proposals
     this.#holdOuts = holdOuts
     this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
-    this.#targets = new TargetDesk(state, outbox, heldBack)
+    this.#targets = targets
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -187,6 +188,8 @@ export class DecisionDesk {
     if (this.#isDownUnrestarted(incident)) return
     for (const step of this.#plans.follow(incident)) {
       const admission = this.#tryStep(pool, incident, step)
+      // What waits for the fence by itself is sent beside it.
+      if (admission.ok && step.action === 'fence') this.#state.stirIncident(incident)
       if (admission.ok) continue
       const known = incident.refused.has(admission.rail) || refused.has(admission.rail)
       if (!known) {

@@ -61,20 +61,26 @@ export class PlanDesk {
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #corruption: (node: NodeState) => string | null
+  readonly #hasStandby: (step: Step) => boolean
   /** Returns of which it was told that they wait. */
   readonly #waiting = new WeakSet<Incident>()
 
-  /** `corruption`: what is wrong with the data of a node, or null. */
+  /**
+   * `corruption`: what is wrong with the data of a node, or null. `hasStandby`: the workload of a step goes
+   * on from its standby.
+   */
   constructor(
     state: CoordinatorState,
     outbox: Outbox,
     policyFor: (pool: PoolState) => Policy,
     corruption: (node: NodeState) => string | null,
+    hasStandby: (step: Step) => boolean,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#policyFor = policyFor
     this.#corruption = corruption
+    this.#hasStandby = hasStandby
   }
 
   /**
@@ -199,6 +205,7 @@ export class PlanDesk {
       steps: incident.steps,
       attemptsMax: this.#policyOf(incident).attemptsMax,
       nowMs: this.#outbox.nowMs,
+      isPrepared: (step) => this.#hasStandby(step),
       isThere: (workload) => there.has(workload),
     }
   }

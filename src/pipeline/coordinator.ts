@@ -55,6 +55,7 @@ import { ReturnDesk } from './coordinator-returns.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
+import { TargetDesk } from './coordinator-targets.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
@@ -121,7 +122,15 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
-    const plans = new PlanDesk(this.#state, this.#outbox, policyFor, corruption)
+    const heldBack = (node: NodeState) => this.#evidence.heldBack(node)
+    const targets = new TargetDesk(this.#state, this.#outbox, heldBack)
+    const plans = new PlanDesk(
+      this.#state,
+      this.#outbox,
+      policyFor,
+      corruption,
+      (step) => targets.wayOf(step) === 'promote',
+    )
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
@@ -142,7 +151,8 @@ export class CoordinatorFold implements Fold {
       this.#holdOuts,
       policyFor,
       rails,
-      (node) => this.#evidence.heldBack(node),
+      heldBack,
+      targets,
     )
     this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)

@@ -99,10 +99,8 @@ export class Hands implements ExecutorHooks {
     machines.moving.add(workload)
     return this.#begin(command, skill.promote, {
       verifyMs: PROMOTED_VERIFY_MS,
-      broken: () => {
-        if (!target.node.up) return `standby ${target.node.spec.id} went down`
-        return preconditions ? notFenced(from) : null
-      },
+      broken: () => (target.node.up ? null : `standby ${target.node.spec.id} went down`),
+      waits: () => preconditions && notFenced(from) !== null,
       effect: () => {
         machines.moving.delete(workload)
         return machines.promote(workload, target)
@@ -117,6 +115,9 @@ export class Hands implements ExecutorHooks {
     return this.#begin(command, this.#options.skill.fence, {
       effect: () => {
         this.#options.fence(machine)
+        // A standby may wait for it.
+        this.#options.after(0, this.#options.poke)
+        this.#options.after(PROMOTED_VERIFY_MS, this.#options.poke)
         return null
       },
     })
@@ -240,6 +241,8 @@ interface Deed {
   /** From its effect to its verification; as for a move where absent. */
   readonly verifyMs?: number
   readonly effect: () => Placement | null
+  /** It is ready, and something else must be over first. */
+  readonly waits?: () => boolean
   /** Why it can no longer take effect. */
   readonly broken?: () => string | null
   /** Does it when its time has come; why it does not work. */
@@ -261,6 +264,7 @@ interface ActionOptions {
 class Action implements RunningAction {
   readonly #options: ActionOptions
   #state: 'running' | 'succeeded' | 'over' = 'running'
+  #effectAtMs = 0
 
   constructor(options: ActionOptions) {
     this.#options = options
@@ -268,19 +272,21 @@ class Action implements RunningAction {
 
   poll(nowMs: number): ActionState {
     const { work, deed, fails, tookMs } = this.#options
+    const verifyMs = deed.verifyMs ?? VERIFY_MS
     if (this.#state === 'succeeded') {
-      if (nowMs < work.beganAtMs + tookMs + (deed.verifyMs ?? VERIFY_MS)) return { kind: 'running' }
+      if (nowMs < this.#effectAtMs + verifyMs) return { kind: 'running' }
       this.#state = 'over'
       work.endedAtMs = nowMs
       return { kind: 'verified' }
     }
     const broken = deed.broken?.() ?? null
     if (broken !== null) return this.#fail(broken)
-    if (nowMs < work.beganAtMs + tookMs) return { kind: 'running' }
+    if (nowMs < work.beganAtMs + tookMs || deed.waits?.() === true) return { kind: 'running' }
     if (fails) return this.#fail('the work broke off')
     const blocked = work.lie ? null : (deed.blocked?.() ?? null)
     if (blocked !== null) return this.#fail(blocked)
     this.#state = 'succeeded'
+    this.#effectAtMs = nowMs
     if (work.lie) {
       deed.undo?.()
       return { kind: 'succeeded', placement: null }
@@ -306,7 +312,8 @@ class Action implements RunningAction {
     }
     this.#state = 'over'
     after(Math.max(0, work.beganAtMs + tookMs - nowMs()), () => {
-      const broken = deed.broken?.() ?? deed.blocked?.() ?? null
+      const waits = deed.waits?.() === true ? 'its executor died while it waited' : null
+      const broken = deed.broken?.() ?? waits ?? deed.blocked?.() ?? null
       if (broken !== null) deed.undo?.()
       else {
         work.done = true

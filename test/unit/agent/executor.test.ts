@@ -195,6 +195,18 @@ describe('refusals', () => {
   })
 })
 
+test('a promotion is begun before its node is fenced: it waits for that by itself', () => {
+  const hooks = new ScriptedHooks()
+  hooks.unmetDetail = 'node n1 is not fenced'
+  const executor = createExecutor(hooks)
+  const more = { workload: 'w1' as WorkloadId, target: 'n2' as NodeId }
+  const precondition = { kind: 'fenced', node: 'n1' as NodeId } as const
+  for (const action of ['promote', 'recover'] as const) {
+    executor.take(commandRecord(createCommand(action, action, { ...more, precondition })), NOW_MS)
+  }
+  expect(hooks.begun).toEqual(['promote promote'])
+})
+
 test('a dry run is accepted and nothing is done', () => {
   const hooks = new ScriptedHooks()
   const executor = createExecutor(hooks)

@@ -55,7 +55,6 @@ test('a standby takes over within two seconds, and the old home becomes the stan
 })
 
 test.each<{ why: string; change: (world: ReturnType<typeof fleet>) => Partial<Command> | void }>([
-  { why: 'is not fenced', change: ({ home }) => void (home.fenced = false) },
   { why: 'is not the standby', change: ({ other }) => ({ target: other }) },
   {
     why: 'is down',
@@ -70,6 +69,18 @@ test.each<{ why: string; change: (world: ReturnType<typeof fleet>) => Partial<Co
     ok: false,
     refused: expect.stringContaining(why),
   })
+})
+
+test('a promotion that comes before the fence is ready when it is over, and not before', () => {
+  const { cluster, hands, home, workload, command } = fleet()
+  const start = hands.promote(command(), 0)
+  if (!start.ok) throw new Error(start.refused)
+  expect(start.action.poll(5_000)).toEqual({ kind: 'running' })
+  expect(cluster.placement(workload)!.node).toBe(home.spec.id)
+  home.fenced = true
+  expect(start.action.poll(5_100).kind).toBe('succeeded')
+  expect(start.action.poll(5_200).kind).toBe('running')
+  expect(start.action.poll(5_600).kind).toBe('verified')
 })
 
 test('the room of a standby is held', () => {

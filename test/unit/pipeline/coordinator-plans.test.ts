@@ -270,8 +270,11 @@ describe('a plan that cannot be finished', () => {
 describe('a workload with a standby', () => {
   const warm = { w: { standby: 'n1' as NodeId } }
 
-  test('goes on there once its node is fenced', () => {
-    const world = fenced(warm)
+  test('goes on there: its promotion is sent beside the fence, and takes effect after it', () => {
+    const world = on(warm)
+    world.fail('n0')
+    expect(world.commands().map(({ action }) => action)).toEqual(['fence', 'promote'])
+    world.carryOut(world.commands('fence')[0])
     const [promote] = world.commands('promote')
     expect(promote).toMatchObject({ stepId: 'recover:w', workload: 'w', target: 'n1' })
     expect(promote.precondition).toEqual({ kind: 'fenced', node: 'n0' })
