@@ -51,6 +51,8 @@ export const PolicyTable = z.strictObject({
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   dry_run: z.boolean().optional(),
+  return_ratio: z.number().gt(0).lte(1).optional(),
+  return_watch: duration.optional(),
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
@@ -89,6 +91,8 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
+    returnRatio: table.return_ratio ?? defaults.returnRatio,
+    returnWatchMs: table.return_watch ?? defaults.returnWatchMs,
     chooser: toChooserRules(table),
     splitBrain: toSplitBrain(
       base.split_brain,
@@ -160,18 +164,15 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
 }
 
 /** What is as it was before it could be set is left out: policies from then keep their names. */
-function textOf({
-  chooser,
-  emergency,
-  splitBrain,
-  votes,
-  ...rules
-}: Omit<Policy, 'version' | 'shards'>): string {
+function textOf(rules: Omit<Policy, 'version' | 'shards'>): string {
+  const { chooser, emergency, splitBrain, votes, returnRatio, returnWatchMs, ...old } = rules
   return JSON.stringify({
-    ...rules,
+    ...old,
     ...(chooser === null ? {} : { chooser }),
     ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
     ...(splitBrain === null ? {} : { splitBrain }),
     ...(votes === null ? {} : { votes }),
+    ...(returnRatio === DEFAULT_POLICY.returnRatio ? {} : { returnRatio }),
+    ...(returnWatchMs === DEFAULT_POLICY.returnWatchMs ? {} : { returnWatchMs }),
   })
 }

@@ -54,6 +54,10 @@ export interface Policy {
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
   readonly dryRun: boolean
+  /** Share of its capacity with which a node that is let back returns first, over 0; at 1 it returns whole. */
+  readonly returnRatio: number
+  /** So long it is watched before it returns whole. */
+  readonly returnWatchMs: number
   /** `null`: strategies are not chosen; the last rung of each ladder is what is done. */
   readonly chooser: ChooserRules | null
   /** By detector, where a setting differs from the detector's own default. */
@@ -79,6 +83,8 @@ export const DEFAULT_POLICY: Policy = {
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,
+  returnRatio: 0.25,
+  returnWatchMs: 600_000,
   chooser: null,
   detectors: {},
   shards: null,

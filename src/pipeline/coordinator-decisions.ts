@@ -27,7 +27,7 @@ import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
-import { TargetDesk } from './coordinator-targets.ts'
+import type { TargetDesk } from './coordinator-targets.ts'
 import type { NodeState } from './node-state.ts'
 
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
@@ -65,6 +65,7 @@ export class DecisionDesk {
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
     voted: Voted,
+    targets: TargetDesk,
   ) {
     this.#state = state
     this.#outbox = outbox
@@ -75,7 +76,7 @@ export class DecisionDesk {
     this.#proposals = proposals
     this.#holdOuts = holdOuts
     this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
-    this.#targets = new TargetDesk(state, outbox, heldBack)
+    this.#targets = targets
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -204,6 +205,8 @@ export class DecisionDesk {
     if (this.#isDownUnrestarted(incident)) return
     for (const step of this.#plans.follow(incident)) {
       const admission = this.#tryStep(pool, incident, step)
+      // What waits for the fence by itself is sent beside it.
+      if (admission.ok && step.action === 'fence') this.#state.stirIncident(incident)
       if (admission.ok) continue
       const known = incident.refused.has(admission.rail) || refused.has(admission.rail)
       if (!known) {
@@ -232,21 +235,22 @@ export class DecisionDesk {
   #tryStep(pool: PoolState, incident: Incident, step: Step): Admission {
     const { node } = incident
     const policy = this.#policyFor(pool)
-    if (step.action === 'uncordon' && step.attempts >= policy.attemptsMax) {
+    const action = this.#targets.wayOf(step)
+    if (action === 'uncordon' && step.attempts >= policy.attemptsMax) {
       const refusal = this.#rest(incident, step, policy)
       if (refusal !== null) return refusal
     }
     const admission = admit(
-      this.#ask(pool, node, step.action, step.workload, incident, step),
+      this.#ask(pool, node, action, step.workload, incident, step),
       this.#rails,
     )
     if (!admission.ok) {
       this.#noteDue(pool, incident, policy)
       return admission
     }
-    const what = commandSentence(step.action, step.workload, node.id, admission.target)
+    const what = commandSentence(action, step.workload, node.id, admission.target)
     this.#plans.begin(incident, step)
-    const newest = incident.steps.get(step.stepId) ?? step
+    const newest = { ...(incident.steps.get(step.stepId) ?? step), action }
     const reasons = [...incident.reasons, what, ...(admission.why === null ? [] : [admission.why])]
     this.#commands.send(incident, newest, admission.target, reasons)
     return admission
@@ -306,7 +310,12 @@ export class DecisionDesk {
         busyCount: pool.repairs.count(lane),
         nodeIsBusy: pool.repairs.has(lane, node.id),
       },
-      target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
+      target:
+        workload === null
+          ? null
+          : action === 'promote'
+            ? () => this.#targets.standby(workload)
+            : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
       voted: () => this.#voted(pool, node, action),
       heldOut:

@@ -6,7 +6,7 @@ import type { Assessment } from '../core/assessment.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
 import type { Fault, FaultKind } from '../core/fault.ts'
-import type { PoolId } from '../core/ids.ts'
+import type { NodeId, PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
 import type { DetectorSettings, Policy } from '../core/policy.ts'
@@ -20,6 +20,7 @@ import { heartbeat } from '../detect/heartbeat.ts'
 import { predictedFailure } from '../detect/predicted-failure.ts'
 import { DETECTORS } from '../detect/registry.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { Integrity } from './integrity.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
 import { VouchedNodes } from './coordinator-vouched.ts'
@@ -52,6 +53,7 @@ export class EvidenceDesk {
   readonly #observed: ObservedDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
   readonly #vouched: VouchedNodes
+  readonly #integrity = new Integrity()
   #tickedAtMs = 0
 
   constructor(
@@ -170,6 +172,11 @@ export class EvidenceDesk {
     return reason === null ? null : { rail: 'shared-cause', reason, lanes: 'preemptive' }
   }
 
+  /** What is wrong with the data of the node; null where nothing is. */
+  corruptionOf({ id }: NodeState): string | null {
+    return this.#integrity.problemOf(id)
+  }
+
   /** State, history and statistics of each pool's network. */
   network(): readonly NetworkFigures[] {
     return [...this.#pools].flatMap(([pool, { set, attacks }]) =>
@@ -205,8 +212,17 @@ export class EvidenceDesk {
       noteCritical(this.#state, told)
       attacks.take(told, this.#outbox.nowMs)
       this.#observed.take(pool, told)
+      for (const node of this.#integrity.take(told)) this.#stirReturn(node)
       if (told.state !== 'stands') this.#wake(pool)
     }
+  }
+
+  /** Whether it may be let back is another case now. */
+  #stirReturn(id: NodeId): void {
+    const node = this.#state.nodes.get(id)
+    if (node === undefined) return
+    const open = this.#state.pool(node.pool).incidents.ofNode(node)
+    for (const incident of open) this.#state.stirIncident(incident)
   }
 
   /** What the shared-cause rail refused may be another case now. */

@@ -64,6 +64,8 @@ export interface Incident {
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
+  /** With which share of its capacity a release lets its node back. */
+  readonly share: number
   /** Null before its first command. */
   plan: OpenPlan | null
   /** What `node.acted` was before this incident. */

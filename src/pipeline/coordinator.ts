@@ -52,6 +52,7 @@ import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
 import { PlanDesk } from './coordinator-plans.ts'
+import { ReturnDesk } from './coordinator-returns.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import {
@@ -61,7 +62,9 @@ import {
   type ShardPage,
 } from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
+import { TargetDesk } from './coordinator-targets.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 import { PlacementDesk } from './coordinator-placements.ts'
 import { VoteDesk } from './coordinator-votes.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
@@ -136,7 +139,9 @@ export class CoordinatorFold implements Fold {
     })
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
-    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
+    const corruption = (node: NodeState) => this.#evidence.corruptionOf(node)
+    const returns = new ReturnDesk(this.#state, this.#outbox, policyFor, corruption)
+    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, returns, policyFor)
     this.#holdOuts = new HoldOutDesk(
       topology,
       this.#state,
@@ -144,13 +149,22 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
-    const plans = new PlanDesk(this.#state, this.#outbox, policyFor)
+    const heldBack = (node: NodeState) => this.#evidence.heldBack(node)
+    const targets = new TargetDesk(this.#state, this.#outbox, heldBack)
+    const plans = new PlanDesk(
+      this.#state,
+      this.#outbox,
+      policyFor,
+      corruption,
+      (step) => targets.wayOf(step) === 'promote',
+    )
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       choices,
       plans,
+      returns,
       this.#holdOuts,
     )
     this.#decisions = new DecisionDesk(
@@ -164,8 +178,9 @@ export class CoordinatorFold implements Fold {
       this.#holdOuts,
       policyFor,
       rails,
-      (node) => this.#evidence.heldBack(node),
+      heldBack,
       (pool, node, action) => this.#votes.reasonFor(pool, node, action),
+      targets,
     )
     this.#splits = new SplitBrainDesk(
       this.#state,
@@ -376,6 +391,7 @@ export class CoordinatorFold implements Fold {
     this.#maintenance.turn()
     this.#holdOuts.follow()
     this.#emergencies.follow()
+    this.#incidents.returnWhole()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

@@ -6,7 +6,7 @@ import type { WorkloadId } from '../core/ids.ts'
 import { never } from '../core/errors.ts'
 import type { Strategy } from '../core/strategy.ts'
 import type { Ordered } from './dependencies.ts'
-import { isDone, isGivenUp, isOpen, planStep, type Step, stepIdOf } from './step.ts'
+import { isDone, isGivenUp, isOpen, isUnderWay, planStep, type Step, stepIdOf } from './step.ts'
 
 /**
  * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; `cut-off` is on a
@@ -65,6 +65,8 @@ export interface PlanView {
   readonly steps: ReadonlyMap<string, Step>
   readonly attemptsMax: number
   readonly nowMs: number
+  /** It is made ready while what comes before it is under way, and waits for it by itself. */
+  readonly isPrepared: (step: Step) => boolean
   /** The workload still has to leave the node. */
   readonly isThere: (workload: WorkloadId) => boolean
 }
@@ -74,11 +76,12 @@ export interface PlanView {
  * takes: two copies would both write. What a workload depends on comes first, but it does not hold it up
  * for ever: not when its tries are used up, nor beyond its timeout.
  */
-export function isFree({ after }: Step, view: PlanView): boolean {
-  return after.every((stepId) => {
+export function isFree(step: Step, view: PlanView): boolean {
+  return step.after.every((stepId) => {
     const before = view.steps.get(stepId)
     if (before === undefined) return true
-    return before.workload === null ? isDone(before) : isPassed(before, before.workload, view)
+    if (before.workload !== null) return isPassed(before, before.workload, view)
+    return isDone(before) || (isUnderWay(before) && view.isPrepared(step))
   })
 }
 

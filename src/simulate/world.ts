@@ -19,6 +19,7 @@ import { Machines } from './machines.ts'
 import { Processes } from './processes.ts'
 import { Publisher } from './publisher.ts'
 import { drawSchedule } from './schedule.ts'
+import { withStandbys } from './standbys.ts'
 import { simulatedClass, Telemetry } from './telemetry.ts'
 import { Troubles } from './troubles.ts'
 import { Witnesses } from './witnesses.ts'
@@ -114,7 +115,9 @@ export class World {
     const after = (ms: number, callback: () => void) => void clock.after(ms, callback)
     const broken = (what: string) => this.broken(what)
     const nodeClass = simulatedClass(options.heartbeatIntervalMs ?? HEARTBEAT_MS)
-    const { nodes, placements } = createInventory(seed, nodeCount)
+    const bare = createInventory(seed, nodeCount)
+    const { nodes } = bare
+    const placements = withStandbys(seed, bare)
     const dependent = withDependencies(seed, placements)
     this.#inventory = { nodes, placements: (without.dependencies ?? true) ? dependent : placements }
     this.machines = new Machines(this.#inventory, { nowMs, broken })

@@ -133,6 +133,7 @@ test.each([
       needs: { cpu: 0, memoryBytes: 0, gpu: null },
       stateBytes: 0,
       dependsOn: [],
+      standby: null,
     },
   },
   {
@@ -300,6 +301,12 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
     body: { node: 'a' },
     reason: 'field-invalid',
     detail: '`workload`: Invalid input: expected string, received undefined',
+  },
+  {
+    topic: 'placements',
+    body: { workload: 'w', node: 'a', standby: 'a' },
+    reason: 'field-invalid',
+    detail: '`standby`: is the node where the workload runs; name another, or null',
   },
   {
     topic: 'placements',
