@@ -14,6 +14,9 @@ import { duration } from './toml.ts'
 const EXPLORE_MIN = 0.01
 const EXPLORE_MAX = 0.1
 
+/** Of a node's capacity: a node may be said to carry more than it has. */
+const OVERLOAD_MAX = 16
+
 const ratio = z.number().min(0).max(1)
 
 const actingPoint = z.union(
@@ -40,6 +43,7 @@ export const PolicyTable = z.strictObject({
   shared_cause_nodes_min: z.int().min(1).optional(),
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
+  overload: z.number().gt(0).lte(OVERLOAD_MAX).optional(),
   dry_run: z.boolean().optional(),
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
@@ -74,11 +78,19 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     sharedCauseNodesMin: table.shared_cause_nodes_min ?? defaults.sharedCauseNodesMin,
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
+    overloadRatio: toOverload(table),
     dryRun: table.dry_run ?? defaults.dryRun,
     chooser: toChooserRules(table),
     detectors: mergeDetectors(base.detectors, own.detectors),
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
+}
+
+function toOverload({ overload, target_load_max: bound }: PolicyTable): number | null {
+  const least = bound ?? DEFAULT_POLICY.targetLoadMaxRatio
+  if (overload === undefined || overload >= least) return overload ?? null
+  const mend = `set it to at least target_load_max (${least})`
+  throw new ServiceError('CONFIG_INVALID', `overload: ${overload} is too little; ${mend}`)
 }
 
 function toChooserRules(table: PolicyTable): ChooserRules | null {
@@ -120,7 +132,11 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
   return `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
 }
 
-/** A fixed strategy is left out: policies from before there was a choice keep their names. */
-function textOf({ chooser, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
-  return JSON.stringify(chooser === null ? rules : { ...rules, chooser })
+/** What is as it was before it could be set is left out: policies from then keep their names. */
+function textOf({ chooser, overloadRatio, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
+  return JSON.stringify({
+    ...rules,
+    ...(chooser === null ? {} : { chooser }),
+    ...(overloadRatio === null ? {} : { overloadRatio }),
+  })
 }

@@ -44,6 +44,8 @@ export interface Policy {
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
+  /** A node over this load is relieved until targets' bound holds; `null`: nothing moves for its load. */
+  readonly overloadRatio: number | null
   readonly dryRun: boolean
   /** `null`: strategies are not chosen; the last rung of each ladder is what is done. */
   readonly chooser: ChooserRules | null
@@ -66,6 +68,7 @@ export const DEFAULT_POLICY: Policy = {
   sharedCauseNodesMin: 5,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
+  overloadRatio: null,
   dryRun: false,
   chooser: null,
   detectors: {},

@@ -16,12 +16,13 @@ import {
   type RailCheck,
 } from '../decide/admission.ts'
 import { commandSentence } from '../decide/explain.ts'
-import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
+import { isAchieved, isReady, type PlanCause, planFor, type Step } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { isRelieved, leavingOf } from './coordinator-overload.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
@@ -33,6 +34,11 @@ const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
   HIGH: 1,
   NORMAL: 2,
   LOW: 3,
+}
+/** After all recovery. */
+const PREEMPTIVE_RANKS: Readonly<Partial<Record<PlanCause, number>>> = {
+  predicted: 9,
+  overloaded: 10,
 }
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
 const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
@@ -134,9 +140,7 @@ export class DecisionDesk {
       rank:
         incident.cause === 'release'
           ? -1
-          : incident.cause === 'predicted'
-            ? 9
-            : this.#urgency(incident),
+          : (PREEMPTIVE_RANKS[incident.cause] ?? this.#urgency(incident)),
     }))
     rated.sort(
       (a, b) =>
@@ -168,10 +172,15 @@ export class DecisionDesk {
     return true
   }
 
-  #endOf({ node, cause, steps }: Incident): string | null {
+  #endOf(incident: Incident): string | null {
+    const { node, cause, steps } = incident
     if (cause === 'release') {
       const step = steps.get('uncordon')
       return step !== undefined && isAchieved(step) ? `Node ${node.id} takes work again.` : null
+    }
+    if (cause === 'overloaded') {
+      const back = isRelieved(this.#state, incident)
+      return back ? `Node ${node.id} is within its bound of load again.` : null
     }
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
@@ -225,7 +234,11 @@ export class DecisionDesk {
   /** The plan follows the placements: a workload found on the node later gets its step as well. */
   #steps(incident: Incident): readonly Step[] {
     const { node, cause, steps } = incident
-    const workloads = [...this.#state.ledger.workloadsOn(node.id)].sort(
+    const leaving =
+      cause === 'overloaded'
+        ? leavingOf(this.#state, incident, this.#policyFor(this.#state.pool(node.pool)))
+        : this.#state.ledger.workloadsOn(node.id)
+    const workloads = [...leaving].sort(
       (a, b) => this.#priority(a) - this.#priority(b) || (a < b ? -1 : 1),
     )
     if (cause === 'failed' && workloads.length === 0) return []
@@ -301,7 +314,8 @@ export class DecisionDesk {
       probability: node.probability,
       actingPoint: node.actingPoint,
       overCount: node.alarm.overCount,
-      alarmRaised: node.alarm.raised,
+      // What carries too much needs no alarm to be relieved.
+      alarmRaised: node.alarm.raised || incident?.cause === 'overloaded',
       attempts: step?.attempts ?? 0,
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {

@@ -22,6 +22,7 @@ import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { noteExhaustion } from './coordinator-overload.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -185,6 +186,7 @@ export class EvidenceDesk {
 
   /** A fault that a plan answers. */
   #act(told: Told): void {
+    noteExhaustion(this.#state, told)
     if (told.state === 'cleared') return
     const { fault } = told
     const node = fault.node === null ? undefined : this.#state.nodes.get(fault.node)
@@ -194,10 +196,15 @@ export class EvidenceDesk {
   #raise(node: NodeState, fault: Fault): void {
     if (fault.detector === heartbeat.name) {
       this.#incidents.raise(node, 'silent', fault, whyOf(node, 'silent'))
-    } else if (fault.detector === predictedFailure.name && node.incident === null) {
+    } else if (fault.detector === predictedFailure.name && isFreeFor(node)) {
       this.#incidents.raise(node, 'predicted', fault, whyOf(node, 'predicted'))
     }
   }
+}
+
+/** A node that is only relieved of load is not taken care of. */
+function isFreeFor({ incident }: NodeState): boolean {
+  return incident === null || incident.cause === 'overloaded'
 }
 
 /** Labels that say what a node shares with others; a label that is null is gone. */

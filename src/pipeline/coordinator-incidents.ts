@@ -14,6 +14,13 @@ import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
+const ALERT_KINDS: Readonly<Record<Exclude<PlanCause, 'release'>, AlertRecord['kind']>> = {
+  overloaded: 'fault',
+  predicted: 'prediction',
+  silent: 'failure',
+  failed: 'failure',
+}
+
 export class IncidentDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
@@ -51,12 +58,7 @@ export class IncidentDesk {
   }
 
   /** Opens an incident, or lets the open one of the node become the graver thing that it is now. */
-  raise(
-    node: NodeState,
-    cause: 'predicted' | 'silent' | 'failed',
-    fault: Fault,
-    why: string,
-  ): void {
+  raise(node: NodeState, cause: Exclude<PlanCause, 'release'>, fault: Fault, why: string): void {
     const pool = this.#state.pool(node.pool)
     const open = node.incident
     const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
@@ -96,7 +98,7 @@ export class IncidentDesk {
       pool.incidents.setRefused(open, new Set())
     }
     this.#announce(node, cause, fault, reasons)
-    this.#choices.begin(node.incident!, cause, fault)
+    if (cause !== 'overloaded') this.#choices.begin(node.incident!, cause, fault)
     this.#state.touch(node)
   }
 
@@ -120,12 +122,12 @@ export class IncidentDesk {
 
   #announce(
     node: NodeState,
-    cause: 'predicted' | 'silent' | 'failed',
+    cause: Exclude<PlanCause, 'release'>,
     { severity, evidence }: Fault,
     reasons: readonly string[],
   ): void {
     const incidentId = node.incident!.id
-    const kind: AlertRecord['kind'] = cause === 'predicted' ? 'prediction' : 'failure'
+    const kind = ALERT_KINDS[cause]
     this.#outbox.journal({
       kind: 'incident-opened',
       pool: node.pool,
@@ -266,6 +268,8 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
       const { probability, actingPoint, model } = node
       return predictionReason(node.id, probability ?? 0, actingPoint ?? 1, model?.horizonMs ?? null)
     }
+    case 'overloaded':
+      return `Node ${node.id} carries too much.`
     case 'release':
       return `Node ${node.id} is fit again.`
     default:
@@ -274,7 +278,7 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
 }
 
 function gravity(cause: PlanCause): number {
-  return { release: -1, predicted: 0, silent: 1, failed: 2 }[cause]
+  return { release: -1, overloaded: 0, predicted: 1, silent: 2, failed: 3 }[cause]
 }
 
 /** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */

@@ -8,6 +8,7 @@ import type { Mode } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
+import type { Amount } from '../decide/relieve.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
 import type { PlanCause, Step } from '../recover/plan.ts'
@@ -125,6 +126,12 @@ export class CoordinatorState {
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()
+  /** Nodes whose load or room may have changed, since overloads were last looked for. */
+  readonly suspects = new Set<NodeState>()
+  /** Node → its memories that run full, and how full each was. */
+  readonly exhausted = new Map<NodeId, Map<string, number>>()
+  /** What the open incident of an overloaded node is to bring its load down to. */
+  readonly reliefs = new Map<IncidentId, Amount>()
   /** Nodes whose record in `nodes` is out of date. */
   readonly touched = new Set<NodeState>()
   /** Nodes that are in these pools no longer, since the shards last followed. */
@@ -173,6 +180,8 @@ export class CoordinatorState {
     this.nodes.delete(node.id)
     node.release()
     this.touched.delete(node)
+    this.suspects.delete(node)
+    this.exhausted.delete(node.id)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
     pool.repairs.unshield(node.id)

@@ -52,6 +52,7 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { OverloadDesk } from './coordinator-overload.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
@@ -94,6 +95,7 @@ export class CoordinatorFold implements Fold {
   readonly #evidence: EvidenceDesk
   readonly #controls: ControlDesk
   readonly #holdOuts: HoldOutDesk
+  readonly #overloads: OverloadDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
@@ -138,6 +140,7 @@ export class CoordinatorFold implements Fold {
       rails,
       (node) => this.#evidence.heldBack(node),
     )
+    this.#overloads = new OverloadDesk(this.#state, this.#outbox, this.#incidents, policyFor)
     this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
@@ -184,6 +187,7 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#overloads.stats(),
       ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
@@ -377,7 +381,9 @@ export class CoordinatorFold implements Fold {
     }
     pool.woken.add('capacity')
     pool.dirty = true
-    if (node !== undefined) this.#state.stir(node, [])
+    if (node === undefined) return
+    this.#state.stir(node, [])
+    this.#state.suspects.add(node)
   }
 
   /** Until nothing follows from anything: closing an incident may free a budget for another. */
@@ -386,6 +392,7 @@ export class CoordinatorFold implements Fold {
     if (nowMs === 0) return
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#overloads.follow()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

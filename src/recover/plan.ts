@@ -93,8 +93,11 @@ export interface Step {
   readonly commandId: CommandId | null
 }
 
-/** What a plan is for. A predicted failure that comes true becomes `silent` or `failed`. */
-export type PlanCause = 'predicted' | 'silent' | 'failed' | 'release'
+/**
+ * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; an `overloaded` node
+ * only gives some of its work away.
+ */
+export type PlanCause = 'overloaded' | 'predicted' | 'silent' | 'failed' | 'release'
 
 export function planStep(action: CommandAction, workload: WorkloadId | null): Step {
   const stepId = workload === null ? action : `${action}:${workload}`
@@ -102,7 +105,7 @@ export function planStep(action: CommandAction, workload: WorkloadId | null): St
 }
 
 /** What nobody chose: what is predicted is migrated, what is silent or failed fails over. */
-export function strategyFor(cause: Exclude<PlanCause, 'release'>): Strategy {
+export function strategyFor(cause: Exclude<PlanCause, 'release' | 'overloaded'>): Strategy {
   return cause === 'predicted' ? 'migrate' : 'fail-over'
 }
 
@@ -113,6 +116,7 @@ export function planFor(
   chosen: Strategy | null = null,
 ): readonly Step[] {
   if (cause === 'release') return [planStep('uncordon', null)]
+  if (cause === 'overloaded') return workloads.map((w) => planStep('migrate', w))
   const strategy = chosen ?? strategyFor(cause)
   switch (strategy) {
     case 'wait':
