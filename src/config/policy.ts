@@ -44,6 +44,7 @@ export const PolicyTable = z.strictObject({
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   overload: z.number().gt(0).lte(OVERLOAD_MAX).optional(),
+  regional_failover: z.boolean().optional(),
   dry_run: z.boolean().optional(),
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
@@ -79,6 +80,7 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     overloadRatio: toOverload(table),
+    regionalFailover: table.regional_failover ?? defaults.regionalFailover,
     dryRun: table.dry_run ?? defaults.dryRun,
     chooser: toChooserRules(table),
     detectors: mergeDetectors(base.detectors, own.detectors),
@@ -133,10 +135,16 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
 }
 
 /** What is as it was before it could be set is left out: policies from then keep their names. */
-function textOf({ chooser, overloadRatio, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
+function textOf({
+  chooser,
+  overloadRatio,
+  regionalFailover,
+  ...rules
+}: Omit<Policy, 'version' | 'shards'>): string {
   return JSON.stringify({
     ...rules,
     ...(chooser === null ? {} : { chooser }),
     ...(overloadRatio === null ? {} : { overloadRatio }),
+    ...(regionalFailover ? { regionalFailover } : {}),
   })
 }

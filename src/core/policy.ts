@@ -46,6 +46,8 @@ export interface Policy {
   readonly targetLoadMaxRatio: number
   /** A node over this load is relieved until targets' bound holds; `null`: nothing moves for its load. */
   readonly overloadRatio: number | null
+  /** Where all nodes of a region are down its CRITICAL and HIGH work goes to others, and the rest waits. */
+  readonly regionalFailover: boolean
   readonly dryRun: boolean
   /** `null`: strategies are not chosen; the last rung of each ladder is what is done. */
   readonly chooser: ChooserRules | null
@@ -69,6 +71,7 @@ export const DEFAULT_POLICY: Policy = {
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   overloadRatio: null,
+  regionalFailover: false,
   dryRun: false,
   chooser: null,
   detectors: {},

@@ -69,7 +69,7 @@ export class EvidenceDesk {
     if (node === undefined) return
     if (event.kind === 'failure') this.#say(node.pool, { kind: 'departure', node: node.id })
     else if (event.kind === 'join') {
-      const attributes = attributesOf(event.labels, { zone: event.place.zone })
+      const attributes = attributesOf(event.labels, event.place)
       this.#observed.setMember(node.pool, node.id, attributes)
       this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })
     } else if (event.kind === 'labels') {
@@ -207,6 +207,9 @@ function isFreeFor({ incident }: NodeState): boolean {
   return incident === null || incident.cause === 'overloaded'
 }
 
+/** What a node's labels do not say. */
+const NO_LABELS: ReadonlySet<Dimension> = new Set(['model', 'zone', 'region'])
+
 /** Labels that say what a node shares with others; a label that is null is gone. */
 function attributesOf(
   labels: Readonly<Record<string, string | null>>,
@@ -214,7 +217,7 @@ function attributesOf(
 ): Attributes {
   const attributes: Partial<Record<Dimension, string>> = {}
   for (const dimension of DIMENSIONS) {
-    const said = dimension === 'model' || dimension === 'zone' ? undefined : labels[dimension]
+    const said = NO_LABELS.has(dimension) ? undefined : labels[dimension]
     const value = said === undefined ? known[dimension] : said
     if (value !== null && value !== undefined && value !== '') attributes[dimension] = value
   }

@@ -16,6 +16,7 @@ import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
 import { PoolLatencies } from './pool-latencies.ts'
+import { type RegionCount, RegionCounts } from './region-counts.ts'
 import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
@@ -123,6 +124,9 @@ export interface PoolState {
 export class CoordinatorState {
   readonly ledger = new PlacementLedger()
   readonly latencies = new PoolLatencies()
+  readonly regions = new RegionCounts()
+  /** Whose urgent work goes to others. */
+  readonly lostRegions = new Set<RegionCount>()
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()
@@ -182,6 +186,7 @@ export class CoordinatorState {
     this.touched.delete(node)
     this.suspects.delete(node)
     this.exhausted.delete(node.id)
+    this.regions.forget(node.id)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
     pool.repairs.unshield(node.id)
@@ -194,6 +199,7 @@ export class CoordinatorState {
     if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
     const { failedAtMs, zone, alarm, liveness, pool } = node
+    this.regions.note(node, failedAtMs !== null || this.livenessOf(node) === 'silent')
     const alarming = alarm.raised || liveness === 'silent'
     this.#count(node, failedAtMs === null ? this.#countedAs(pool, zone, alarming) : null)
   }

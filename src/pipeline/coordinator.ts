@@ -55,6 +55,7 @@ import { Outbox } from './coordinator-outbox.ts'
 import { OverloadDesk } from './coordinator-overload.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
+import { RegionDesk } from './coordinator-regions.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -96,6 +97,7 @@ export class CoordinatorFold implements Fold {
   readonly #controls: ControlDesk
   readonly #holdOuts: HoldOutDesk
   readonly #overloads: OverloadDesk
+  readonly #regions: RegionDesk
   readonly #facts: NodeFactDesk
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
@@ -141,6 +143,7 @@ export class CoordinatorFold implements Fold {
       (node) => this.#evidence.heldBack(node),
     )
     this.#overloads = new OverloadDesk(this.#state, this.#outbox, this.#incidents, policyFor)
+    this.#regions = new RegionDesk(this.#state, this.#outbox, policyFor)
     this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
@@ -188,6 +191,7 @@ export class CoordinatorFold implements Fold {
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#overloads.stats(),
+      ...this.#regions.stats(),
       ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
@@ -393,6 +397,7 @@ export class CoordinatorFold implements Fold {
     this.#maintenance.turn()
     this.#holdOuts.follow()
     this.#overloads.follow()
+    this.#regions.follow()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

@@ -148,6 +148,7 @@ test('what is moved for load is moved over a limit of its own, at least that of 
   expect(load('').overloadRatio).toBeNull()
   expect(load('[policy]\noverload = 1.2').overloadRatio).toBe(1.2)
   expect(load('[policy]\noverload = 1.2').version).not.toBe('default')
+  expect(load('[policy]\nregional_failover = true')).toMatchObject({ regionalFailover: true })
   expect(() => load('[policy]\noverload = 0.8')).toThrow(
     /overload: 0.8 is too little; set it to at least target_load_max \(0.9\)/,
   )
@@ -237,7 +238,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, overload, dry_run, chooser, explore_min, explore_ratio, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, overload, regional_failover, dry_run, chooser, explore_min, explore_ratio, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',
