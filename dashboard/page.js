@@ -7,7 +7,7 @@ const NODE_PAGE = 1000
 const REDRAW_MS = 250
 
 const nodes = new Map()
-const feeds = { predictions: [], commands: [], decisions: [], maintenance: [] }
+const feeds = { predictions: [], commands: [], decisions: [], maintenance: [], conditions: [] }
 let about = { counts: {} }
 let redrawing = false
 
@@ -81,6 +81,7 @@ function takeCommand(command) {
 
 function takeDecision(entry) {
   push('decisions', entry)
+  if (entry.condition !== undefined) void loadFeed('conditions').then(redrawSoon)
   if (entry.window !== undefined) void loadFeed('maintenance').then(redrawSoon)
 }
 
@@ -111,12 +112,24 @@ function redraw() {
     decisions: counts.decisions ?? 0,
   }
   replace('summary', Object.entries(figures).map(figure))
+  degraded(about.degraded ?? [])
   const worst = [...nodes.values()].sort((a, b) => need(b) - need(a)).slice(0, NODES_SHOWN)
   document.querySelector('#nodes tbody').replaceChildren(...worst.map(nodeRow))
   feed('predictions', predictionText)
   feed('commands', commandText)
   feed('decisions', decisionText)
   feed('maintenance', windowText)
+  feed('conditions', conditionText)
+}
+
+/** The section is there only while it has something to say. */
+function degraded(modes) {
+  const section = document.getElementById('degraded')
+  section.hidden = modes.length === 0
+  const items = modes.map(({ mode, sinceMs, lost, detail }) =>
+    element('li', [clock(sinceMs), element('span', [`${mode}: ${lost} (${detail})`], 'warn')]),
+  )
+  section.querySelector('ol').replaceChildren(...items)
 }
 
 /** Silent nodes first, then by probability, then by bad health. */
@@ -189,11 +202,15 @@ function windowText(window) {
   }
 }
 
+function conditionText({ pool, name, summary }) {
+  return { text: `${pool}, ${name}: ${summary}`, tone: 'bad' }
+}
+
 function feed(name, describe) {
   const items = feeds[name].map((item) => {
     const { text, tone } = describe(item)
     return element('li', [
-      clock(item.startMs ?? item.atMs ?? item.resultAtMs),
+      clock(item.startMs ?? item.sinceMs ?? item.atMs ?? item.resultAtMs),
       element('span', [text], tone),
     ])
   })

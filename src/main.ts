@@ -13,6 +13,7 @@ const registry: Registry = {
   ring: async () => (await import('./commands/ring.ts')).command,
   tune: async () => (await import('./commands/tune.ts')).command,
   train: async () => (await import('./commands/train.ts')).command,
+  config: async () => (await import('./commands/config.ts')).command,
   models: async () => (await import('./commands/models.ts')).command,
   record: async () => (await import('./commands/record.ts')).command,
   retrain: async () => (await import('./commands/retrain.ts')).command,
@@ -41,6 +42,7 @@ const exitCode = await runCli(registry, process.argv.slice(2), {
   isTTY: process.stderr.isTTY,
   env: process.env,
   signal: interrupted.signal,
+  onHangUp: (listener) => void process.on('SIGHUP', listener),
   nowMs: Date.now,
 })
 

@@ -67,6 +67,8 @@ const INHIBITED: ReadonlySet<PublishedAlert['kind']> = new Set([
 const TOLD_WHEN_OVER: ReadonlySet<PublishedAlert['kind']> = new Set([
   'shared-cause',
   'drift',
+  'emergency',
+  'split-brain',
   'waiting',
 ])
 

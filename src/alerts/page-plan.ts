@@ -2,19 +2,9 @@
  * Which pages people get now: a function of what stands of the alerts, of the pages that were sent, and of
  * the time. Nothing waits in a queue: what is kept back by the budget is still due when it is asked again.
  */
-import type { PagedGroup, PageRecord } from '../core/alert.ts'
+import type { PagedGroup, PageRecord, PageRules } from '../core/alert.ts'
 import { SEVERITIES, type Severity } from '../core/fault.ts'
 import type { AlertView } from './alert-book.ts'
-
-export interface PageRules {
-  readonly severityMin: Severity
-  /** What still fires and nobody has acknowledged is told again after this. */
-  readonly repeatMs: number
-  /** A critical alert that nobody has acknowledged is told once more, escalated, after this. */
-  readonly escalateMs: number
-  /** In any minute; what is due beyond it goes into one digest. */
-  readonly pagesPerMinute: number
-}
 
 export const MINUTE_MS = 60_000
 /** What is beyond goes into the digest of the next minute. */
@@ -31,14 +21,15 @@ interface Last extends PagedGroup {
 }
 
 export class PagePlan {
-  readonly #rules: PageRules
+  /** They may change between two looks. */
+  rules: PageRules
   readonly #last = new Map<string, Last>()
   /** When pages and digests were sent, within the last minute. */
   #pages: number[] = []
   #digestAtMs = Number.NEGATIVE_INFINITY
 
   constructor(rules: PageRules) {
-    this.#rules = rules
+    this.rules = rules
   }
 
   /** A page was sent. */
@@ -56,7 +47,7 @@ export class PagePlan {
   due(alerts: readonly AlertView[], nowMs: number): readonly Page[] {
     this.#pages = this.#pages.filter((atMs) => nowMs - atMs < MINUTE_MS)
     const due = this.#dueGroups(alerts, nowMs)
-    const room = Math.max(0, this.#rules.pagesPerMinute - this.#pages.length)
+    const room = Math.max(0, this.rules.pagesPerMinute - this.#pages.length)
     const pages = due.slice(0, room).map((each) => pageOf('page', [each], nowMs))
     const rest = due.slice(room, room + DIGEST_GROUPS_MAX)
     const mayDigest = nowMs - this.#digestAtMs >= MINUTE_MS
@@ -105,18 +96,18 @@ export class PagePlan {
       ) ||
       rank(severity) > rank(last.severity) ||
       escalated !== last.escalated ||
-      nowMs - last.atMs >= this.#rules.repeatMs
+      nowMs - last.atMs >= this.rules.repeatMs
     if (!isDue) return null
     return { paged: { group, state: 'firing', severity, escalated, told }, alerts: heard }
   }
 
   #isHeard({ severity, silencedBy, inhibitedBy }: AlertView): boolean {
     if (silencedBy !== null || inhibitedBy !== null) return false
-    return rank(severity) >= rank(this.#rules.severityMin)
+    return rank(severity) >= rank(this.rules.severityMin)
   }
 
   #isToEscalate(open: readonly AlertView[], last: Last | undefined, nowMs: number): boolean {
-    if (last === undefined || nowMs - last.sinceMs < this.#rules.escalateMs) return false
+    if (last === undefined || nowMs - last.sinceMs < this.rules.escalateMs) return false
     return open.some(({ severity }) => severity === 'critical')
   }
 }

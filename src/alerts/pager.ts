@@ -1,18 +1,20 @@
 /**
  * Sends the pages. One process does it: the one that owns partition 0 of the group `pager`. It folds
- * `alerts` and `journal` from their start, so it knows what stands and what its predecessor has sent, and
- * writes each page into the journal once every receiver has it. A crash between the two sends that page
- * again, under the same idempotency key where it is made anew at the same time; none is lost.
+ * `alerts` and `journal` from their start, so it knows what stands and what its predecessor has sent. Each
+ * receiver has a plan of its own, so that one which does not answer keeps nothing from the others, and a page
+ * is written into the journal once the receiver has it. A crash between the two sends that page again, under
+ * the same idempotency key where it is made anew at the same time; none is lost.
  */
-import type { PublishedAlert } from '../core/alert.ts'
+import type { PageRules, PublishedAlert } from '../core/alert.ts'
 import type { Bus, Lease, LogRecord, Output, Reader } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import { cloudEventOutput } from '../core/cloudevent.ts'
 import type { JournalEntry } from '../core/command.ts'
+import { CallRefused } from '../core/guard.ts'
 import { FLEET_POOL } from '../core/ids.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 import { AlertBook } from './alert-book.ts'
-import { type Page, PagePlan, type PageRules } from './page-plan.ts'
+import { type Page, PagePlan } from './page-plan.ts'
 import { deliver, type DeliveryPorts, type Receiver } from './receivers.ts'
 
 export interface PagerOptions {
@@ -53,22 +55,31 @@ export async function startPager(options: PagerOptions): Promise<() => Promise<v
   }
 }
 
+/** A receiver, what it was told, and what it is being told. */
+interface Line {
+  readonly receiver: Receiver
+  readonly plan: PagePlan
+  /** Delivered and not yet in the journal. */
+  readonly sent: Page[]
+  round: Promise<void> | null
+}
+
 class PagerLoop {
   readonly #options: PagerOptions
   readonly #lease: Lease
   readonly #signal: AbortSignal
   readonly #book = new AlertBook()
-  readonly #plan: PagePlan
-  /** Sent by this process and not yet read back. */
+  readonly #lines: readonly Line[]
+  /** Entries of the journal that this process wrote and has not read back. */
   readonly #own = new Set<string>()
-  /** Of the page that is being sent, who has it already. */
-  readonly #reached = new Map<string, Set<Receiver>>()
 
   constructor(options: PagerOptions, lease: Lease, signal: AbortSignal) {
     this.#options = options
     this.#lease = lease
     this.#signal = signal
-    this.#plan = new PagePlan(options.rules)
+    this.#lines = options.receivers.map((receiver) => {
+      return { receiver, plan: new PagePlan(options.rules), sent: [], round: null }
+    })
   }
 
   async run(): Promise<void> {
@@ -90,6 +101,8 @@ class PagerLoop {
         await this.#read(alerts)
         await this.#page()
       }
+      for (const { round } of this.#lines) await round
+      if (!lease.lost) await this.#note()
     } finally {
       await Promise.all([alerts?.close(), journal?.close()])
     }
@@ -133,48 +146,64 @@ class PagerLoop {
     }
     const entry = body as unknown as JournalEntry
     this.#book.takeJournal(entry)
-    if (entry.page === undefined || this.#own.delete(entry.page.pageId)) return
-    this.#plan.take(entry.page)
+    const { page, config } = entry
+    if (config?.alerts !== undefined) {
+      for (const { plan } of this.#lines) plan.rules = config.alerts
+    }
+    if (page === undefined || this.#own.delete(entry.entryId)) return
+    for (const { receiver, plan } of this.#lines) {
+      if (page.to === undefined || page.to === receiver.name) plan.take(page)
+    }
   }
 
+  /** Each receiver that has nothing under way is told what is due for it. */
   async #page(): Promise<void> {
+    await this.#note()
     const { bus, topology } = this.#options
     const { nowMs: logMs } = this.#book
     const nowMs = topology.clock === 'driven' ? logMs : Math.max(logMs, bus.nowMs())
     this.#book.advance(nowMs)
-    for (const page of this.#plan.due(this.#book.list(), nowMs)) {
-      if (!this.#goesOn() || !(await this.#send(page))) return
+    for (const line of this.#lines) {
+      if (line.round !== null || line.sent.length > 0) continue
+      const due = line.plan.due(this.#book.list(), nowMs)
+      if (due.length === 0) continue
+      line.round = this.#send(line, due).finally(() => (line.round = null))
     }
   }
 
-  /** False: not now. Whoever has it already is not told again meanwhile. */
-  async #send(page: Page): Promise<boolean> {
-    const { receivers, delivery, report } = this.#options
-    const key = JSON.stringify(page.groups)
-    const reached = this.#reached.get(key) ?? new Set()
-    // What is due may change before all have it: then it is another page.
-    this.#reached.clear()
-    this.#reached.set(key, reached)
-    const missing = receivers.filter((receiver) => !reached.has(receiver))
-    await Promise.all(
-      missing.map((receiver) =>
-        deliver(receiver, page, delivery).then(() => reached.add(receiver), report),
-      ),
-    )
-    if (reached.size < receivers.length) return false
-    const outcome = await this.#lease.commit([this.#record(page)], {})
-    if (outcome !== 'committed') return false
-    this.#reached.clear()
-    this.#own.add(page.pageId)
-    this.#plan.take(page)
-    return true
+  /** Until one does not arrive: it is due again, and so are those behind it. */
+  async #send({ receiver, sent }: Line, due: readonly Page[]): Promise<void> {
+    const { delivery, report } = this.#options
+    try {
+      for (const page of due) {
+        if (!this.#goesOn()) return
+        await deliver(receiver, page, delivery)
+        sent.push(page)
+      }
+    } catch (error) {
+      // That the guard keeps calls back was said when it began to.
+      if (!(error instanceof CallRefused)) report(error)
+    }
   }
 
-  #record({ alerts, ...page }: Page): Output {
-    const { topology, receivers } = this.#options
-    const to = receivers.map(({ name }) => name).join(' and ')
+  /** What has arrived goes into the journal, and counts from then on. */
+  async #note(): Promise<void> {
+    for (const { receiver, plan, sent } of this.#lines) {
+      while (sent.length > 0) {
+        const [page] = sent
+        const output = this.#record(page, receiver)
+        if ((await this.#lease.commit([output], {})) !== 'committed') return
+        sent.shift()
+        this.#own.add(entryIdOf(page, receiver))
+        plan.take(page)
+      }
+    }
+  }
+
+  #record({ alerts, ...page }: Page, receiver: Receiver): Output {
+    const entryId = entryIdOf(page, receiver)
     const entry: JournalEntry = {
-      entryId: page.pageId,
+      entryId,
       atMs: page.atMs,
       pool: FLEET_POOL,
       kind: 'page',
@@ -183,19 +212,23 @@ class PagerLoop {
       node: null,
       workload: null,
       rail: null,
-      reasons: [`A ${page.kind} of ${alerts.length} alerts was sent to the ${to}.`],
+      reasons: [`A ${page.kind} of ${alerts.length} alerts was sent to the ${receiver.name}.`],
       evidence: [],
-      page,
+      page: { ...page, to: receiver.name },
     }
     const event = {
       type: 'foreshock.journal.page',
       source: '/foreshock/pager',
-      id: page.pageId,
+      id: entryId,
       subject: FLEET_POOL,
       atMs: page.atMs,
     }
-    return cloudEventOutput(topicName(topology, 'journal'), 0, event, entry)
+    return cloudEventOutput(topicName(this.#options.topology, 'journal'), 0, event, entry)
   }
+}
+
+function entryIdOf({ pageId }: Pick<Page, 'pageId'>, { name }: Receiver): string {
+  return `${pageId}/${name}`
 }
 
 function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,18 +1,18 @@
 /**
- * How a page reaches people: pushed to an Alertmanager, which routes it on, or to a webhook, signed. Each
- * try has a timeout; tries are few, with a pause that grows and jitters. What failed for good is still
- * due, so the next round begins anew.
+ * How a page reaches people: pushed to an Alertmanager, which routes it on, or to a webhook, signed. Tries,
+ * their pauses and their end are the guard's. What failed for good is still due, so the next round begins
+ * anew.
  */
 import { createHmac } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
-import { ServiceError } from '../core/errors.ts'
+import { CallFailure } from '../core/guard.ts'
+import type { CallerOf } from '../resilience/caller.ts'
 import type { AlertView } from './alert-book.ts'
 import type { Page } from './page-plan.ts'
 
 /** A page lists so many alerts one by one; `alertCount` has them all. */
 export const ALERTS_LISTED_MAX = 50
-const ATTEMPTS_MAX = 4
-const PAUSE_MS = 250
+const TOO_MANY = 429
+const REQUEST_TIMEOUT = 408
 
 export interface Receiver {
   readonly name: 'alertmanager' | 'webhook'
@@ -22,9 +22,8 @@ export interface Receiver {
 }
 
 export interface DeliveryPorts {
-  readonly timeoutMs: number
-  /** 0 to 1. */
-  readonly random: () => number
+  /** Guards of the receivers, by their names. */
+  readonly callerOf: CallerOf
   /** Of every try. */
   readonly tried: (receiver: Receiver['name'], outcome: 'delivered' | 'failed') => void
 }
@@ -64,47 +63,52 @@ export function webhook(url: string, secret: string): Receiver {
   }
 }
 
-/** Rejects with DELIVERY_FAILED when no try was answered with 2xx, or one will never be. */
-export async function deliver(receiver: Receiver, page: Page, ports: DeliveryPorts): Promise<void> {
+/** Rejects with CallFailure when no try was answered with 2xx, with CallRefused when none was made. */
+export async function deliver(
+  receiver: Receiver,
+  page: Page,
+  { callerOf, tried }: DeliveryPorts,
+): Promise<void> {
   const body = receiver.body(page)
-  for (let attempt = 1; ; attempt++) {
-    const problem = await post(receiver, body, page.pageId, ports.timeoutMs)
-    ports.tried(receiver.name, problem === null ? 'delivered' : 'failed')
-    if (problem === null) return
-    if (attempt === ATTEMPTS_MAX) {
-      throw new ServiceError(
-        'DELIVERY_FAILED',
-        `page ${page.pageId} did not reach the ${receiver.name} at ${receiver.url}: ${problem}; it is tried again`,
-      )
+  const isCritical = page.groups.some(({ severity }) => severity === 'critical')
+  await callerOf(receiver.name).call(isCritical ? 'critical' : 'normal', async (signal) => {
+    try {
+      await post(receiver, body, page.pageId, signal)
+      tried(receiver.name, 'delivered')
+    } catch (error) {
+      tried(receiver.name, 'failed')
+      throw error
     }
-    await setTimeout(PAUSE_MS * 2 ** (attempt - 1) * (0.5 + ports.random()))
-  }
+  })
 }
 
 async function post(
   { url, headers }: Receiver,
   body: string,
   pageId: string,
-  timeoutMs: number,
-): Promise<string | null> {
-  try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      body,
-      headers: {
-        'content-type': 'application/json',
-        'idempotency-key': encodeURIComponent(pageId),
-        ...headers(body),
-      },
-      signal: AbortSignal.timeout(timeoutMs),
-      redirect: 'error',
-    })
-    await answer.body?.cancel()
-    return answer.ok ? null : `it answered ${answer.status}`
-  } catch (error) {
-    const { message, cause } = error as Error
-    return cause instanceof Error ? cause.message : message
-  }
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    body,
+    headers: {
+      'content-type': 'application/json',
+      'idempotency-key': encodeURIComponent(pageId),
+      ...headers(body),
+    },
+    signal,
+    redirect: 'error',
+  })
+  await answer.body?.cancel()
+  const { ok, status } = answer
+  if (ok) return
+  const passing = status >= 500 || status === TOO_MANY || status === REQUEST_TIMEOUT
+  const seconds = Number(answer.headers.get('retry-after') ?? Number.NaN)
+  throw new CallFailure(
+    `it answered ${status}`,
+    passing,
+    Number.isFinite(seconds) ? seconds * 1_000 : null,
+  )
 }
 
 function postable(alert: AlertView, escalated: boolean, holdsUntilMs: number): object {

@@ -1,6 +1,6 @@
 /** The configuration and the bus that a command line asks for. */
 import { existsSync } from 'node:fs'
-import type { Config } from '../config/config.ts'
+import type { Config, ConfigSource } from '../config/config.ts'
 import { loadConfig } from '../config/config.ts'
 import type { KafkaBusOptions } from '../bus/kafka/client.ts'
 import type { Bus } from '../core/bus.ts'
@@ -11,9 +11,13 @@ type KafkaLog = NonNullable<KafkaBusOptions['log']>
 const CONFIG_FILE = 'foreshock.toml'
 
 /** `--config FILE`, else `foreshock.toml` where there is one, else the defaults; environment on top. */
-export function loadedConfig(args: Arguments, io: Io): Config {
+export function configSource(args: Arguments, io: Io): ConfigSource {
   const file = args.text('config') ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined)
-  return loadConfig(file === undefined ? { env: io.env } : { file, env: io.env })
+  return file === undefined ? { env: io.env } : { file, env: io.env }
+}
+
+export function loadedConfig(args: Arguments, io: Io): Config {
+  return loadConfig(configSource(args, io))
 }
 
 /**

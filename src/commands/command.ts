@@ -25,6 +25,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborted by Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal
+  /** Calls it at each SIGHUP, which otherwise ends the process. */
+  readonly onHangUp?: (listener: () => void) => void
   readonly nowMs: () => number
 }
 

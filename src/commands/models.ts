@@ -11,6 +11,7 @@ import type { ModelCard } from '../core/model.ts'
 import type { ModelControl } from '../core/policy.ts'
 import { topicName } from '../core/topics.ts'
 import { ModelStore } from '../predict/model-store.ts'
+import { ask } from './ask.ts'
 import { loadedConfig, openBus } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type ExitCode, type Io } from './command.ts'
 import { formatNumber, printJson, table } from './output.ts'
@@ -206,7 +207,7 @@ async function sendControl(asked: Asked, action: ModelControl['action']): Promis
   }
   const url = args.text('url')
   if (url === undefined) await produce(asked, control)
-  else await post(url, control)
+  else await ask(url, '/v1/controls', control)
   if (args.flag('json')) printJson(io, control)
   else
     io.stdout(
@@ -227,29 +228,9 @@ async function produce({ config, io }: Asked, control: ModelControl): Promise<vo
   }
 }
 
-async function post(url: string, control: ModelControl): Promise<void> {
-  await ask(`${url.replace(/\/$/, '')}/v1/controls`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(control),
-  })
-}
-
 async function classesOf(url: string): Promise<readonly ClassModels[]> {
-  const response = await ask(`${url.replace(/\/$/, '')}/v1/models`, {})
+  const response = await ask(url, '/v1/models')
   return ((await response.json()) as { classes: readonly ClassModels[] }).classes
-}
-
-async function ask(address: string, request: RequestInit): Promise<Response> {
-  let response: Response
-  try {
-    response = await fetch(address, request)
-  } catch (cause) {
-    throw new ServiceError('BUS_UNREACHABLE', `${address}: no answer; check --url`, { cause })
-  }
-  if (response.ok) return response
-  const text = await response.text()
-  throw new ServiceError('INPUT_INVALID', `${address}: answers ${response.status}: ${text}`)
 }
 
 function summaryOf(card: ModelCard | null) {

@@ -1,8 +1,9 @@
 /** `foreshock serve`: all roles and the console in one process, with the demonstration fleet on request. */
 import type { Config } from '../config/config.ts'
+import { loadKeyedConfig } from '../config/runtime.ts'
 import { ServiceError } from '../core/errors.ts'
 import { ROLES, type RoleName } from '../pipeline/service.ts'
-import { loadedConfig } from './bus.ts'
+import { configSource, loadedConfig } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type Io } from './command.ts'
 import { demoConfig, FLEET_OPTIONS, runDemo } from './demo.ts'
 import { printJson } from './output.ts'
@@ -42,6 +43,7 @@ export const command: Command = {
       port,
       onBug,
       ownsTopics: fleet || config.bus.kind === 'embedded',
+      reloads: fleet ? null : () => loadKeyedConfig(configSource(args, io)),
     })
     try {
       io.stderr(`foreshock: console at ${running.url}\n`)

@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   'incident-opened': 'seen',
   'incident-closed': 'closed',
   decision: 'decided',
+  plan: 'plan',
   choice: 'chosen',
   trial: 'tried',
   refusal: 'refused',
@@ -20,6 +21,9 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   assignment: 'shards',
   model: 'model',
   fault: 'fault',
+  condition: 'pool',
+  ballot: 'ballot',
+  config: 'config',
   page: 'paged',
 }
 const TIME_WIDTH = 9

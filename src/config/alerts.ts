@@ -1,6 +1,6 @@
 /** `[alerts]`: what people are paged for, and how it reaches them. */
 import { z } from 'zod'
-import type { Severity } from '../core/fault.ts'
+import type { PageRules } from '../core/alert.ts'
 import { HOUR_MS } from '../core/time.ts'
 import { duration } from './toml.ts'
 
@@ -14,7 +14,6 @@ export const AlertsTable = z.strictObject({
   repeat: within(60_000, 168 * HOUR_MS, 'from 1m to 7d').prefault('4h'),
   escalate_after: within(1_000, 168 * HOUR_MS, 'from 1s to 7d').prefault('15m'),
   pages_per_minute: z.int().min(1).max(600).default(10),
-  timeout: within(100, 60_000, 'from 100ms to 1m').prefault('5s'),
   alertmanager: z.strictObject({ url: address }).optional(),
   webhook: z
     .strictObject({
@@ -26,13 +25,7 @@ export const AlertsTable = z.strictObject({
 })
 
 export interface AlertsConfig {
-  readonly rules: {
-    readonly severityMin: Severity
-    readonly repeatMs: number
-    readonly escalateMs: number
-    readonly pagesPerMinute: number
-  }
-  readonly timeoutMs: number
+  readonly rules: PageRules
   readonly alertmanager: { readonly url: string } | null
   readonly webhook: { readonly url: string; readonly secret: string } | null
 }
@@ -45,7 +38,6 @@ export function toAlerts(table: z.output<typeof AlertsTable>): AlertsConfig {
       escalateMs: table.escalate_after,
       pagesPerMinute: table.pages_per_minute,
     },
-    timeoutMs: table.timeout,
     alertmanager: table.alertmanager ?? null,
     webhook: table.webhook ?? null,
   }

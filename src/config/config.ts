@@ -4,14 +4,18 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { GuardRules } from '../core/guard.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
 import type { Policy } from '../core/policy.ts'
+import type { WatchRules } from '../core/runtime-config.ts'
 import type { Topology } from '../core/topics.ts'
 import { type AlertsConfig, toAlerts } from './alerts.ts'
 import { withEnvironment } from './environment.ts'
 import { toDrift, toPromotion } from './model-life.ts'
 import { toPolicy } from './policy.ts'
+import { type DegradedConfig, toDegraded, toResilience } from './resilience.ts'
+import { toReload } from './reload.ts'
 import { Settings } from './settings.ts'
 import { checked, invalid, parseToml } from './toml.ts'
 
@@ -87,6 +91,12 @@ export interface Config {
     readonly flushMs: number
   }
   readonly alerts: AlertsConfig
+  /** How a change at runtime is watched. */
+  readonly reload: WatchRules
+  /** How pages, models of peers and files of history are called for. */
+  readonly resilience: GuardRules
+  /** From when on a part of the service counts as degraded. */
+  readonly degraded: DegradedConfig
   /** Of every pool without one of its own. */
   readonly policy: Policy
   readonly pools: ReadonlyMap<string, Policy>
@@ -102,11 +112,16 @@ export interface ConfigSource {
 
 const SECRET_CHARS_MIN = 32
 
-export function loadConfig({ file, text, env }: ConfigSource): Config {
+export function loadConfig(source: ConfigSource): Config {
+  return toConfig(loadSettings(source))
+}
+
+/** The file and the environment, checked, as the schema has them. */
+export function loadSettings({ file, text, env }: ConfigSource): Settings {
   const name = file ?? 'foreshock.toml'
   const toml = text ?? (file === undefined ? '' : readConfig(file))
   const { table, variables } = withEnvironment(parseToml(toml, name), env, Settings)
-  return toConfig(checked(Settings, table, (path) => variables.get(path) ?? name))
+  return checked(Settings, table, (path) => variables.get(path) ?? name)
 }
 
 export function policyFor(config: Config, pool: string): Policy {
@@ -144,7 +159,14 @@ function readAuthority(file: string): string {
   }
 }
 
-function toConfig(settings: Settings): Config {
+export function toConfig(settings: Settings): Config {
+  const config = configOf(settings)
+  const isVoting = [config.policy, ...config.pools.values()].some(({ votes }) => votes !== null)
+  if (!isVoting || config.state.nodeSecret !== null) return config
+  throw invalid('votes.enabled: votes are signed with keys of nodes; set `state.node_secret_file`')
+}
+
+function configOf(settings: Settings): Config {
   const { bus, kafka, topology, state, http, ingest, watcher } = settings
   return {
     bus: { kind: bus.kind, directory: bus.directory ?? join(state.directory, 'bus') },
@@ -193,6 +215,9 @@ function toConfig(settings: Settings): Config {
       flushMs: settings.history.flush,
     },
     alerts: toAlerts(settings.alerts),
+    reload: toReload(settings.reload),
+    resilience: toResilience(settings.resilience),
+    degraded: toDegraded(settings.resilience),
     policy: toPolicy(settings.policy, {}),
     pools: new Map(
       Object.entries(settings.pools).map(([pool, own]) => [pool, toPolicy(settings.policy, own)]),

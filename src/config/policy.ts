@@ -1,14 +1,20 @@
 /** Policies in TOML: `[policy]` for every pool, `[pools.NAME]` for what differs in one. */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { DEFAULT_POLICY } from '../core/policy.ts'
 import type { ActingPoint, Policy } from '../core/policy.ts'
+import { DEFAULT_EMERGENCY, type EmergencyRules } from '../core/emergency.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { ChooserRules } from '../core/strategy.ts'
 import { BOUND_DEFAULT, REPLICAS_MAX } from '../core/ring.ts'
+import { networkPartition } from '../detect/network-partition.ts'
+import { isEnabled } from '../detect/settings.ts'
 import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
 import { DetectorsTable, mergeDetectors } from './detectors.ts'
+import { SplitBrainTable, toSplitBrain } from './split-brain.ts'
 import { duration } from './toml.ts'
+import { toVotes, VotesTable } from './votes.ts'
 
 /** Least and most share of the choices that try something out, unless told otherwise. */
 const EXPLORE_MIN = 0.01
@@ -41,6 +47,10 @@ export const PolicyTable = z.strictObject({
   budget: ratio.optional(),
   shared_cause: ratio.optional(),
   shared_cause_nodes_min: z.int().min(1).optional(),
+  emergency_ratio: ratio.optional(),
+  emergency_leave_ratio: ratio.optional(),
+  emergency_leave_after: duration.optional(),
+  emergency_nodes_min: z.int().min(1).optional(),
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   overload: z.number().gt(0).lte(OVERLOAD_MAX).optional(),
@@ -49,6 +59,8 @@ export const PolicyTable = z.strictObject({
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
+  split_brain: SplitBrainTable.optional(),
+  votes: VotesTable.optional(),
   detectors: DetectorsTable.optional(),
 })
 
@@ -67,6 +79,7 @@ type PoolTable = z.output<typeof PoolTable>
 export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
   const defaults = DEFAULT_POLICY
   const table: PolicyTable = { ...base, ...own }
+  const detectors = mergeDetectors(base.detectors, own.detectors)
   const rules: Omit<Policy, 'version' | 'shards'> = {
     mode: table.mode ?? defaults.mode,
     actingPoint: toActingPoint(table.acting_point),
@@ -77,13 +90,20 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     budgetRatio: table.budget ?? defaults.budgetRatio,
     sharedCauseRatio: table.shared_cause ?? defaults.sharedCauseRatio,
     sharedCauseNodesMin: table.shared_cause_nodes_min ?? defaults.sharedCauseNodesMin,
+    emergency: toEmergencyRules(table),
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     overloadRatio: toOverload(table),
     regionalFailover: table.regional_failover ?? defaults.regionalFailover,
     dryRun: table.dry_run ?? defaults.dryRun,
     chooser: toChooserRules(table),
-    detectors: mergeDetectors(base.detectors, own.detectors),
+    splitBrain: toSplitBrain(
+      base.split_brain,
+      own.split_brain,
+      isEnabled(networkPartition, detectors),
+    ),
+    votes: toVotes(base.votes, own.votes),
+    detectors,
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
 }
@@ -104,6 +124,25 @@ function toChooserRules(table: PolicyTable): ChooserRules | null {
     throw new ServiceError('CONFIG_INVALID', `explore_min: ${exploreMinRatio} is too much; ${mend}`)
   }
   return { exploreMinRatio, exploreMaxRatio: most }
+}
+
+function toEmergencyRules(table: PolicyTable): EmergencyRules {
+  const enterRatio = table.emergency_ratio ?? DEFAULT_EMERGENCY.enterRatio
+  const leaveRatio =
+    table.emergency_leave_ratio ?? Math.min(DEFAULT_EMERGENCY.leaveRatio, enterRatio)
+  if (leaveRatio > enterRatio) {
+    const mend = `set it to at most emergency_ratio (${enterRatio})`
+    throw new ServiceError(
+      'CONFIG_INVALID',
+      `emergency_leave_ratio: ${leaveRatio} is too much; ${mend}`,
+    )
+  }
+  return {
+    enterRatio,
+    leaveRatio,
+    leaveAfterMs: table.emergency_leave_after ?? DEFAULT_EMERGENCY.leaveAfterMs,
+    nodesMin: table.emergency_nodes_min ?? DEFAULT_EMERGENCY.nodesMin,
+  }
 }
 
 function toShardRules(own: PoolTable): ShardRules | null {
@@ -139,6 +178,9 @@ function textOf({
   chooser,
   overloadRatio,
   regionalFailover,
+  emergency,
+  splitBrain,
+  votes,
   ...rules
 }: Omit<Policy, 'version' | 'shards'>): string {
   return JSON.stringify({
@@ -146,5 +188,8 @@ function textOf({
     ...(chooser === null ? {} : { chooser }),
     ...(overloadRatio === null ? {} : { overloadRatio }),
     ...(regionalFailover ? { regionalFailover } : {}),
+    ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
+    ...(splitBrain === null ? {} : { splitBrain }),
+    ...(votes === null ? {} : { votes }),
   })
 }

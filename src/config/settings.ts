@@ -4,6 +4,8 @@ import { AlertsTable } from './alerts.ts'
 import { DriftTable, HistoryTable, ModelStoreTable, PromotionTable } from './model-life.ts'
 import { PROVIDER_CHOICES } from '../core/model.ts'
 import { PolicyTable, PoolTable } from './policy.ts'
+import { ReloadTable } from './reload.ts'
+import { ResilienceTable } from './resilience.ts'
 import { duration } from './toml.ts'
 
 const MIB = 1_048_576
@@ -94,6 +96,8 @@ export const Settings = z.strictObject({
   drift: DriftTable.prefault({}),
   history: HistoryTable.prefault({}),
   alerts: AlertsTable.prefault({}),
+  resilience: ResilienceTable.prefault({}),
+  reload: ReloadTable.prefault({}),
   policy: PolicyTable.prefault({}),
   pools: z.record(z.string(), PoolTable).default({}),
 })

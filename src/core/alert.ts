@@ -14,6 +14,9 @@ export interface AlertRecord {
     | 'drift'
     | 'anomaly'
     | 'fault'
+    | 'emergency'
+    | 'split-brain'
+    | 'ballot'
     /** CRITICAL work has no room. */
     | 'waiting'
   readonly pool: PoolId
@@ -84,6 +87,16 @@ export function silenceProblem({
   return { path: 'matchers', message: `name at least one of ${MATCHED.join(', ')}` }
 }
 
+export interface PageRules {
+  readonly severityMin: Severity
+  /** What still fires and nobody has acknowledged is told again after this. */
+  readonly repeatMs: number
+  /** A critical alert that nobody has acknowledged is told once more, escalated, after this. */
+  readonly escalateMs: number
+  /** In any minute; what is due beyond it goes into one digest. */
+  readonly pagesPerMinute: number
+}
+
 /** What a page says of one group of alerts. */
 export interface PagedGroup {
   readonly group: string
@@ -97,6 +110,8 @@ export interface PagedGroup {
 /** Kept in the journal: what was sent is known after a restart. */
 export interface PageRecord {
   readonly pageId: string
+  /** Who has it; absent: every receiver, as it was before each had its own. */
+  readonly to?: string
   readonly kind: 'page' | 'digest'
   readonly atMs: number
   readonly groups: readonly PagedGroup[]

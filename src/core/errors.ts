@@ -2,6 +2,7 @@
 
 export type ErrorCode =
   | 'CONFIG_INVALID'
+  | 'CONFIG_FIXED'
   | 'USAGE'
   | 'BUS_UNREACHABLE'
   | 'BUS_CLOSED'
@@ -24,7 +25,6 @@ export type ErrorCode =
   | 'PORT_IN_USE'
   | 'KEY_INVALID'
   | 'INTERRUPTED'
-  | 'DELIVERY_FAILED'
 
 /** An expected failure that a caller can act on; its message names the field or file and the mend. */
 export class ServiceError extends Error {

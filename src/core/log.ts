@@ -11,6 +11,7 @@ export type NodeLogKind =
   | 'cohort-table'
   | 'model'
   | 'intervention'
+  | 'policies'
   | 'watermark'
   | 'tick'
   | 'claim'

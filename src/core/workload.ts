@@ -4,6 +4,14 @@ import type { Gpu } from './node.ts'
 
 export type Priority = 'CRITICAL' | 'HIGH' | 'NORMAL' | 'LOW'
 
+/** 0 is the most urgent. */
+export const PRIORITY_RANK: Readonly<Record<Priority, number>> = {
+  CRITICAL: 0,
+  HIGH: 1,
+  NORMAL: 2,
+  LOW: 3,
+}
+
 export interface Needs {
   readonly cpu: number
   readonly memoryBytes: number

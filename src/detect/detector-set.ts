@@ -5,7 +5,7 @@ import type { NetworkView } from '../core/network.ts'
 import type { DetectorSettings } from '../core/policy.ts'
 import type { Detector, DetectorFold, DetectorInput, InputKind, NodeKeys } from './detector.ts'
 import { DETECTORS } from './registry.ts'
-import { isEnabled, valuesOf } from './settings.ts'
+import { isEnabled, type Settings, type Values, valuesOf } from './settings.ts'
 
 /** Faults of one detector that stand at once; further ones are counted and not told. */
 export const STANDING_FAULTS_MAX = 10_000
@@ -17,7 +17,10 @@ export type Told =
 
 export class DetectorSet {
   readonly #byInput = new Map<InputKind, Running[]>()
-  readonly #running: readonly Running[]
+  readonly #pool: PoolId
+  readonly #detectors: readonly Detector[]
+  readonly #keyOf: NodeKeys
+  #running: readonly Running[] = []
 
   constructor(
     pool: PoolId,
@@ -25,11 +28,29 @@ export class DetectorSet {
     detectors: readonly Detector[] = DETECTORS,
     keyOf: NodeKeys = () => null,
   ) {
-    this.#running = detectors
+    this.#pool = pool
+    this.#detectors = detectors
+    this.#keyOf = keyOf
+    this.follow(settings)
+  }
+
+  /** Other settings from here on. A detector whose own did not change goes on; what another had found is cleared. */
+  follow(settings: DetectorSettings): readonly Told[] {
+    const told: Told[] = []
+    const before = new Map(this.#running.map((running) => [running.detector.name, running]))
+    this.#running = this.#detectors
       .filter((detector) => isEnabled(detector, settings))
       .map((detector) => {
-        return new Running(detector, detector.create(valuesOf(detector, settings), pool, keyOf))
+        const values = valuesOf(detector, settings)
+        const known = before.get(detector.name)
+        if (known !== undefined && JSON.stringify(known.values) === JSON.stringify(values)) {
+          before.delete(detector.name)
+          return known
+        }
+        return new Running(detector, values, detector.create(values, this.#pool, this.#keyOf))
       })
+    for (const running of before.values()) running.end(told)
+    this.#byInput.clear()
     for (const running of this.#running) {
       for (const kind of running.detector.inputs) {
         const list = this.#byInput.get(kind)
@@ -37,6 +58,7 @@ export class DetectorSet {
         else list.push(running)
       }
     }
+    return told
   }
 
   take(input: DetectorInput, nowMs: number): readonly Told[] {
@@ -79,6 +101,7 @@ export class DetectorSet {
 
 class Running {
   readonly detector: Detector
+  readonly values: Values<Settings>
   readonly standing = new Map<string, Fault>()
   /** Node → subjects of its standing faults. */
   readonly #ofNode = new Map<NodeId, Set<string>>()
@@ -88,14 +111,22 @@ class Running {
   #clearedCount = 0
   #droppedCount = 0
 
-  constructor(detector: Detector, fold: DetectorFold) {
+  constructor(detector: Detector, values: Values<Settings>, fold: DetectorFold) {
     this.detector = detector
+    this.values = values
     this.fold = fold
   }
 
   take(input: DetectorInput, nowMs: number, told: Told[]): void {
     this.#inputCount++
     for (const finding of this.fold.take(input, nowMs)) this.#note(finding, told)
+  }
+
+  /** What it had found ends with it. */
+  end(told: Told[]): void {
+    for (const subject of this.standing.keys()) {
+      this.#note({ ok: true, subject, why: 'its detector has other settings now' }, told)
+    }
   }
 
   /** What was said of a node ends with it. */

@@ -1,11 +1,13 @@
 /** The HTTP console: read models and a few inputs, from plain ports. It decides nothing. */
 import { Hono } from 'hono'
 import type { Output } from '../core/bus.ts'
+import type { DegradedMode } from '../core/degraded.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { Topology } from '../core/topics.ts'
 import type { WaitingQueueView } from '../core/waiting.ts'
 import type { ConsoleViews } from '../store/views.ts'
 import { assignmentRoutes } from './assignments.ts'
+import { configRoutes, type ConfigPort } from './config.ts'
 import { controlRoutes } from './controls.ts'
 import { loopbackOnly } from './guard.ts'
 import { listRoutes } from './lists.ts'
@@ -27,6 +29,8 @@ export interface Readiness {
   readonly ready: boolean
   /** What is missing, in words; empty when ready. */
   readonly problems: readonly string[]
+  /** What works worse than it should; it is ready all the same. */
+  readonly degraded: readonly DegradedMode[]
 }
 
 /** What the service is running as; shown on the page. */
@@ -56,6 +60,7 @@ export interface AppPorts {
   readonly waiting: () => readonly WaitingQueueView[]
   readonly paths: PathFinder
   readonly models: StoredModels
+  readonly config: ConfigPort
   /** Files of the page; empty: no page. */
   readonly page: ReadonlyMap<string, PageFile>
   /** Longest body of telemetry. */
@@ -91,13 +96,17 @@ export function createApp(ports: AppPorts): Hono {
   })
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', (c) => {
-    const { ready, problems } = ports.readiness()
-    if (ready) return c.json({ status: 'ready' })
+    const { ready, problems, degraded } = ports.readiness()
+    const shown = degraded.map(({ sinceMs, ...mode }) => {
+      return { ...mode, since: new Date(sinceMs).toISOString() }
+    })
+    if (ready) return c.json({ status: 'ready', degraded: shown })
     return answerProblem(c, {
       status: 503,
       title: 'Not ready',
       detail: problems.join('; '),
       code: 'NOT_READY',
+      more: { problems, degraded: shown },
     })
   })
   app.get('/metrics', async (c) =>
@@ -112,6 +121,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/paths', pathRoutes(ports.paths))
   app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
+  app.route('/v1/config', configRoutes(ports.config))
   app.route('/v1/controls', controlRoutes({ topology, produce, models: ports.models }))
   app.route('/v1/stream', streamRoutes(views, { ...STREAM_LIMITS, ...ports.stream, startId }))
   app.route('/v1', listRoutes(views))

@@ -104,6 +104,11 @@ export class LiveMetrics {
       zoneMax: pool('zone_alarming_ratio_max', 'Share from which preemptive work there waits'),
       inFlight: pool('commands_in_flight', 'Commands sent and not over'),
       stopped: pool('pool_stopped', '1 while the pool is stopped'),
+      emergency: pool('pool_emergency', '1 while the pool is in an emergency'),
+      failing: pool('pool_failing_ratio', 'Share of nodes that fail or are critical'),
+      quorum: pool('pool_quorum', '0 while no side of a split network goes on'),
+      paused: pool('pool_paused_nodes', 'Nodes that a split network keeps from work'),
+      failingMax: pool('pool_failing_ratio_max', 'Share over which that is an emergency'),
     }
     this.#refused = gauge('rail_refused', 'Incidents that a rail refuses now', 'pool', 'rail')
     this.#perNode = gauge('shards_per_node', 'Replicas on a node', 'pool', 'stat')
@@ -218,6 +223,11 @@ function fullness(figures: RailFigures) {
     zoneMax: figures.zoneAlarmingRatioMax,
     inFlight: figures.commandsInFlight,
     stopped: figures.stopped ? 1 : 0,
+    emergency: figures.emergency ? 1 : 0,
+    failing: figures.failingRatio,
+    failingMax: figures.failingRatioMax,
+    quorum: figures.hasQuorum ? 1 : 0,
+    paused: figures.pausedNodes,
   }
 }
 

@@ -14,11 +14,13 @@ import { FINAL_STATES } from '../core/command.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
 import type { ClassModels } from '../core/model-life.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
+import { HealthMetrics, type HealthSources } from './health-metrics.ts'
 import { counterOf, gaugeOf } from './instruments.ts'
 import { ModelMetrics } from './model-metrics.ts'
 import { LiveMetrics, type LiveSources } from './live-metrics.ts'
+import { PlanMetrics } from './plan-metrics.ts'
 
-export interface MetricsSources extends LiveSources {
+export interface MetricsSources extends LiveSources, HealthSources {
   readonly topology: Pick<Topology, 'prefix'>
 }
 
@@ -109,11 +111,14 @@ export class Metrics {
     registers: [this.registry],
   })
   readonly #models = new ModelMetrics(this.registry)
+  readonly #plans = new PlanMetrics(this.registry)
   readonly #live: LiveMetrics
+  readonly #health: HealthMetrics
 
   constructor(sources: MetricsSources) {
     this.#sources = sources
     this.#live = new LiveMetrics(this.registry, sources.topology.prefix, sources)
+    this.#health = new HealthMetrics(this.registry, sources)
   }
 
   /** Takes one record of `METRIC_TOPICS`; what it cannot read it leaves to the views to count. */
@@ -151,6 +156,7 @@ export class Metrics {
   /** In Prometheus' text format. */
   async text(): Promise<string> {
     this.#live.read()
+    this.#health.read()
     return this.registry.metrics()
   }
 
@@ -183,6 +189,7 @@ export class Metrics {
     if (entry.kind === 'incident-opened') this.#failures.inc()
     else if (entry.kind === 'refusal') this.#refusals.inc({ rail: entry.rail ?? 'none' })
     else if (entry.kind === 'choice') this.#foldChoice(entry)
+    else if (entry.kind === 'plan') this.#plans.take(entry)
     else if (entry.kind === 'outcome') this.#foldOutcome(entry)
   }
 

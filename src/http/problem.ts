@@ -11,6 +11,8 @@ export interface Problem {
   readonly detail: string
   /** `ErrorCode`, or a code of this API in the same style. */
   readonly code: string
+  /** Members of their own, for programs. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 /** Thrown inside a route, answered by `answerError`. */
@@ -33,8 +35,8 @@ export function notFound(detail: string): ProblemError {
 }
 
 export function answerProblem(c: Context, problem: Problem): Response {
-  const { status, title, detail, code } = problem
-  const body = { type: 'about:blank', title, status, detail, code, instance: c.req.path }
+  const { status, title, detail, code, more } = problem
+  const body = { type: 'about:blank', title, status, detail, code, instance: c.req.path, ...more }
   if (status === 503) c.header('retry-after', '1')
   return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json' })
 }
@@ -58,6 +60,8 @@ export function answerError(
 
 function serviceProblem(code: string, detail: string): Problem {
   if (code === 'RECORD_TOO_LARGE') return { status: 413, title: 'Content too large', detail, code }
+  if (code === 'CONFIG_FIXED') return { status: 409, title: 'Conflict', detail, code }
+  if (code === 'CONFIG_INVALID') return { status: 400, title: 'Bad request', detail, code }
   if (code === 'INPUT_INVALID') return { status: 400, title: 'Bad request', detail, code }
   return { status: 503, title: 'Service unavailable', detail, code }
 }

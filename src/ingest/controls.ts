@@ -5,6 +5,7 @@ import { MATCHED, silenceProblem } from '../core/alert.ts'
 import { windowProblem } from '../core/maintenance.ts'
 import { type Control, MODEL_ACTIONS, modelControlProblem } from '../core/policy.ts'
 import { checkedBody, parseObject } from './body.ts'
+import { configControl } from './config-control.ts'
 import type { Field } from './field.ts'
 import { quoted, refuse, typeName } from './refusal.ts'
 import { nodeId, orNull, poolId, time } from './schema.ts'
@@ -24,6 +25,7 @@ const BODIES = {
     ...common,
   }),
   stop: z.object({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
+  emergency: z.object({ kind: z.literal('emergency'), emergency: z.boolean(), ...common }),
   veto: z.object({ kind: z.literal('veto'), node: nodeId, veto: z.boolean(), ...common }),
   approval: z.object({
     kind: z.literal('approval'),
@@ -89,6 +91,7 @@ const BODIES = {
       context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
       return z.NEVER
     }),
+  config: configControl,
   acknowledge: z.object({
     kind: z.literal('acknowledge'),
     fingerprint: z.string().regex(/^[0-9a-f]{16}$/, 'expected the 16 hex digits of an alert'),

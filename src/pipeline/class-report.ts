@@ -58,7 +58,7 @@ export interface ClassReportOptions {
 }
 
 export class ClassReport {
-  readonly #options: ClassReportOptions
+  #options: ClassReportOptions
   #served: ServedModels | null = null
   readonly #anomalies: AnomalyWatch
   /** Node index → an anomaly that began in the buffer that is being told of. */
@@ -84,6 +84,14 @@ export class ClassReport {
   serve(champion: ServableModel | null, canary: Canary | null): void {
     if (this.#served?.isSame(champion, canary) === true) return
     this.#served = champion && new ServedModels(this.#options, champion, canary)
+  }
+
+  /** Policies from here on: what they act on is told of. */
+  turn(policies: readonly Policy[]): void {
+    this.#options = { ...this.#options, policies }
+    this.#suspects.turn(policies)
+    this.#signals.turn(policies)
+    for (const { rule } of this.#served?.all ?? []) rule.turn(policies)
   }
 
   get predicts(): boolean {

@@ -1,6 +1,8 @@
 /** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
+import type { AcknowledgeControl, SilenceControl } from '../core/alert.ts'
 import { never } from '../core/errors.ts'
-import type { ApprovalControl, PoolControl } from '../core/policy.ts'
+import { FLEET_POOL } from '../core/ids.ts'
+import type { ApprovalControl, Mode, PoolControl } from '../core/policy.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
@@ -45,6 +47,17 @@ export class ControlDesk {
     for (const pool of pools) this.#apply(pool, control)
   }
 
+  /** What is said of alerts changes nothing here: who keeps them reads it in the journal. */
+  noteSaid(said: SilenceControl | AcknowledgeControl): void {
+    const { by, reason } = said
+    const what =
+      said.kind === 'silence'
+        ? `Silence ${said.silence} is ${said.withdrawn ? 'withdrawn' : 'begun'}`
+        : `Alert ${said.fingerprint} is ${said.acknowledged ? 'acknowledged' : 'no longer acknowledged'}`
+    const reasons = [`${what} by ${by}: ${reason}.`]
+    this.#outbox.journal({ kind: 'control', pool: FLEET_POOL, reasons, said })
+  }
+
   #apply(pool: PoolState, control: PoolControl): void {
     if (control.kind === 'mode') pool.mode = control.mode
     else if (control.kind === 'stop') {
@@ -61,8 +74,18 @@ export class ControlDesk {
     }
     this.#journal(pool, control)
     this.#withdraw(pool, control)
-    for (const rail of EVERY_RAIL) pool.woken.add(rail)
-    pool.dirty = true
+    wake(pool)
+  }
+
+  /**
+   * The pool has other settings, and their mode where nobody said another one. What is still refused is not
+   * told again: it would count against the change.
+   */
+  turn(pool: PoolState, before: Mode, after: Mode): void {
+    if (pool.mode === null && before !== after && after !== 'enforce') {
+      this.#commands.withdraw(`The mode is now ${after}.`, pool.flights.values())
+    }
+    wake(pool)
   }
 
   #withdraw(pool: PoolState, control: PoolControl): void {
@@ -124,6 +147,11 @@ export class ControlDesk {
       reasons: [`${sentence(control)}${and} by ${control.by}: ${control.reason}.`],
     })
   }
+}
+
+function wake(pool: PoolState): void {
+  for (const rail of EVERY_RAIL) pool.woken.add(rail)
+  pool.dirty = true
 }
 
 function stopText({ by, reason }: PoolControl): string {

@@ -37,12 +37,17 @@ export class HoldOutDesk {
   readonly #topology: Topology
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
-  readonly #rules: PromotionRules
+  #rules: PromotionRules
 
   constructor(topology: Topology, state: CoordinatorState, outbox: Outbox, rules: PromotionRules) {
     this.#topology = topology
     this.#state = state
     this.#outbox = outbox
+    this.#rules = rules
+  }
+
+  /** Rules from here on. */
+  rule(rules: PromotionRules): void {
     this.#rules = rules
   }
 

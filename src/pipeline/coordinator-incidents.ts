@@ -11,21 +11,33 @@ import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { PlanDesk } from './coordinator-plans.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
 const ALERT_KINDS: Readonly<Record<Exclude<PlanCause, 'release'>, AlertRecord['kind']>> = {
   overloaded: 'fault',
   predicted: 'prediction',
+  'cut-off': 'failure',
   silent: 'failure',
   failed: 'failure',
 }
+/** From the least grave. */
+const CAUSES: readonly PlanCause[] = [
+  'release',
+  'overloaded',
+  'predicted',
+  'cut-off',
+  'silent',
+  'failed',
+]
 
 export class IncidentDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
   readonly #choices: ChoiceDesk
+  readonly #plans: PlanDesk
   readonly #holdOuts: HoldOutDesk
   #openedCount = 0
   #foreseenCount = 0
@@ -36,12 +48,14 @@ export class IncidentDesk {
     outbox: Outbox,
     commands: CommandDesk,
     choices: ChoiceDesk,
+    plans: PlanDesk,
     holdOuts: HoldOutDesk,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
     this.#choices = choices
+    this.#plans = plans
     this.#holdOuts = holdOuts
   }
 
@@ -76,9 +90,11 @@ export class IncidentDesk {
         node,
         openedAtMs: this.#outbox.nowMs,
         cause,
+        kinds: [],
         reasons,
         evidence: fault.evidence,
         steps: new Map(),
+        plan: null,
         actedBefore: node.acted,
         choice: null,
         approved: null,
@@ -97,8 +113,13 @@ export class IncidentDesk {
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
     }
+    if (cause !== 'predicted' && cause !== 'overloaded') {
+      this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
+    }
     this.#announce(node, cause, fault, reasons)
-    if (cause !== 'overloaded') this.#choices.begin(node.incident!, cause, fault)
+    if (cause !== 'cut-off' && cause !== 'overloaded') {
+      this.#choices.begin(node.incident!, cause, fault)
+    }
     this.#state.touch(node)
   }
 
@@ -154,6 +175,7 @@ export class IncidentDesk {
   close(incident: Incident, reason: string, mended = false): void {
     const { node } = incident
     this.#choices.close(incident, mended)
+    this.#plans.close(incident, mended)
     const pool = this.#state.pool(node.pool)
     this.#commands.withdraw(reason, flightsOf(pool, incident))
     pool.incidents.delete(incident)
@@ -184,9 +206,11 @@ export class IncidentDesk {
       node,
       openedAtMs: this.#outbox.nowMs,
       cause: 'release',
+      kinds: [],
       reasons: [`Node ${node.id} is fit again and may take work.`],
       evidence,
       steps: new Map(),
+      plan: null,
       actedBefore: null,
       choice: null,
       approved: null,
@@ -262,6 +286,8 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
   switch (cause) {
     case 'silent':
       return silenceReason(node.id, node.silentForMs)
+    case 'cut-off':
+      return `Node ${node.id} is on a side of a split network that does not go on.`
     case 'failed':
       return failureReason(node.id, failureKind)
     case 'predicted': {
@@ -278,7 +304,7 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
 }
 
 function gravity(cause: PlanCause): number {
-  return { release: -1, overloaded: 0, predicted: 1, silent: 2, failed: 3 }[cause]
+  return CAUSES.indexOf(cause)
 }
 
 /** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */

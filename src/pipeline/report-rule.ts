@@ -31,7 +31,8 @@ export interface Scored {
 
 export class ReportRule {
   /** Probabilities at which some policy does one thing on one side and another on the other. */
-  readonly #points: readonly number[]
+  #points: readonly number[] = []
+  readonly #model: ModelRef
   readonly #intervalMs: number
   readonly #explainFrom: number
   /** By node index, as last told; NaN before. */
@@ -42,13 +43,19 @@ export class ReportRule {
   #explained = new Float32Array(0)
 
   constructor(model: ModelRef, policies: readonly Policy[], intervalMs: number) {
-    const acting = policies.flatMap((policy) => {
-      const point = actingPointOf(policy.actingPoint, model)
-      return point === null ? [] : [point, point * policy.hysteresisRatio]
-    })
-    this.#points = [...new Set([model.actingPoint, ...acting])].sort((a, b) => a - b)
+    this.#model = model
     this.#intervalMs = intervalMs
     this.#explainFrom = model.actingPoint * EXPLAIN_FROM_RATIO
+    this.turn(policies)
+  }
+
+  /** Other policies from here on. */
+  turn(policies: readonly Policy[]): void {
+    const acting = policies.flatMap((policy) => {
+      const point = actingPointOf(policy.actingPoint, this.#model)
+      return point === null ? [] : [point, point * policy.hysteresisRatio]
+    })
+    this.#points = [...new Set([this.#model.actingPoint, ...acting])].sort((a, b) => a - b)
   }
 
   /** Some policy may act on it, or keep on acting. */

@@ -5,6 +5,7 @@
 import type { Bus } from '../core/bus.ts'
 import { TICK_INTERVAL_MS } from '../core/clock.ts'
 import { ServiceError } from '../core/errors.ts'
+import type { GuardRules } from '../core/guard.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ProviderChoice } from '../core/model.ts'
@@ -13,6 +14,7 @@ import type { RailFigures } from '../core/rail-figures.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { RoutePaths } from '../core/route-paths.ts'
+import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
 import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Topology } from '../core/topics.ts'
@@ -25,6 +27,7 @@ import type { LeaseFigures } from './lease-gauge.ts'
 import { type Role, type RoleEvents, startRole } from './role.ts'
 import { StopSwitch } from './stop.ts'
 import {
+  type HostNote,
   type ServedModel,
   startLocalHost,
   startThreadHost,
@@ -71,7 +74,11 @@ export interface ServiceOptions {
   readonly drift?: DriftRules
   /** What serves the models; absent: the CPU. */
   readonly provider?: ProviderChoice
+  /** How peers are asked for models; the defaults when absent. */
+  readonly resilience?: GuardRules
   readonly events?: RoleEvents
+  /** What happens to the threads of the watchers beside their folds. */
+  readonly hostNote?: (note: HostNote, thread: number) => void
 }
 
 export interface FoldFigures extends LeaseFigures {
@@ -89,6 +96,8 @@ export interface Service {
   shards(): readonly ShardFigures[]
   /** How full the rails of the pools are whose coordinator runs here. */
   rails(): readonly RailFigures[]
+  /** The configuration in force, of each coordinator that runs here. */
+  config(): readonly ConfigFigures[]
   /** State, history and statistics of the networks of pools whose coordinator runs here. */
   networks(): readonly NetworkFigures[]
   /** Work that waits for room, of pools whose coordinator runs here. */
@@ -149,6 +158,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     intake: () => intake.topics(),
     shards: () => owned().flatMap((coordinator) => coordinator.shardFigures()),
     rails: () => owned().flatMap((coordinator) => coordinator.railFigures()),
+    config: () => owned().map((coordinator) => coordinator.configFigures()),
     networks: () => owned().flatMap((coordinator) => coordinator.networkFigures()),
     waiting: () => owned().flatMap((coordinator) => coordinator.waiting()),
     paths: (...asked) => {
@@ -172,9 +182,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 function startHost(options: ServiceOptions): Promise<WatcherHost> {
   const setup = { ...options, nodeClasses: [...options.nodeClasses.values()] }
-  if (options.host === 'local') return startLocalHost(setup)
+  const note = options.hostNote ?? (() => undefined)
+  if (options.host === 'local') return startLocalHost(setup, (said) => note(said, 0))
   const threads = Math.min(options.watcherThreads ?? 1, options.topology.nodePartitions)
-  return startThreadHost(threadSetup(setup), threads)
+  return startThreadHost(threadSetup(setup), threads, note)
 }
 
 function figures(
@@ -219,11 +230,12 @@ function threadSetup(
 ): Parameters<typeof startThreadHost>[0] {
   const { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source } = setup
   const own = { topology, kernel, nodeClasses, models, changeGapMs, policies, nodesMax, source }
-  const { changeDeviations, modelStore, drift, promotion, provider } = setup
+  const { changeDeviations, modelStore, drift, promotion, provider, resilience } = setup
   return {
     ...own,
     ...(changeDeviations === undefined ? {} : { changeDeviations }),
     ...(modelStore === undefined ? {} : { modelStore }),
+    ...(resilience === undefined ? {} : { resilience }),
     ...(drift === undefined ? {} : { drift }),
     ...(promotion === undefined ? {} : { promotion }),
     ...(provider === undefined ? {} : { provider }),

@@ -9,10 +9,15 @@ const CHANGES_MAX = 1_000
 
 export class Suspects {
   /** The lowest of all policies: each detector judges by its own. Infinity where none looks. */
-  readonly #suspicion: number
+  #suspicion = Infinity
   readonly #indices = new Set<number>()
 
   constructor(policies: readonly Policy[]) {
+    this.turn(policies)
+  }
+
+  /** Other policies from here on. */
+  turn(policies: readonly Policy[]): void {
     const asking = policies.filter(({ detectors }) => isEnabled(phiAccrual, detectors))
     const points = asking.map(({ detectors }) => valuesOf(phiAccrual, detectors).suspicion)
     this.#suspicion = Math.min(...points)

@@ -5,6 +5,7 @@
 import { Worker, type MessagePort } from 'node:worker_threads'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { type ErrorCode, ServiceError } from '../core/errors.ts'
+import { DEFAULT_GUARD, type GuardFigures, type GuardRules } from '../core/guard.ts'
 import type { ModelId } from '../core/ids.ts'
 import type { DriftRules, PromotionRules } from '../core/model-life.ts'
 import type { ModelCard, ProviderChoice } from '../core/model.ts'
@@ -22,6 +23,7 @@ import {
   type Predictor,
   type PredictorOptions,
 } from '../predict/session.ts'
+import { Guards } from '../resilience/guard.ts'
 import { NodeTable } from '../state/node-table.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 import type { Fold } from './fold.ts'
@@ -46,6 +48,8 @@ export interface WatcherSetup {
     readonly peers: readonly string[]
     readonly waitMs: number
   }
+  /** How peers are asked for models; the defaults when absent. */
+  readonly resilience?: GuardRules
   readonly drift?: DriftRules
   readonly promotion?: PromotionRules
   /** What serves the models; absent: the CPU. */
@@ -59,6 +63,11 @@ export interface ServedModel {
   readonly provider: string
 }
 
+/** What happens to a host beside its folds. */
+export type HostNote =
+  | { readonly kind: 'device-lost'; readonly reason: string }
+  | { readonly kind: 'guard'; readonly guard: GuardFigures }
+
 export interface WatcherHost {
   readonly models: readonly ServedModel[]
   createFold(partition: number): Promise<Fold>
@@ -66,11 +75,14 @@ export interface WatcherHost {
 }
 
 /** Runs the folds in the calling thread. Fails as `loadPredictor` and `checkFeatures` do. */
-export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> {
+export async function startLocalHost(
+  setup: WatcherSetup,
+  note: (note: HostNote) => void = () => undefined,
+): Promise<WatcherHost> {
   const nodeClasses = new Map(setup.nodeClasses.map((nodeClass) => [nodeClass.name, nodeClass]))
   const predictors = new Map<string, Predictor>()
   const first = new Map<string, FirstModel>()
-  const runtime = predictorOptions(setup)
+  const runtime = predictorOptions(setup, note)
   for (const [name, directory] of Object.entries(setup.models)) {
     const nodeClass = nodeClasses.get(name)
     if (nodeClass === undefined) {
@@ -85,7 +97,7 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
     const reference = await readReference(directory)
     first.set(name, { id: await modelIdOf(directory), reference })
   }
-  const library = libraryOf(setup, runtime)
+  const library = libraryOf(setup, runtime, note)
   const modelSource = library && { load: (id: ModelId) => library.load(id), first }
   return {
     models: [...predictors.values()].map(({ card, provider }) => ({ card, provider })),
@@ -107,24 +119,40 @@ export async function startLocalHost(setup: WatcherSetup): Promise<WatcherHost> 
 
 type FirstModel = ModelSource['first'] extends ReadonlyMap<string, infer First> ? First : never
 
-function libraryOf({ modelStore }: WatcherSetup, predictor: PredictorOptions): ModelLibrary | null {
+function libraryOf(
+  { modelStore, resilience = DEFAULT_GUARD }: WatcherSetup,
+  predictor: PredictorOptions,
+  note: (note: HostNote) => void,
+): ModelLibrary | null {
   if (modelStore === undefined) return null
   const { directory: storeDirectory, peers, waitMs } = modelStore
-  return new ModelLibrary({ storeDirectory, peers, waitMs, predictor })
+  const guards = new Guards(resilience, {
+    random: () => Math.random(),
+    nowMs: () => Date.now(),
+    changed: (guard) => note({ kind: 'guard', guard }),
+  })
+  const callerOf = (target: string) => guards.of(target)
+  return new ModelLibrary({ storeDirectory, peers, callerOf, waitMs, predictor })
 }
 
 /**
  * How models are loaded in a thread of watchers. A GPU that does not serve, or no longer, is told of on stderr
  * and by the provider of what is said.
  */
-function predictorOptions({ kernel, provider, inferencePort }: WatcherSetup): PredictorOptions {
+function predictorOptions(
+  { kernel, provider, inferencePort }: WatcherSetup,
+  note: (note: HostNote) => void,
+): PredictorOptions {
   return {
     kernel,
     provider,
     explains: true,
     inference: inferencePort && new InferenceClient(inferencePort),
     onRefused: (refused, reason) => process.emitWarning(`${refused} does not serve: ${reason}`),
-    onLost: (reason) => process.emitWarning(reason),
+    onLost: (reason) => {
+      process.emitWarning(reason)
+      note({ kind: 'device-lost', reason })
+    },
   }
 }
 
@@ -160,13 +188,22 @@ export type ThreadAnswer =
       readonly code: ErrorCode | null
     }
 
+/** Said without being asked. */
+export interface ThreadNote {
+  readonly note: HostNote
+}
+
 /** The first message of the thread. */
 export type ThreadGreeting =
   | { readonly ok: true; readonly models: readonly ServedModel[] }
   | { readonly ok: false; readonly message: string; readonly code: ErrorCode | null }
 
 /** Starts worker threads, which the watcher partitions are dealt out to. Fails as the local host does. */
-export async function startThreadHost(setup: WatcherSetup, threads = 1): Promise<WatcherHost> {
+export async function startThreadHost(
+  setup: WatcherSetup,
+  threads = 1,
+  note: (note: HostNote, thread: number) => void = () => undefined,
+): Promise<WatcherHost> {
   const inference = startInference(setup.provider ?? 'cpu', setup.kernel)
   const workers = Array.from({ length: threads }, () =>
     inference === null ? startWorker(setup) : startWorker(setup, inference.connect()),
@@ -177,7 +214,7 @@ export async function startThreadHost(setup: WatcherSetup, threads = 1): Promise
   }
   try {
     const greetings = await Promise.all(workers.map((worker) => greetingOf(worker)))
-    const calls = workers.map((worker) => new Calls(worker))
+    const calls = workers.map((worker, thread) => new Calls(worker, (said) => note(said, thread)))
     let folds = 0
     return {
       models: greetings[0].models,
@@ -235,9 +272,12 @@ class Calls {
   #lastId = 0
   #ended: Error | null = null
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, note: (note: HostNote) => void) {
     this.#worker = worker
-    worker.on('message', (answer: ThreadAnswer) => this.#settle(answer))
+    worker.on('message', (said: ThreadAnswer | ThreadNote) => {
+      if ('note' in said) note(said.note)
+      else this.#settle(said)
+    })
     worker.on('error', (error) => this.#fail(error))
     worker.on('exit', () => this.#fail(new Error('the watcher thread has ended')))
   }

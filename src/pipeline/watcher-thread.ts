@@ -6,6 +6,7 @@ import {
   startLocalHost,
   type ThreadAnswer,
   type ThreadGreeting,
+  type ThreadNote,
   type ThreadRequest,
   type WatcherSetup,
 } from './watcher-host.ts'
@@ -36,7 +37,9 @@ const MOVED_BYTES_MIN = 4_096
 const NO_OUTPUTS = { ok: true, outputs: [], stats: {}, value: null } as const
 
 try {
-  const host = await startLocalHost(workerData as WatcherSetup)
+  const host = await startLocalHost(workerData as WatcherSetup, (note) =>
+    port.postMessage({ note } satisfies ThreadNote),
+  )
   const folds = new Map<number, Fold>()
   const answer = async (request: ThreadRequest): Promise<ThreadAnswer> => {
     const { id } = request

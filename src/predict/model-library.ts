@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isServiceError, ServiceError } from '../core/errors.ts'
 import type { ModelId } from '../core/ids.ts'
 import type { ModelReference } from '../core/model.ts'
+import type { CallerOf } from '../resilience/caller.ts'
 import { fetchModel } from './model-fetch.ts'
 import { ModelStore } from './model-store.ts'
 import { readReference } from './reference.ts'
@@ -23,6 +24,8 @@ export interface ModelLibraryOptions {
   readonly storeDirectory: string
   /** Consoles of other machines. */
   readonly peers: readonly string[]
+  /** Guards of the peers. */
+  readonly callerOf: CallerOf
   /** A model is waited for this long. */
   readonly waitMs: number
   /** What serves them. */
@@ -67,15 +70,15 @@ export class ModelLibrary {
   }
 
   async #find(id: ModelId): Promise<string> {
-    const { peers, waitMs } = this.#options
-    const triesMax = Math.max(1, Math.ceil(waitMs / POLL_MS))
-    for (let tries = 1; ; tries++) {
+    const { peers, waitMs, callerOf } = this.#options
+    const untilMs = performance.now() + waitMs
+    for (;;) {
       const problem = await this.store.open(id).catch((error: unknown) => asTrouble(error))
       if (typeof problem === 'string') return problem
-      const refused = peers.length === 0 ? null : await fetchModel(this.store, id, peers)
+      const refused = peers.length === 0 ? null : await fetchModel(this.store, id, peers, callerOf)
       if (refused === null && peers.length > 0) continue
       if (problem.code === 'MODEL_INVALID') throw withPeers(problem, refused)
-      if (tries >= triesMax) throw withPeers(problem, refused)
+      if (performance.now() >= untilMs) throw withPeers(problem, refused)
       await sleep(POLL_MS)
     }
   }
@@ -89,9 +92,14 @@ export class ModelLibrary {
   }
 }
 
+/** A store on a disk that fails for a while, such as one over a network, is waited for as a model is. */
 function asTrouble(error: unknown): ServiceError {
   if (isServiceError(error)) return error
-  throw error
+  if (!(error instanceof Error && 'errno' in error)) throw error
+  const mend = 'check the disk or the network of model_store.directory'
+  return new ServiceError('MODEL_MISSING', `the store cannot be read: ${error.message}; ${mend}`, {
+    cause: error,
+  })
 }
 
 function withPeers(problem: ServiceError, refused: string | null): ServiceError {

@@ -5,11 +5,13 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api'
 import type { Bus, LogRecord, Reader } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { NodeClass } from '../core/node.ts'
 import { topicName, type Topology } from '../core/topics.ts'
+import type { Caller } from '../resilience/caller.ts'
 import {
   dayDirectory,
   dayOf,
@@ -30,6 +32,8 @@ import {
 
 const WAIT_MS = 200
 const QUIET_MS = 2_000
+/** Before it is tried again to write what is as much as may gather. */
+const FULL_PAUSE_MS = 1_000
 /** Then files are written, however little time has passed. */
 const GATHERED_ROWS_MAX = 500_000
 /** As many rows as a chunk of DuckDB takes. */
@@ -46,6 +50,14 @@ export interface RecorderOptions {
   readonly once?: boolean
   readonly signal: AbortSignal
   readonly onProgress?: (figures: RecorderFigures) => void
+  /** Guards what is written. Absent: a write that fails ends the recording. */
+  readonly guarded?: {
+    readonly caller: Caller
+    /** Told of writes that failed; what has gathered is written later. */
+    readonly report: (error: unknown) => void
+  }
+  /** Told how much older what was read last is than now; 0 once all is read. */
+  readonly onBehind?: (behindMs: number) => void
 }
 
 export interface RecorderFigures {
@@ -80,21 +92,32 @@ export async function record(options: RecorderOptions): Promise<RecorderFigures>
     let heardAtMs = bus.nowMs()
     // The last offsets of a log may be ends of transactions, which no reader gives.
     const isQuiet = () => bus.nowMs() - heardAtMs >= QUIET_MS
-    while (!signal.aborted && !(options.once === true && (isDone() || isQuiet()))) {
+    const take = async () => {
+      let behindMs = 0
       for (const reader of readers) {
-        for (const taken of await reader.take(WAIT_MS)) {
+        const records = await reader.take(WAIT_MS)
+        for (const taken of records) {
           heardAtMs = bus.nowMs()
           offsets.get(taken.topic)![taken.partition] = taken.offset + 1
           writer.take(taken)
         }
+        const last = records.at(-1)
+        if (last !== undefined) behindMs = Math.max(behindMs, bus.nowMs() - last.appendedAtMs)
       }
+      options.onBehind?.(behindMs)
+    }
+    while (!signal.aborted && !(options.once === true && (isDone() || isQuiet()))) {
+      // What cannot be written is not read: the log keeps it.
+      const isFull = writer.gathered >= GATHERED_ROWS_MAX || writer.isFlushing
+      if (isFull) await sleep(FULL_PAUSE_MS)
+      else await take()
       const isDue = bus.nowMs() - flushedAtMs >= flushMs
       if (!isDue && writer.gathered < GATHERED_ROWS_MAX) continue
       flushedAtMs = bus.nowMs()
-      await writer.flush(Object.fromEntries(offsets))
+      await writer.flushGuarded(offsets)
       options.onProgress?.(writer.figures())
     }
-    await writer.flush(Object.fromEntries(offsets))
+    await writer.flushGuarded(offsets)
     return writer.figures()
   } finally {
     await Promise.all(readers.map((reader) => reader.close()))
@@ -128,6 +151,7 @@ class HistoryWriter {
   readonly #waiting = new Map<string, HistoryRows[]>()
   readonly #counts = { telemetry: 0, events: 0, predictions: 0 }
   #files = 0
+  #flushing: Promise<void> | null = null
   gathered = 0
 
   private constructor(
@@ -166,8 +190,28 @@ class HistoryWriter {
     this.#counts[rows.table.kind] += rows.count
   }
 
+  /** A write that took too long for its guard is still under way. */
+  get isFlushing(): boolean {
+    return this.#flushing !== null
+  }
+
+  /** Through the guard, which a try that hangs is waited for by: the same files have one writer. */
+  async flushGuarded(offsets: ReadonlyMap<string, readonly number[]>): Promise<void> {
+    const { guarded } = this.#options
+    const topics = Object.fromEntries([...offsets].map(([topic, next]) => [topic, [...next]]))
+    if (guarded === undefined) return this.#flush(topics)
+    if (this.gathered === 0) return
+    const work = () =>
+      (this.#flushing ??= this.#flush(topics).finally(() => (this.#flushing = null)))
+    try {
+      await guarded.caller.call('low', work)
+    } catch (error) {
+      guarded.report(error)
+    }
+  }
+
   /** Writes all that has gathered; it counts with `topics`, the offsets that are recorded then. */
-  async flush(topics: Positions['topics']): Promise<void> {
+  async #flush(topics: Positions['topics']): Promise<void> {
     if (this.gathered === 0) return
     const { directory, retentionMs } = this.#options
     const { sequence } = this.positions

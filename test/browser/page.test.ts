@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { chromium } from 'playwright-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DegradedMode } from '../../src/core/degraded.ts'
 import { loadPage } from '../../src/http/page.ts'
 import { listen } from '../../src/http/server.ts'
 import type { HttpServer } from '../../src/http/server.ts'
@@ -22,7 +23,9 @@ if (executablePath === undefined) {
 
 describe.skipIf(executablePath === undefined)('the status page', () => {
   const files = loadPage(resolve(import.meta.dirname, '../../dashboard'))
-  const { app, views } = createConsole({ page: files })
+  const degraded: DegradedMode[] = []
+  const about = () => ({ version: '0', bus: 'b', mode: 'observe', provider: null, degraded })
+  const { app, views } = createConsole({ page: files, about })
   const complaints: string[] = []
   let server: HttpServer
   let browser: Browser
@@ -93,6 +96,14 @@ describe.skipIf(executablePath === undefined)('the status page', () => {
 
     views.fold(outputRecord('results', result('c1', 'verified', 5)))
     await page.getByText('migrate w1 from n1 to n2: verified').waitFor()
+  })
+
+  test('what is degraded is shown while it lasts, with what is lost', async () => {
+    expect(await page.locator('#degraded').isVisible()).toBe(false)
+    degraded.push({ mode: 'history-off', sinceMs: 1_000, lost: 'records', detail: 'ENOSPC' })
+    await page.getByText('history-off: records (ENOSPC)').waitFor()
+    degraded.length = 0
+    await page.locator('#degraded').waitFor({ state: 'hidden' })
   })
 
   test('text of records stays text', async () => {

@@ -17,6 +17,7 @@ import type { Topology } from '../../src/core/topics.ts'
 import type { WaitingQueueView } from '../../src/core/waiting.ts'
 import type { Placement } from '../../src/core/workload.ts'
 import { type RailCheck, RAILS } from '../../src/decide/admission.ts'
+import type { NodeKeys } from '../../src/detect/detector.ts'
 import { CoordinatorFold } from '../../src/pipeline/coordinator.ts'
 import type { NodeRecord } from '../../src/pipeline/coordinator-outbox.ts'
 import { foreshockWasm } from './node-class.ts'
@@ -44,6 +45,7 @@ export interface WorldOptions {
   readonly poolPartitions?: number
   readonly rails?: readonly RailCheck[]
   readonly promotion?: PromotionRules
+  readonly keyOf?: NodeKeys
   /** An owner before this one; what it has said is not said again. */
   readonly after?: CoordinatorWorld
 }
@@ -59,6 +61,7 @@ export class CoordinatorWorld {
   readonly #fold: CoordinatorFold
   readonly #rails: readonly RailCheck[]
   readonly #promotion: PromotionRules
+  readonly #keyOf: NodeKeys
 
   constructor({
     policy = {},
@@ -66,12 +69,14 @@ export class CoordinatorWorld {
     poolPartitions = 1,
     rails = RAILS,
     promotion = DEFAULT_PROMOTION,
+    keyOf = () => null,
     after,
   }: WorldOptions = {}) {
     this.topology = { prefix: 't.', nodePartitions: 4, poolPartitions, clock, retentionMs: 1e9 }
     this.policy = { ...DEFAULT_POLICY, mode: 'enforce', ...policy }
     this.#rails = rails
     this.#promotion = promotion
+    this.#keyOf = keyOf
     this.#fold = this.createFold()
     if (after === undefined) this.feed('claim', { role: 'coordinator', owner: 'test' })
     else this.#follow(after)
@@ -93,6 +98,7 @@ export class CoordinatorWorld {
       sign: (bytes: Uint8Array) => `signed-${bytes.length}`,
       source: 'foreshock/test',
       promotion: this.#promotion,
+      keyOf: this.#keyOf,
     }
     return new CoordinatorFold(options, this.#rails)
   }

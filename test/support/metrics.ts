@@ -93,6 +93,11 @@ const RAIL_FIGURES: RailFigures = {
   zoneAlarmingRatioMax: 0.3,
   commandsInFlight: 7,
   stopped: true,
+  emergency: true,
+  failingRatio: 0.4,
+  failingRatioMax: 0.33,
+  hasQuorum: false,
+  pausedNodes: 9,
 }
 
 const WAITING: WaitingFigures = {
@@ -117,6 +122,21 @@ export function freshMetrics(): Metrics {
     waiting: () => [WAITING],
     intake: () => new Map([['test.telemetry', { recordCount: 3, byteCount: 900 }]]),
     bus: () => ({ connected: true, reconnectCount: 2, lastError: null, stuckLeaseCount: 0 }),
+    guards: () => [
+      {
+        target: 'webhook',
+        state: 'half-open',
+        failingSinceMs: 1_000,
+        lastError: 'it answered 500',
+        calls: { succeeded: 4, failed: 5, retried: 3, refused: 2 },
+      },
+    ],
+    config: () => ({
+      said: null,
+      pools: [{ pool: 'web', state: 'taken-back', sinceMs: 1_000 }],
+      takenBackCount: 1,
+    }),
+    degraded: () => [{ mode: 'history-off', sinceMs: 1_000, lost: 'history', detail: 'ENOSPC' }],
   })
 }
 

@@ -114,6 +114,9 @@ class Trial {
       rails: () => [],
       waiting: () => [],
       intake: () => new Map(),
+      guards: () => [],
+      degraded: () => [],
+      config: () => ({ said: null, pools: [], takenBackCount: 0 }),
       bus: () => bus.health(),
     })
     this.#driver = new ClockDriver(bus, topology)

@@ -4,7 +4,8 @@
 import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { AlertBook } from '../../../src/alerts/alert-book.ts'
-import { MINUTE_MS, type Page, PagePlan, type PageRules } from '../../../src/alerts/page-plan.ts'
+import { MINUTE_MS, type Page, PagePlan } from '../../../src/alerts/page-plan.ts'
+import type { PageRules } from '../../../src/core/alert.ts'
 import type { IncidentId, NodeId } from '../../../src/core/ids.ts'
 import { alertOf, endOf } from '../../support/alerts.ts'
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { AlertBook } from '../../../src/alerts/alert-book.ts'
-import { MINUTE_MS, PagePlan, type PageRules } from '../../../src/alerts/page-plan.ts'
+import { MINUTE_MS, PagePlan } from '../../../src/alerts/page-plan.ts'
+import type { PageRules } from '../../../src/core/alert.ts'
 import type { IncidentId, NodeId } from '../../../src/core/ids.ts'
 import { alertOf, endOf, entryOf } from '../../support/alerts.ts'
 

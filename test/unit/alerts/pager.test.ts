@@ -11,7 +11,9 @@ import { startPager } from '../../../src/alerts/pager.ts'
 import { alertmanager, type Receiver, webhook } from '../../../src/alerts/receivers.ts'
 import { openEmbeddedBus } from '../../../src/bus/embedded/embedded-bus.ts'
 import type { Bus } from '../../../src/core/bus.ts'
+import { DEFAULT_GUARD } from '../../../src/core/guard.ts'
 import { topicSpecs, type Topology } from '../../../src/core/topics.ts'
+import { Guards } from '../../../src/resilience/guard.ts'
 import { alertOf, endOf } from '../../support/alerts.ts'
 import { until } from '../../support/until.ts'
 
@@ -66,14 +68,17 @@ function pagerOf(bus: Bus, receivers: readonly Receiver[], tries: string[] = [])
     escalateMs: 1e9,
     pagesPerMinute: 10,
   } as const
+  const guards = new Guards(
+    { ...DEFAULT_GUARD, openMs: 500 },
+    { random: () => 0, nowMs: () => bus.nowMs() },
+  )
   return startPager({
     bus,
     topology: TOPOLOGY,
     rules,
     receivers,
     delivery: {
-      timeoutMs: 2_000,
-      random: () => 0,
+      callerOf: (receiver) => guards.of(receiver),
       tried: (to, what) => tries.push(`${to} ${what}`),
     },
     intervalMs: 20,
@@ -89,7 +94,8 @@ test('a webhook gets what begins and ends, signed and once, also over a restart'
   let stop = await pagerOf(bus, [webhook(url, SECRET)], tries)
   const atMs = bus.nowMs()
   await say(bus, 'alerts', alertOf(atMs))
-  await until('1 pages', 20_000, () => got.length === 1)
+  await until('3 tries', 20_000, () => tries.length === 3)
+  expect(got).toHaveLength(1)
   expect(refused).toHaveLength(2)
   expect(tries).toEqual(['webhook failed', 'webhook failed', 'webhook delivered'])
   const [{ headers, body }] = got
@@ -138,4 +144,37 @@ test('an Alertmanager gets what its API takes, and whoever has a page does not g
     startsAt: new Date(atMs).toISOString(),
   })
   expect(Date.parse(posted['endsAt'])).toBeGreaterThan(Date.parse(posted['startsAt']))
+})
+
+test('a receiver that refuses everything keeps nothing from the others', async () => {
+  const [bus, manager, hook] = [await busOf(), await receiverOf(), await receiverOf(1e9)]
+  const tries: string[] = []
+  const receivers = [webhook(hook.url, SECRET), alertmanager(manager.url, 1_000)]
+  const stop = await pagerOf(bus, receivers, tries)
+  const atMs = bus.nowMs()
+  await say(bus, 'alerts', alertOf(atMs))
+  await until('the first page', 20_000, () => manager.got.length === 1)
+  await say(bus, 'alerts', alertOf(atMs + 1, { node: 'n2' as never, incidentId: 'i2' as never }))
+  await until('the second page', 20_000, () => manager.got.length === 2)
+  // The one that is down was tried until its breaker opened, and is left alone for half a second then.
+  await until('its breaker opens', 20_000, () => hook.refused.length >= 5)
+  await stop()
+  expect(hook.got).toHaveLength(0)
+  expect(tries.filter((each) => each === 'alertmanager delivered')).toHaveLength(2)
+})
+
+test('rules that the journal brings are those from there on', async () => {
+  const [bus, { got, url }] = [await busOf(), await receiverOf()]
+  const stop = await pagerOf(bus, [webhook(url, SECRET)])
+  const atMs = bus.nowMs()
+  const rules = { severityMin: 'critical', repeatMs: 1e9, escalateMs: 1e9, pagesPerMinute: 10 }
+  const config = { version: 'v', state: 'in-force', changes: [], alerts: rules }
+  await say(bus, 'journal', { kind: 'config', entryId: 'e', atMs, pool: '_fleet', config })
+  await say(bus, 'alerts', alertOf(atMs + 1))
+  const grave = { severity: 'critical', node: 'n2' as never, incidentId: 'i2' as never } as const
+  await say(bus, 'alerts', alertOf(atMs + 2, grave))
+  await until('the critical one', 20_000, () => got.length > 0)
+  await stop()
+  expect(got).toHaveLength(1)
+  expect(JSON.parse(got[0].body)).toMatchObject({ groups: [{ severity: 'critical' }] })
 })

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
+import { DEFAULT_EMERGENCY } from '../../../src/core/emergency.ts'
 import type { PoolId } from '../../../src/core/ids.ts'
 import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
+import { DEFAULT_WATCH } from '../../../src/core/runtime-config.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 
 test('an empty file has every default filled in', () => {
@@ -17,7 +19,6 @@ test('an empty file has every default filled in', () => {
         escalateMs: 900_000,
         pagesPerMinute: 10,
       },
-      timeoutMs: 5_000,
       alertmanager: null,
       webhook: null,
     },
@@ -51,6 +52,17 @@ test('an empty file has every default filled in', () => {
     models: {},
     modelStore: { directory: '.foreshock/models', peers: [], waitMs: 60_000 },
     promotion: DEFAULT_PROMOTION,
+    reload: DEFAULT_WATCH,
+    degraded: { commitSlowMs: 1_000, recorderBehindMs: 300_000 },
+    resilience: {
+      failuresMax: 5,
+      openMs: 60_000,
+      probes: 3,
+      concurrencyMax: 8,
+      queueMax: 64,
+      attemptsMax: 4,
+      timeoutMs: { critical: 5_000, normal: 15_000, low: 60_000 },
+    },
     drift: DEFAULT_DRIFT,
     history: { directory: null, retentionMs: 7_776_000_000, flushMs: 300_000 },
     policy: DEFAULT_POLICY,
@@ -154,6 +166,30 @@ test('what is moved for load is moved over a limit of its own, at least that of 
   )
 })
 
+test('emergencies: a pool has its own limits, and a policy from before keeps its name', () => {
+  const text = `
+    [policy]
+    cooldown = "1m"
+    [pools.web]
+    emergency_ratio = 0.1
+    emergency_leave_after = "30s"`
+  const { policy, pools } = loadConfig({ text, env: {} })
+  expect(policy.emergency).toEqual(DEFAULT_EMERGENCY)
+  expect(policy.version).toBe('sha256:90be7213fd16')
+  const web = pools.get('web')!
+  expect(web.emergency).toEqual({
+    enterRatio: 0.1,
+    leaveRatio: 0.1,
+    leaveAfterMs: 30_000,
+    nodesMin: 2,
+  })
+  expect(web.version).not.toBe(policy.version)
+  const wrong = '[policy]\nemergency_leave_ratio = 0.5'
+  expect(() => loadConfig({ text: wrong, env: {} })).toThrow(
+    'emergency_leave_ratio: 0.5 is too much; set it to at most emergency_ratio (0.33)',
+  )
+})
+
 test('a pool says how its shards are placed, and the others have none', () => {
   const text = `
     [pools.web]
@@ -238,7 +274,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, overload, regional_failover, dry_run, chooser, explore_min, explore_ratio, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, overload, regional_failover, dry_run, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',

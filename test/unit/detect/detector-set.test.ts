@@ -94,3 +94,18 @@ test('names are one of a kind, and every default is within its bounds and consis
     expect(isEnabled(each, { [each.name]: { enabled: !each.enabled } })).toBe(!each.enabled)
   }
 })
+
+test('other settings begin the detector anew, and what it had found is cleared', () => {
+  const set = new DetectorSet(POOL, {}, [echo])
+  say(set, 'a:warning')
+  expect(set.follow({ other: { limit: 4 } })).toEqual([])
+  expect(say(set, 'a:warning')).toEqual(['stands a'])
+  const told = set.follow({ echo: { limit: 4 } })
+  expect(told.map((one) => `${one.state} ${one.fault.subject}`)).toEqual(['cleared a'])
+  expect(set.stats()['echo/limit']).toBe(4)
+  expect(say(set, 'a:warning')).toEqual(['raised a'])
+  expect(set.follow({ echo: { enabled: false } })).toHaveLength(1)
+  expect(say(set, 'a:warning')).toEqual([])
+  set.follow({})
+  expect(say(set, 'a:warning')).toEqual(['raised a'])
+})

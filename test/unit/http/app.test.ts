@@ -13,7 +13,8 @@ async function listed(answer: Response | Promise<Response>): Promise<Listed> {
 }
 
 test('the process is healthy also while it is not ready', async () => {
-  const readiness = () => ({ ready: false, problems: ['broker 127.0.0.1:19092 does not answer'] })
+  const problems = ['broker 127.0.0.1:19092 does not answer']
+  const readiness = () => ({ ready: false, problems, degraded: [] })
   const { app } = createConsole({ readiness })
   expect((await app.request('/healthz')).status).toBe(200)
   const answer = await app.request('/readyz')
@@ -24,11 +25,26 @@ test('the process is healthy also while it is not ready', async () => {
     detail: 'broker 127.0.0.1:19092 does not answer',
     code: 'NOT_READY',
     instance: '/readyz',
+    problems,
+    degraded: [],
   })
 })
 
-test('a ready service says so', async () => {
-  expect(await (await createConsole().app.request('/readyz')).json()).toEqual({ status: 'ready' })
+test('a ready service says so, and names what it lacks, since when and what is lost', async () => {
+  const plain = await createConsole().app.request('/readyz')
+  expect(await plain.json()).toEqual({ status: 'ready', degraded: [] })
+  const lacking = { mode: 'history-off', lost: 'records', detail: 'ENOSPC' } as const
+  const readiness = () => ({
+    ready: true,
+    problems: [],
+    degraded: [{ ...lacking, sinceMs: Date.UTC(2026, 0, 2) }],
+  })
+  const answer = await createConsole({ readiness }).app.request('/readyz')
+  expect(answer.status).toBe(200)
+  expect(await answer.json()).toEqual({
+    status: 'ready',
+    degraded: [{ ...lacking, since: '2026-01-02T00:00:00.000Z' }],
+  })
 })
 
 test.each([

@@ -165,7 +165,7 @@ test('a full queue puts off the least urgent that came last, and says so once', 
     clock: 'arrival',
     retentionMs: 1,
   } as const
-  const state = new CoordinatorState(topology)
+  const state = new CoordinatorState(topology, () => 0)
   const outbox = new Outbox({ partition: 0, topology, sign: () => '', source: 's' })
   const desk = new WaitingDesk(state, outbox, 2)
   const node = state.node('n' as NodeId, POOL)

@@ -177,3 +177,31 @@ test('between grid times only what leaves its past is scored, at once', async ()
   expect(told.node).toBe('n7')
   expect(told.probability).toBeGreaterThan(0.5)
 })
+
+test('policies that the log brings are told of from there on, by another fold of it too', async () => {
+  const play = async () => {
+    const log = new Log()
+    for (let from = 0; from < NODES; from += 1_000) await log.samples(from, from + 1_000, 10)
+    const minute = async () => {
+      const outputs: Output[] = []
+      for (let second = 0; second < 60; second++) {
+        log.nowMs += 1_000
+        outputs.push(...(await log.tick()))
+      }
+      return outputs.filter(({ topic }) => topic === 'w.predictions')
+    }
+    await minute()
+    const before = await minute()
+    // All nodes have 0.1, which is under every policy so far.
+    const policy = { ...DEFAULT_POLICY, actingPoint: { kind: 'threshold', probability: 0.05 } }
+    const first = await log.append('policies', toBytes(JSON.stringify([policy])))
+    const told = first.filter(({ topic }) => topic === 'w.predictions')
+    return { before: before.length, after: [...told, ...(await minute())] }
+  }
+  const [once, again] = [await play(), await play()]
+  expect(once.before).toBe(0)
+  expect(once.after.length).toBeGreaterThanOrEqual(NODES)
+  expect(again.after.map(({ value }) => textOf(value))).toEqual(
+    once.after.map(({ value }) => textOf(value)),
+  )
+})

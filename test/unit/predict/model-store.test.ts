@@ -102,6 +102,7 @@ describe('a model that is not here', () => {
     new ModelLibrary({
       storeDirectory: directory,
       peers,
+      callerOf: () => ({ call: (_priority, work) => work(new AbortController().signal) }),
       waitMs,
       predictor: { kernel: foreshockWasm() },
     })

@@ -1,19 +1,22 @@
 // Goal: what was seen is in the files once, also when recording was interrupted, and training reads it.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createSimulatedBus } from '../../../src/bus/simulated/simulated-bus.ts'
 import type { Bus } from '../../../src/core/bus.ts'
+import { DEFAULT_GUARD } from '../../../src/core/guard.ts'
 import { KIND, logOutput } from '../../../src/core/log.ts'
 import { DAY_MS } from '../../../src/core/time.ts'
 import { topicSpecs, type Topology } from '../../../src/core/topics.ts'
+import { Guards } from '../../../src/resilience/guard.ts'
 import { listDays } from '../../../src/store/history-files.ts'
 import { record, type RecorderFigures } from '../../../src/store/history-recorder.ts'
 import { openHistory } from '../../../training/history.ts'
 import { parseManifest } from '../../../training/manifest.ts'
 import { recordedManifest } from '../../../training/recorded.ts'
 import { PROBE, samplesIpc } from '../../support/node-class.ts'
+import { until } from '../../support/until.ts'
 
 const START_MS = Date.UTC(2026, 0, 5, 23)
 const TOPOLOGY: Topology = {
@@ -187,4 +190,49 @@ test('a recording of other topics is not continued, and one without telemetry is
     message: expect.stringContaining('record into another directory'),
   })
   await expect(history()).rejects.toMatchObject({ code: 'HISTORY_EMPTY' })
+})
+
+test('a write that fails is tried again and loses nothing, and one that never works ends nothing', async () => {
+  await event({
+    kind: 'join',
+    node: 'n0',
+    atMs: START_MS - 1,
+    class: PROBE.name,
+    pool: 'p',
+    labels: {},
+  })
+  await samples(0, 2)
+  // The day's directory is a file: nothing can be written there.
+  const place = join(directory, 'telemetry')
+  writeFileSync(place, 'in the way')
+  const ended = new AbortController()
+  const problems: string[] = []
+  const guard = new Guards(
+    { ...DEFAULT_GUARD, attemptsMax: 2, failuresMax: 100 },
+    { random: () => 0.5, nowMs: () => bus.nowMs() },
+  ).of('history')
+  let recordedRows: Partial<RecorderFigures> = {}
+  const recording = record({
+    bus,
+    topology: TOPOLOGY,
+    nodeClasses: new Map([[PROBE.name, PROBE]]),
+    directory,
+    retentionMs: 1e12,
+    flushMs: 100,
+    signal: ended.signal,
+    guarded: { caller: guard, report: (error) => problems.push(String(error)) },
+    onProgress: (figures) => {
+      recordedRows = figures
+      if (problems.length === 2 && statSync(place).isFile()) rmSync(place)
+    },
+  })
+  await until('what was in the way is gone and all is written', 20_000, () => {
+    return recordedRows.samples === 4 && existsSync(join(directory, 'positions.json'))
+  })
+  ended.abort()
+  await recording
+  expect(problems.length).toBeGreaterThanOrEqual(2)
+  expect(problems[0]).toContain('telemetry')
+  expect(guard.figures()).toMatchObject({ failingSinceMs: null, state: 'closed' })
+  expect((await history()).sampleCount).toBe(4)
 })
