@@ -74,7 +74,7 @@ export class CommandDesk {
     if (command.workload !== null && target !== null && step.action !== 'promote') {
       this.#state.ledger.reserve(command.workload, target)
     }
-    if (laneOf(step.action) !== 'preemptive') return
+    if (laneOf(step.action) !== 'preemptive' || incident.cause === 'overloaded') return
     this.#noteActed(incident, command.dryRun)
     if (!command.dryRun) this.#proposals.propose(incident)
   }
@@ -201,6 +201,7 @@ export class CommandDesk {
   /** What keeps a predicted failure from work keeps its label from being known. */
   #noteMoved({ command, incident }: Flight): void {
     const { id, cordonedBy } = incident.node
+    if (incident.cause === 'overloaded') return
     switch (command.action) {
       case 'cordon':
         return this.#outbox.intervention('moved', id)

@@ -16,6 +16,7 @@ import {
   type RailCheck,
 } from '../decide/admission.ts'
 import { commandSentence } from '../decide/explain.ts'
+import type { PlanCause } from '../recover/plan.ts'
 import { isAchieved, isUnderWay, type Step } from '../recover/step.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
@@ -23,6 +24,7 @@ import { emergencyOf } from './coordinator-emergency.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { isRelieved } from './coordinator-overload.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
@@ -30,6 +32,11 @@ import type { CoordinatorState, Incident, PoolState } from './coordinator-state.
 import type { TargetDesk } from './coordinator-targets.ts'
 import type { NodeState } from './node-state.ts'
 
+/** After all recovery. */
+const PREEMPTIVE_RANKS: Readonly<Partial<Record<PlanCause, number>>> = {
+  predicted: 9,
+  overloaded: 10,
+}
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
 const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
 
@@ -140,9 +147,7 @@ export class DecisionDesk {
       rank:
         incident.cause === 'release'
           ? -1
-          : incident.cause === 'predicted'
-            ? 9
-            : this.#urgency(incident),
+          : (PREEMPTIVE_RANKS[incident.cause] ?? this.#urgency(incident)),
     }))
     rated.sort(
       (a, b) =>
@@ -174,10 +179,15 @@ export class DecisionDesk {
     return true
   }
 
-  #endOf({ node, cause, steps }: Incident): string | null {
+  #endOf(incident: Incident): string | null {
+    const { node, cause, steps } = incident
     if (cause === 'release') {
       const step = steps.get('uncordon')
       return step !== undefined && isAchieved(step) ? `Node ${node.id} takes work again.` : null
+    }
+    if (cause === 'overloaded') {
+      const back = isRelieved(this.#state, incident)
+      return back ? `Node ${node.id} is within its bound of load again.` : null
     }
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
@@ -302,7 +312,8 @@ export class DecisionDesk {
       probability: node.probability,
       actingPoint: node.actingPoint,
       overCount: node.alarm.overCount,
-      alarmRaised: node.alarm.raised,
+      // What carries too much needs no alarm to be relieved.
+      alarmRaised: node.alarm.raised || incident?.cause === 'overloaded',
       attempts: step?.attempts ?? 0,
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {

@@ -25,6 +25,7 @@ import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
 import { VouchedNodes } from './coordinator-vouched.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { noteExhaustion } from './coordinator-overload.ts'
 import type { SplitBrainDesk } from './coordinator-split-brain.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -80,7 +81,7 @@ export class EvidenceDesk {
       this.#observed.confirm(node, event.failureKind)
       this.#say(node.pool, { kind: 'departure', node: node.id })
     } else if (event.kind === 'join') {
-      const attributes = attributesOf(event.labels, { zone: event.place.zone })
+      const attributes = attributesOf(event.labels, event.place)
       this.#observed.setMember(node.pool, node.id, attributes)
       this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })
     } else if (event.kind === 'labels') {
@@ -245,6 +246,7 @@ export class EvidenceDesk {
 
   /** A fault that a plan answers. */
   #act(told: Told): void {
+    noteExhaustion(this.#state, told)
     if (told.state === 'cleared') return
     const { fault } = told
     const node = fault.node === null ? undefined : this.#state.nodes.get(fault.node)
@@ -254,12 +256,19 @@ export class EvidenceDesk {
   #raise(node: NodeState, fault: Fault): void {
     if (fault.detector === heartbeat.name) {
       this.#incidents.raise(node, 'silent', fault, whyOf(node, 'silent'))
-    } else if (fault.detector === predictedFailure.name && node.incident === null) {
+    } else if (fault.detector === predictedFailure.name && isFreeFor(node)) {
       this.#incidents.raise(node, 'predicted', fault, whyOf(node, 'predicted'))
     }
   }
 }
 
+/** A node that is only relieved of load is not taken care of. */
+function isFreeFor({ incident }: NodeState): boolean {
+  return incident === null || incident.cause === 'overloaded'
+}
+
+/** What a node's labels do not say. */
+const NO_LABELS: ReadonlySet<Dimension> = new Set(['model', 'zone', 'region'])
 /** Silence counts by itself; liars and attackers do not make an emergency. */
 function noteCritical(state: CoordinatorState, { state: is, fault }: Told): void {
   const node = fault.node === null ? undefined : state.nodes.get(fault.node)
@@ -277,7 +286,7 @@ function attributesOf(
 ): Attributes {
   const attributes: Partial<Record<Dimension, string>> = {}
   for (const dimension of DIMENSIONS) {
-    const said = dimension === 'model' || dimension === 'zone' ? undefined : labels[dimension]
+    const said = NO_LABELS.has(dimension) ? undefined : labels[dimension]
     const value = said === undefined ? known[dimension] : said
     if (value !== null && value !== undefined && value !== '') attributes[dimension] = value
   }

@@ -85,6 +85,7 @@ export class NodeFactDesk {
     node.zone = event.place.zone
     node.place = this.#places.share(event.place)
     node.capacity = event.capacity
+    this.#state.suspects.add(node)
     if (node.failedAtMs !== null) this.#revive(node)
     if (node.liveness === 'unknown') node.liveness = 'live'
     this.#state.touch(node)

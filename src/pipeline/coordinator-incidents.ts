@@ -16,6 +16,23 @@ import type { ReturnDesk } from './coordinator-returns.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
+const ALERT_KINDS: Readonly<Record<Exclude<PlanCause, 'release'>, AlertRecord['kind']>> = {
+  overloaded: 'fault',
+  predicted: 'prediction',
+  'cut-off': 'failure',
+  silent: 'failure',
+  failed: 'failure',
+}
+/** From the least grave. */
+const CAUSES: readonly PlanCause[] = [
+  'release',
+  'overloaded',
+  'predicted',
+  'cut-off',
+  'silent',
+  'failed',
+]
+
 export class IncidentDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
@@ -102,11 +119,13 @@ export class IncidentDesk {
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
     }
-    if (cause !== 'predicted') {
+    if (cause !== 'predicted' && cause !== 'overloaded') {
       this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
     }
     this.#announce(node, cause, fault, reasons)
-    if (cause !== 'cut-off') this.#choices.begin(node.incident!, cause, fault)
+    if (cause !== 'cut-off' && cause !== 'overloaded') {
+      this.#choices.begin(node.incident!, cause, fault)
+    }
     this.#state.touch(node)
   }
 
@@ -135,7 +154,7 @@ export class IncidentDesk {
     reasons: readonly string[],
   ): void {
     const incidentId = node.incident!.id
-    const kind: AlertRecord['kind'] = cause === 'predicted' ? 'prediction' : 'failure'
+    const kind = ALERT_KINDS[cause]
     this.#outbox.journal({
       kind: 'incident-opened',
       pool: node.pool,
@@ -296,6 +315,8 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
       const { probability, actingPoint, model } = node
       return predictionReason(node.id, probability ?? 0, actingPoint ?? 1, model?.horizonMs ?? null)
     }
+    case 'overloaded':
+      return `Node ${node.id} carries too much.`
     case 'release':
       return `Node ${node.id} is fit again.`
     default:
@@ -304,7 +325,7 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
 }
 
 function gravity(cause: PlanCause): number {
-  return { release: -1, predicted: 0, 'cut-off': 1, silent: 2, failed: 3 }[cause]
+  return CAUSES.indexOf(cause)
 }
 
 /** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */

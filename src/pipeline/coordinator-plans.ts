@@ -29,6 +29,7 @@ import {
   undoneBy,
 } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { leavingOf } from './coordinator-overload.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 import { circleSentence, endSentences, stepsSentences } from './plan-text.ts'
@@ -43,6 +44,7 @@ const ACTIONS_OF: Readonly<Record<PlanStrategy, readonly CommandAction[]>> = {
   restart: ['restart'],
   migrate: ['cordon', 'migrate'],
   'fail-over': ['fence', 'recover', 'promote'],
+  redistribute: ['migrate'],
   return: ['uncordon'],
 }
 
@@ -175,10 +177,13 @@ export class PlanDesk {
     return planned
   }
 
-  #ordered({ node, steps }: Incident): Ordered {
+  #ordered(incident: Incident): Ordered {
+    const { node, steps, cause } = incident
     const { ledger } = this.#state
     const there = ledger.workloadsOn(node.id)
-    const dependents = [...there].map((workload) => {
+    const moving =
+      cause === 'overloaded' ? leavingOf(this.#state, incident, this.#policyOf(incident)) : there
+    const dependents = [...moving].map((workload) => {
       const { priority = 'NORMAL', dependsOn = [] } = ledger.get(workload) ?? {}
       return { workload, rank: PRIORITY_RANK[priority], dependsOn }
     })
@@ -361,6 +366,7 @@ const NOTHING: Ordered = { order: [], waitsFor: new Map(), dropped: [] }
 
 function strategyOf({ cause, choice }: Incident): PlanStrategy {
   if (cause === 'release') return 'return'
+  if (cause === 'overloaded') return 'redistribute'
   // What was chosen before the network was split answers something else.
   return (cause === 'cut-off' ? null : choice?.strategy) ?? strategyFor(cause)
 }

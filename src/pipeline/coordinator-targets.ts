@@ -21,6 +21,7 @@ import { TargetIndex } from '../decide/target-index.ts'
 import type { Step } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+import { staysWithRegion } from './coordinator-regions.ts'
 import { WaitingDesk } from './coordinator-waiting.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -95,6 +96,8 @@ export class TargetDesk {
     const { ledger } = this.#state
     const placement = ledger.get(workload)
     if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
+    const stays = staysWithRegion(this.#state, node, placement)
+    if (stays !== null) return { ok: false, why: stays }
     const question = this.#question(pool, node, placement, policy)
     const key = JSON.stringify([node.id, placement.needs])
     const known = this.#pass?.refused.get(key)

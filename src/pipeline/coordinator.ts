@@ -51,10 +51,12 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { OverloadDesk } from './coordinator-overload.ts'
 import { PlanDesk } from './coordinator-plans.ts'
 import { ReturnDesk } from './coordinator-returns.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
+import { RegionDesk } from './coordinator-regions.ts'
 import {
   type PoolRules,
   ShardDesk,
@@ -109,6 +111,8 @@ export class CoordinatorFold implements Fold {
   readonly #votes: VoteDesk
   readonly #placements: PlacementDesk
   readonly #holdOuts: HoldOutDesk
+  readonly #overloads: OverloadDesk
+  readonly #regions: RegionDesk
   readonly #facts: NodeFactDesk
   readonly #assessments: AssessmentDesk
   readonly #nodes: NodeDesk
@@ -196,6 +200,8 @@ export class CoordinatorFold implements Fold {
       this.#incidents,
       this.#splits,
     )
+    this.#overloads = new OverloadDesk(this.#state, this.#outbox, this.#incidents, policyFor)
+    this.#regions = new RegionDesk(this.#state, this.#outbox, policyFor)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#placements = new PlacementDesk(
       this.#state,
@@ -269,6 +275,8 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#overloads.stats(),
+      ...this.#regions.stats(),
       ...this.#votes.stats(),
       ...this.#placements.stats(),
       ...this.#state.latencies.stats(),
@@ -390,6 +398,8 @@ export class CoordinatorFold implements Fold {
     this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#overloads.follow()
+    this.#regions.follow()
     this.#emergencies.follow()
     this.#incidents.returnWhole()
     for (const pool of this.#state.pools.values()) {

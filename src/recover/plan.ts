@@ -10,12 +10,12 @@ import { isDone, isGivenUp, isOpen, isUnderWay, planStep, type Step, stepIdOf } 
 
 /**
  * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; `cut-off` is on a
- * side of a split network that does not go on.
+ * side of a split network that does not go on; an `overloaded` node only gives some of its work away.
  */
-export type PlanCause = 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
+export type PlanCause = 'overloaded' | 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
 
-/** `return`: a node is let back to work. */
-export type PlanStrategy = Strategy | 'return'
+/** `redistribute`: some work leaves a node that carries too much. `return`: a node is let back to work. */
+export type PlanStrategy = Strategy | 'redistribute' | 'return'
 
 /** How a plan can end. */
 export type PlanOutcome =
@@ -28,7 +28,7 @@ export type PlanOutcome =
   | 'lost' // its node has left
 
 /** What nobody chose: what is predicted is migrated, what is silent or failed fails over. */
-export function strategyFor(cause: Exclude<PlanCause, 'release'>): Strategy {
+export function strategyFor(cause: Exclude<PlanCause, 'release' | 'overloaded'>): Strategy {
   return cause === 'predicted' ? 'migrate' : 'fail-over'
 }
 
@@ -51,6 +51,8 @@ export function planFor(
     case 'migrate':
       // New work and old go different ways, so neither waits for the other.
       return [planStep('cordon', null, { timeoutMs }), ...moves('migrate', [])]
+    case 'redistribute':
+      return moves('migrate', [])
     case 'fail-over':
       return [planStep('fence', null, { timeoutMs }), ...moves('recover', ['fence'])]
     case 'return':

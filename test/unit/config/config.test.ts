@@ -168,6 +168,17 @@ test('a pool that learns says how much it tries out, and a fixed one keeps the n
   expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
 })
 
+test('what is moved for load is moved over a limit of its own, at least that of targets', () => {
+  const load = (text: string) => policyFor(loadConfig({ text, env: {} }), 'any')
+  expect(load('').overloadRatio).toBeNull()
+  expect(load('[policy]\noverload = 1.2').overloadRatio).toBe(1.2)
+  expect(load('[policy]\noverload = 1.2').version).not.toBe('default')
+  expect(load('[policy]\nregional_failover = true')).toMatchObject({ regionalFailover: true })
+  expect(() => load('[policy]\noverload = 0.8')).toThrow(
+    /overload: 0.8 is too little; set it to at least target_load_max \(0.9\)/,
+  )
+})
+
 test('a pool says how its shards are placed, and the others have none', () => {
   const text = `
     [pools.web]
@@ -260,7 +271,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, overload, regional_failover, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',
