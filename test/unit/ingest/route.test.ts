@@ -331,7 +331,7 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
     body: { kind: 'panic' },
     reason: 'kind-unknown',
     detail:
-      '`kind` is "panic"; expected one of mode, stop, veto, approval, model, maintenance, silence, acknowledge',
+      '`kind` is "panic"; expected one of mode, stop, veto, approval, model, maintenance, silence, acknowledge, config',
   },
   { topic: 'votes', body: {}, reason: 'not-supported', detail: 'votes are not counted yet' },
 ])('$topic: refused as $reason: $detail', ({ topic, body, reason, detail }) => {

@@ -110,6 +110,20 @@ describe('a configuration', () => {
     expect(world.commands().length).toBeGreaterThan(0)
   })
 
+  test('gives a pool its shards, and another number of them', () => {
+    const world = new CoordinatorWorld()
+    world.joinMany(4)
+    const shardsOf = (shardCount: number) => {
+      const shards = { shardCount, replicaCount: 1, boundRatio: 1.25, movesMax: null }
+      return { pools: { [POOL]: { ...DEFAULT_POLICY, mode: 'enforce' as const, shards } } }
+    }
+    for (const count of [8, 16]) {
+      world.feed('control', configOf({}, shardsOf(count)))
+      for (let second = 0; second < 3; second++) world.after(1_000)
+      expect(world.map().size).toBe(count)
+    }
+  })
+
   test('that is said again changes nothing', () => {
     const world = new CoordinatorWorld()
     world.joinMany(3)
