@@ -212,6 +212,27 @@ describe('a changed pool', () => {
     })
   })
 
+  test('has what is in force, also after the log has forgotten who said it', () => {
+    const world = crowded({ version: 'before' })
+    play(world, 24, 1)
+    const settings = { budgetRatio: 1, sharedCauseRatio: 1, version: 'after', attemptsMax: 9 }
+    world.feed('control', configOf(settings))
+    play(world, 1, 40)
+    expect(said(world).at(-1)).toBe(`${POOL} taken-back`)
+    const forgotten = world.records.length
+    // Half of the retention of this world.
+    world.after(5e8)
+    world.after(60_000)
+    expect(said(world)).toHaveLength(3)
+    const kept = world.records.slice(forgotten)
+    const tail = world.createFold()
+    for (const record of kept) tail.fold(record)
+    expect(tail.configFigures()).toMatchObject({
+      said: { version: `sha256:${number}` },
+      pools: [{ pool: POOL, state: 'taken-back' }],
+    })
+  })
+
   test('is not held against refusals that stood before and stand still', () => {
     const world = crowded()
     play(world, 24, 0)
