@@ -7,7 +7,7 @@ const NODE_PAGE = 1000
 const REDRAW_MS = 250
 
 const nodes = new Map()
-const feeds = { predictions: [], commands: [], decisions: [], maintenance: [] }
+const feeds = { predictions: [], commands: [], decisions: [], maintenance: [], conditions: [] }
 let about = { counts: {} }
 let redrawing = false
 
@@ -81,6 +81,7 @@ function takeCommand(command) {
 
 function takeDecision(entry) {
   push('decisions', entry)
+  if (entry.condition !== undefined) void loadFeed('conditions').then(redrawSoon)
   if (entry.window !== undefined) void loadFeed('maintenance').then(redrawSoon)
 }
 
@@ -118,6 +119,7 @@ function redraw() {
   feed('commands', commandText)
   feed('decisions', decisionText)
   feed('maintenance', windowText)
+  feed('conditions', conditionText)
 }
 
 /** The section is there only while it has something to say. */
@@ -200,11 +202,15 @@ function windowText(window) {
   }
 }
 
+function conditionText({ pool, name, summary }) {
+  return { text: `${pool}, ${name}: ${summary}`, tone: 'bad' }
+}
+
 function feed(name, describe) {
   const items = feeds[name].map((item) => {
     const { text, tone } = describe(item)
     return element('li', [
-      clock(item.startMs ?? item.atMs ?? item.resultAtMs),
+      clock(item.startMs ?? item.sinceMs ?? item.atMs ?? item.resultAtMs),
       element('span', [text], tone),
     ])
   })

@@ -21,7 +21,8 @@ const SAVE_INTERVAL_MS_MIN = 1_000
 
 export interface GrowOptions {
   readonly module: WebAssembly.Module
-  readonly data: BoostData
+  /** What a member learns from; members may differ in their labels. */
+  readonly dataOf: (member: number) => BoostData
   readonly params: BoostParams
   readonly members: number
   /** The model to be; the files of the growing state lie beside it. */
@@ -35,15 +36,15 @@ export interface GrowOptions {
 }
 
 /**
- * Members differ by their seeds alone: in the rows and features that each tree draws, and in rounding.
+ * Members differ by their seeds (in the rows and features that each tree draws, and in rounding) and by what
+ * `dataOf` gives them.
  * ServiceError INTERRUPTED, after what has grown was saved; HISTORY_INVALID when the state that was kept
  * is of another training.
  */
 export async function growMembers(options: GrowOptions): Promise<Booster> {
   await mkdir(dirname(resolve(options.outDir)), { recursive: true })
-  const rows = rowsDigest(options.data)
   const grown: Booster[] = []
-  while (grown.length < options.members) grown.push(await growMember(options, rows, grown.length))
+  while (grown.length < options.members) grown.push(await growMember(options, grown.length))
   return meanOf(grown)
 }
 
@@ -57,11 +58,12 @@ function stateFile(outDir: string, member: number): string {
   return join(dirname(target), `.${basename(target)}.growing-${member}`)
 }
 
-async function growMember(options: GrowOptions, rows: Buffer, member: number): Promise<Booster> {
-  const { module, data, before, resume, outDir, signal } = options
+async function growMember(options: GrowOptions, member: number): Promise<Booster> {
+  const { module, before, resume, outDir, signal } = options
+  const data = options.dataOf(member)
   const params = { ...options.params, seed: options.params.seed + member * SEED_STEP }
   const file = stateFile(outDir, member)
-  const training = trainingDigest(rows, data, params, before === null ? [] : [before])
+  const training = trainingDigest(rowsDigest(data), data, params, before === null ? [] : [before])
   const kept = resume ? await loadState(file, training) : null
   const growing = growBoost(module, data, params, startOf(kept, before))
   const saving = new Saving((state) => saveState(file, training, state))

@@ -14,10 +14,10 @@ import { type Dataset, requireBoth } from './dataset.ts'
 import { widen } from './ensemble.ts'
 import { judge, scoredRows } from './evaluate.ts'
 import { calibrationRows, growTrees } from './grow-trees.ts'
+import { HorizonRows } from './horizon-rows.ts'
 import type { Horizon, Manifest, Slice } from './manifest.ts'
 import { horizonFile, type HorizonFile } from './model-files.ts'
 import { toOnnx } from './onnx.ts'
-import type { LabelledRows, RowFacts } from './row-store.ts'
 import { scoreRows } from './score.ts'
 import type { TrainOptions, TrainProgress } from './train.ts'
 
@@ -58,7 +58,7 @@ export async function growHorizons(
     const outDir = growingDir(options.outDir, horizon)
     const onProgress = (progress: TrainProgress): void =>
       options.onProgress?.({ ...progress, detail: `within ${horizon.name}: ${progress.detail}` })
-    const booster = await growTrees({ ...options, outDir, onProgress }, within)
+    const booster = await growTrees({ ...options, outDir, onProgress }, within, horizon.horizonMs)
     const rows = calibrationRows(options.module, booster, within)
     const calibrated = chooseCalibration(options.manifest.training.calibration, rows)
     const own = probabilitiesOf(options, within, { booster, calibrated })
@@ -145,38 +145,4 @@ function atHorizon(manifest: Manifest, data: Dataset, { name, horizonMs }: Horiz
   }
   requireBoth(manifest, slices, ['fit', 'calibration', 'validation', 'test'], ` within ${name}`)
   return { ...data, slices }
-}
-
-class HorizonRows implements LabelledRows {
-  readonly #rows: LabelledRows
-  readonly #facts: RowFacts
-
-  constructor(rows: LabelledRows, horizonMs: number) {
-    const facts = rows.facts()
-    const { failureAtMs } = facts
-    this.#rows = rows
-    // A row that is positive now has its failure at hand; one that is not fails later still, or never.
-    const isWithin = (row: number) => failureAtMs[row] - facts.atMs[row] <= horizonMs
-    this.#facts = {
-      ...facts,
-      labels: facts.labels.map((label, row) => (label === 1 && isWithin(row) ? 1 : 0)),
-      failureAtMs: failureAtMs.map((atMs, row) => (isWithin(row) ? atMs : NaN)),
-    }
-  }
-
-  facts(): RowFacts {
-    return this.#facts
-  }
-
-  rows(): ReturnType<LabelledRows['rows']> {
-    const rows = this.#rows.rows()
-    return {
-      ...rows,
-      // Asked for anew each time: training grows the memory, which ends the life of the view before.
-      get bins() {
-        return rows.bins
-      },
-      labels: this.#facts.labels,
-    }
-  }
 }

@@ -85,6 +85,11 @@ export interface Manifest {
     readonly categories: 'single' | 'ordered'
     /** Models of different seeds whose margins are averaged. */
     readonly members: number
+    /**
+     * Shares of the horizon, 0 to 1, that members take turns with: a member of 0.5 learns what fails within
+     * half of it. Nearer failures show more clearly, and members that err differently have a better mean.
+     */
+    readonly memberHorizons: readonly number[]
     /** Endings of the names of features that do not earn their place, such as `max`. */
     readonly leaveOut: readonly string[]
     /** Share of the rows that one tree learns from. */
@@ -140,6 +145,12 @@ export function parseManifest(toml: string, file: string): Manifest {
       `${file}: \`horizons\`: not with \`folds\`; write each other horizon as one of \`parts\``,
     )
   }
+  if (training.folds !== null && training.member_horizons.some((ratio) => ratio !== 1)) {
+    throw new ServiceError(
+      'HISTORY_INVALID',
+      `${file}: \`training.member_horizons\`: not with \`folds\`, whose members all learn the whole horizon`,
+    )
+  }
   if (training.folds !== null && training.negatives < 1) {
     throw new ServiceError(
       'HISTORY_INVALID',
@@ -170,6 +181,7 @@ export function parseManifest(toml: string, file: string): Manifest {
       monotone: training.monotone,
       categories: training.categories,
       members: training.members,
+      memberHorizons: training.member_horizons,
       leaveOut: training.leave_out,
       rowRatio: training.row_ratio,
       folds: training.folds,
@@ -234,6 +246,7 @@ const Training = z.strictObject({
   monotone: z.record(z.string().min(1), z.enum(['rises', 'falls'])).default({}),
   categories: z.enum(['single', 'ordered']).default('ordered'),
   members: z.number().int().min(1).max(32).default(1),
+  member_horizons: z.array(z.number().positive().max(1)).min(1).max(32).default([1]),
   leave_out: z.array(z.string().min(1)).default([]),
   row_ratio: z.number().positive().max(1).default(1),
   folds: z.number().int().min(2).max(20).nullable().default(null),

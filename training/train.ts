@@ -115,7 +115,7 @@ async function growModel(options: TrainOptions, data: Dataset): Promise<ModelFil
       tell({ step: 'growing trees', doneRatio, detail })
     return trainFolded({ ...options, data, foldCount: folds, onProgress })
   }
-  const booster = await growTrees(options, data)
+  const booster = await growTrees(options, data, options.manifest.horizonMs)
   tell({ step: 'judging', doneRatio: 0, detail: `${booster.trees.length} trees` })
   const rows = calibrationRows(options.module, booster, data)
   const calibrated = chooseCalibration(options.manifest.training.calibration, rows)

@@ -62,6 +62,8 @@ function problemOf(fields: Record<string, unknown>): string | undefined {
     return `\`action\` must be one of ${[...ACTIONS].join(', ')}`
   }
   if (!isPrecondition(fields['precondition'])) return '`precondition` is of no known kind'
+  const key = fields['idempotencyKey'] ?? null
+  if (key !== null && typeof key !== 'string') return '`idempotencyKey` must be a text or null'
   const moves = action === 'migrate' || action === 'recover'
   if (moves && (fields['workload'] === null || fields['target'] === null)) {
     return `\`${action}\` needs a workload and a target`

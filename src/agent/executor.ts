@@ -8,7 +8,8 @@
  * It refuses what is unsigned, stale, expired or cannot begin. A repeated command is answered with
  * the state that its first copy has reached: a `rejected` would be final in the coordinator's eyes
  * and have it repeat work that is under way. For the same reason a forged copy of a command that
- * was taken is only counted.
+ * was taken is only counted. A new command for a step that an earlier one has begun (the same
+ * idempotency key) begins nothing: it takes the earlier one's place, unless that has failed.
  */
 import type { LogRecord, Output } from '../core/bus.ts'
 import type { Command, ResultState } from '../core/command.ts'
@@ -46,7 +47,8 @@ export interface ExecutorCounts {
 }
 
 interface Entry {
-  readonly command: Command
+  /** The newest that asks for it. */
+  command: Command
   state: ResultState
   action: RunningAction | null
 }
@@ -55,6 +57,8 @@ export class Executor implements CommandExecutor {
   private readonly options: ExecutorOptions
   private readonly commandsMax: number
   private readonly entries = new Map<CommandId, Entry>()
+  /** By idempotency key. */
+  private readonly steps = new Map<string, Entry>()
   private readonly running = new Set<Entry>()
   /** Partition of a command topic → pool → newest epoch: only within a partition is there an order. */
   private readonly newestEpochs = new Map<string, Map<PoolId, number>>()
@@ -143,10 +147,17 @@ export class Executor implements CommandExecutor {
     if (this.entries.size < this.commandsMax) return true
     for (const [commandId, entry] of this.entries) {
       if (this.running.has(entry) || nowMs < entry.command.expiresAtMs) continue
-      this.entries.delete(commandId)
+      this.forget(commandId, entry)
       return true
     }
     return false
+  }
+
+  private forget(commandId: CommandId, entry: Entry): void {
+    this.entries.delete(commandId)
+    const key = entry.command.idempotencyKey ?? null
+    const isNewest = entry.command.commandId === commandId
+    if (key !== null && isNewest && this.steps.get(key) === entry) this.steps.delete(key)
   }
 
   private begin(command: Command, nowMs: number): readonly Output[] {
@@ -156,7 +167,13 @@ export class Executor implements CommandExecutor {
       this.entries.set(command.commandId, entry)
       return [resultOutput(this.options, command, 'accepted', 'dry run: nothing is done', nowMs)]
     }
+    const key = command.idempotencyKey ?? null
+    const earlier = key === null ? undefined : this.steps.get(key)
+    if (earlier !== undefined && earlier.state !== 'failed' && earlier.state !== 'rejected') {
+      return [this.adopt(earlier, command, nowMs)]
+    }
     this.entries.set(command.commandId, entry)
+    if (key !== null) this.steps.set(key, entry)
     if (command.action === 'cancel') return this.cancel(entry, nowMs)
     const unmet = this.unmet(command)
     const start =
@@ -173,6 +190,15 @@ export class Executor implements CommandExecutor {
       this.enter(entry, 'started', null, nowMs),
       ...this.poll(entry, nowMs),
     ]
+  }
+
+  /** What the earlier command began goes on for this one, and is reported as its own. */
+  private adopt(earlier: Entry, command: Command, nowMs: number): Output {
+    this.tally.repeated++
+    const detail = `the step was begun for ${earlier.command.commandId}`
+    earlier.command = command
+    this.entries.set(command.commandId, earlier)
+    return resultOutput(this.options, command, earlier.state, detail, nowMs)
   }
 
   private unmet(command: Command): string | null {

@@ -64,7 +64,13 @@ const INHIBITED: ReadonlySet<PublishedAlert['kind']> = new Set([
 ])
 
 /** Their end is a record of its own. */
-const TOLD_WHEN_OVER: ReadonlySet<PublishedAlert['kind']> = new Set(['shared-cause', 'drift'])
+const TOLD_WHEN_OVER: ReadonlySet<PublishedAlert['kind']> = new Set([
+  'shared-cause',
+  'drift',
+  'emergency',
+  'split-brain',
+  'waiting',
+])
 
 export class AlertBook {
   readonly #limits: BookLimits

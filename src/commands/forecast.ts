@@ -99,13 +99,12 @@ async function read(args: Arguments, io: Io, aheadMs: number): Promise<Forecast>
 async function gather(bus: Bus, config: Config, io: Io, progress: Progress) {
   const { topology } = config
   const [books, risks] = [new PoolBooks(), new Risks()]
-  let [count, toldAtMs] = [0, 0]
+  let count = 0
   const note = () => progress.update(null, `${++count} records`)
-  await readPoolLog(
+  const toldAtMs = await readPoolLog(
     bus,
     topology,
     (told, atMs) => {
-      toldAtMs = Math.max(toldAtMs, atMs)
       if (told.kind === 'placement') books.takePlacement(told.placement, atMs)
       else if (told.kind === 'node-fact') books.takeFact(told.event)
       note()

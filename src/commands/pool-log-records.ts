@@ -18,14 +18,14 @@ export type Told =
 /** What one step of a driven clock may tell. */
 const STEP_RECORDS_MAX = 1_000_000
 
-/** In order by partition. Under a driven clock what comes before a step's ticks belongs to it. */
+/** In order by partition. Under a driven clock what comes before a step's ticks belongs to it. Gives the log's newest time. */
 export async function readPoolLog(
   bus: Bus,
   topology: Topology,
   take: (told: Told, atMs: number) => void,
   onRecord: () => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const partitions = Array.from({ length: topology.poolPartitions }, () => ({
     clock: new FoldClock(topology.clock, topology.nodePartitions),
     waiting: [] as Told[],
@@ -50,6 +50,7 @@ export async function readPoolLog(
     },
     signal,
   )
+  return Math.max(...partitions.map(({ clock }) => clock.nowMs))
 }
 
 function toldBy(record: LogRecord): Told | null {

@@ -160,6 +160,13 @@ function readAuthority(file: string): string {
 }
 
 export function toConfig(settings: Settings): Config {
+  const config = configOf(settings)
+  const isVoting = [config.policy, ...config.pools.values()].some(({ votes }) => votes !== null)
+  if (!isVoting || config.state.nodeSecret !== null) return config
+  throw invalid('votes.enabled: votes are signed with keys of nodes; set `state.node_secret_file`')
+}
+
+function configOf(settings: Settings): Config {
   const { bus, kafka, topology, state, http, ingest, watcher } = settings
   return {
     bus: { kind: bus.kind, directory: bus.directory ?? join(state.directory, 'bus') },

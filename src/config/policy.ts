@@ -1,14 +1,20 @@
 /** Policies in TOML: `[policy]` for every pool, `[pools.NAME]` for what differs in one. */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { DEFAULT_POLICY } from '../core/policy.ts'
 import type { ActingPoint, Policy } from '../core/policy.ts'
+import { DEFAULT_EMERGENCY, type EmergencyRules } from '../core/emergency.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { ChooserRules } from '../core/strategy.ts'
 import { BOUND_DEFAULT, REPLICAS_MAX } from '../core/ring.ts'
+import { networkPartition } from '../detect/network-partition.ts'
+import { isEnabled } from '../detect/settings.ts'
 import { SHARDS_MAX, type ShardRules } from '../core/shard.ts'
 import { DetectorsTable, mergeDetectors } from './detectors.ts'
+import { SplitBrainTable, toSplitBrain } from './split-brain.ts'
 import { duration } from './toml.ts'
+import { toVotes, VotesTable } from './votes.ts'
 
 /** Least and most share of the choices that try something out, unless told otherwise. */
 const EXPLORE_MIN = 0.01
@@ -38,12 +44,18 @@ export const PolicyTable = z.strictObject({
   budget: ratio.optional(),
   shared_cause: ratio.optional(),
   shared_cause_nodes_min: z.int().min(1).optional(),
+  emergency_ratio: ratio.optional(),
+  emergency_leave_ratio: ratio.optional(),
+  emergency_leave_after: duration.optional(),
+  emergency_nodes_min: z.int().min(1).optional(),
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
   dry_run: z.boolean().optional(),
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
+  split_brain: SplitBrainTable.optional(),
+  votes: VotesTable.optional(),
   detectors: DetectorsTable.optional(),
 })
 
@@ -62,6 +74,7 @@ type PoolTable = z.output<typeof PoolTable>
 export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
   const defaults = DEFAULT_POLICY
   const table: PolicyTable = { ...base, ...own }
+  const detectors = mergeDetectors(base.detectors, own.detectors)
   const rules: Omit<Policy, 'version' | 'shards'> = {
     mode: table.mode ?? defaults.mode,
     actingPoint: toActingPoint(table.acting_point),
@@ -72,11 +85,18 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     budgetRatio: table.budget ?? defaults.budgetRatio,
     sharedCauseRatio: table.shared_cause ?? defaults.sharedCauseRatio,
     sharedCauseNodesMin: table.shared_cause_nodes_min ?? defaults.sharedCauseNodesMin,
+    emergency: toEmergencyRules(table),
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
     dryRun: table.dry_run ?? defaults.dryRun,
     chooser: toChooserRules(table),
-    detectors: mergeDetectors(base.detectors, own.detectors),
+    splitBrain: toSplitBrain(
+      base.split_brain,
+      own.split_brain,
+      isEnabled(networkPartition, detectors),
+    ),
+    votes: toVotes(base.votes, own.votes),
+    detectors,
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
 }
@@ -90,6 +110,25 @@ function toChooserRules(table: PolicyTable): ChooserRules | null {
     throw new ServiceError('CONFIG_INVALID', `explore_min: ${exploreMinRatio} is too much; ${mend}`)
   }
   return { exploreMinRatio, exploreMaxRatio: most }
+}
+
+function toEmergencyRules(table: PolicyTable): EmergencyRules {
+  const enterRatio = table.emergency_ratio ?? DEFAULT_EMERGENCY.enterRatio
+  const leaveRatio =
+    table.emergency_leave_ratio ?? Math.min(DEFAULT_EMERGENCY.leaveRatio, enterRatio)
+  if (leaveRatio > enterRatio) {
+    const mend = `set it to at most emergency_ratio (${enterRatio})`
+    throw new ServiceError(
+      'CONFIG_INVALID',
+      `emergency_leave_ratio: ${leaveRatio} is too much; ${mend}`,
+    )
+  }
+  return {
+    enterRatio,
+    leaveRatio,
+    leaveAfterMs: table.emergency_leave_after ?? DEFAULT_EMERGENCY.leaveAfterMs,
+    nodesMin: table.emergency_nodes_min ?? DEFAULT_EMERGENCY.nodesMin,
+  }
 }
 
 function toShardRules(own: PoolTable): ShardRules | null {
@@ -120,7 +159,19 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
   return `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
 }
 
-/** A fixed strategy is left out: policies from before there was a choice keep their names. */
-function textOf({ chooser, ...rules }: Omit<Policy, 'version' | 'shards'>): string {
-  return JSON.stringify(chooser === null ? rules : { ...rules, chooser })
+/** What is as it was before it could be set is left out: policies from then keep their names. */
+function textOf({
+  chooser,
+  emergency,
+  splitBrain,
+  votes,
+  ...rules
+}: Omit<Policy, 'version' | 'shards'>): string {
+  return JSON.stringify({
+    ...rules,
+    ...(chooser === null ? {} : { chooser }),
+    ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
+    ...(splitBrain === null ? {} : { splitBrain }),
+    ...(votes === null ? {} : { votes }),
+  })
 }

@@ -14,6 +14,11 @@ export interface AlertRecord {
     | 'drift'
     | 'anomaly'
     | 'fault'
+    | 'emergency'
+    | 'split-brain'
+    | 'ballot'
+    /** CRITICAL work has no room. */
+    | 'waiting'
   readonly pool: PoolId
   readonly node: NodeId | null
   readonly severity: Severity

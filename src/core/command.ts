@@ -1,9 +1,11 @@
 /** Commands and their results, and the journal that says why and why not. */
 import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
+import type { PoolCondition } from './emergency.ts'
 import type { ConfigNote } from './runtime-config.ts'
-import type { Evidence } from './fault.ts'
+import type { Evidence, FaultKind } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
+import type { BallotRecord } from './vote.ts'
 
 export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
@@ -28,6 +30,11 @@ export interface Command {
   readonly incidentId: IncidentId
   readonly planId: PlanId | null
   readonly stepId: string | null
+  /**
+   * The same for every try of one step: what is under way or done by an earlier try is not begun again.
+   * Null for a cancel.
+   */
+  readonly idempotencyKey: string | null
   readonly pool: PoolId
   /** Offset of the coordinator's claim: executors refuse one older than its partition's newest. */
   readonly epoch: number
@@ -72,6 +79,8 @@ export type Rail =
   | 'veto'
   | 'maintenance'
   | 'observer'
+  | 'no-quorum'
+  | 'emergency'
   | 'shared-cause'
   | 'hysteresis'
   | 'attempts'
@@ -79,6 +88,7 @@ export type Rail =
   | 'budget'
   | 'capacity'
   | 'in-flight'
+  | 'votes'
   | 'hold-out'
 
 /** One line of the journal: a decision, a refusal, a result or a change of state, with its reasons. */
@@ -92,15 +102,23 @@ export interface JournalEntry {
     /** What a detector found, where no plan answers it. */
     | 'fault'
     | 'decision'
+    /** The steps of a plan and their order; and how it ended. */
+    | 'plan'
     /** Which strategy answers an incident, with its ranking; and how one ended. */
     | 'choice'
     | 'trial'
     | 'refusal'
+    /** Work has no room and waits, is put off, has room, or needs none any more. */
+    | 'waiting'
     | 'result'
     | 'control'
     | 'outcome'
     | 'assignment'
     | 'model'
+    /** Something begins, changes or ends that holds for the whole pool. */
+    | 'condition'
+    /** A ballot is opened, a vote counted, or it is decided. */
+    | 'ballot'
     /** A configuration came into force, was kept, or was taken back. */
     | 'config'
     /** People were paged. */
@@ -119,7 +137,11 @@ export interface JournalEntry {
   /** What an operator said of alerts. */
   readonly said?: SilenceControl | AcknowledgeControl
   readonly page?: PageRecord
+  readonly condition?: PoolCondition
+  readonly ballot?: BallotRecord
   readonly config?: ConfigNote
   /** The shared cause that now explains the node, as in `alerts`. */
   readonly cause?: string
+  /** Of an incident, as it is known from now on. */
+  readonly faultKind?: FaultKind
 }

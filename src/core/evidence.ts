@@ -7,12 +7,16 @@ import type { NodeId, PoolId } from './ids.ts'
 /** Peers in one reachability report, chunks in one digest. */
 export const PEERS_MAX = 256
 export const CHUNKS_MAX = 1_024
+/** How often an observation may be passed on; one that is passed in a circle dies. */
+export const HOPS_MAX = 8
 
 interface Observation {
   readonly pool: PoolId
   /** Who says it. */
   readonly node: NodeId
   readonly atMs: number
+  /** How often it may still be passed on, from 1; absent: nobody has passed it on. */
+  readonly hopsLeft?: number
 }
 
 /** Which peers the node reached when it last tried. */
@@ -20,6 +24,8 @@ export interface ReachabilityReport extends Observation {
   readonly kind: 'reachability'
   readonly reachable: readonly NodeId[]
   readonly unreachable: readonly NodeId[]
+  /** There and back to each of `reachable`, in its order; null where it was not measured. */
+  readonly latenciesMs?: readonly (number | null)[]
 }
 
 /** One check of a service that runs on `about`. */

@@ -47,6 +47,12 @@ export interface NetworkView {
   readonly hasMajority: boolean
   /** Whether the node is on a side without majority, of a partition that is not over. */
   isCutOff(node: NodeId): boolean
+  /** Nodes of each side while the network is split, the largest first; islands are left out. */
+  readonly sides: readonly (readonly NodeId[])[]
+  /** Since when the sides are these. */
+  readonly sidesSinceMs: number
+  /** Nodes that have reported or are reached, on a side or not. */
+  readonly nodeCount: number
   /** Newest last. */
   readonly episodes: readonly PartitionEpisode[]
   readonly partitionCount: number

@@ -1,10 +1,13 @@
 /** Policies: what a pool may do. Safe by default: it observes. */
 import type { AcknowledgeControl, SilenceControl } from './alert.ts'
+import { DEFAULT_EMERGENCY, type EmergencyControl, type EmergencyRules } from './emergency.ts'
 import type { IncidentId, ModelId, NodeId, PoolId } from './ids.ts'
 import type { MaintenanceControl } from './maintenance.ts'
 import type { ConfigControl } from './runtime-config.ts'
 import type { ShardRules } from './shard.ts'
+import type { SplitBrainRules } from './split-brain.ts'
 import type { ChooserRules } from './strategy.ts'
+import type { VoteRules } from './vote.ts'
 
 /** `observe`: journal what would be done. `approve`: wait for an operator. `enforce`: act. */
 export type Mode = 'observe' | 'approve' | 'enforce'
@@ -42,6 +45,11 @@ export interface Policy {
   readonly sharedCauseRatio: number
   /** A zone smaller than this has no shared cause. */
   readonly sharedCauseNodesMin: number
+  readonly emergency: EmergencyRules
+  /** `null`: while the network is split the side without majority is left alone, and nothing else follows. */
+  readonly splitBrain: SplitBrainRules | null
+  /** `null`: nothing is voted on. */
+  readonly votes: VoteRules | null
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
@@ -65,6 +73,9 @@ export const DEFAULT_POLICY: Policy = {
   budgetRatio: 0.1,
   sharedCauseRatio: 0.3,
   sharedCauseNodesMin: 5,
+  emergency: DEFAULT_EMERGENCY,
+  splitBrain: null,
+  votes: null,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
   dryRun: false,
@@ -80,6 +91,7 @@ export type Control =
   | MaintenanceControl
   | SilenceControl
   | AcknowledgeControl
+  | EmergencyControl
   | ConfigControl
 
 /** Pool `null` means every pool. */

@@ -14,4 +14,12 @@ export interface RailFigures {
   readonly zoneAlarmingRatioMax: number
   readonly commandsInFlight: number
   readonly stopped: boolean
+  readonly emergency: boolean
+  /** Share of the nodes that is silent, has failed or is critical, and the share that is an emergency, 0..1. */
+  readonly failingRatio: number
+  readonly failingRatioMax: number
+  /** False while no side of a split network goes on: the pool only advises. */
+  readonly hasQuorum: boolean
+  /** Nodes of sides that do not go on, and those not let back yet. */
+  readonly pausedNodes: number
 }

@@ -4,6 +4,14 @@ import type { Gpu } from './node.ts'
 
 export type Priority = 'CRITICAL' | 'HIGH' | 'NORMAL' | 'LOW'
 
+/** 0 is the most urgent. */
+export const PRIORITY_RANK: Readonly<Record<Priority, number>> = {
+  CRITICAL: 0,
+  HIGH: 1,
+  NORMAL: 2,
+  LOW: 3,
+}
+
 export interface Needs {
   readonly cpu: number
   readonly memoryBytes: number
@@ -20,4 +28,6 @@ export interface Placement {
   readonly needs: Needs
   readonly stateBytes: number
   readonly dependsOn: readonly WorkloadId[]
+  /** Workloads of one group do the same: they are kept in different zones and on different nodes. */
+  readonly group?: string
 }

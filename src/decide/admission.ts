@@ -47,6 +47,8 @@ export interface Ask {
   /** The failure is confirmed by an event, so our own view of the node does not matter. */
   readonly confirmed: boolean
   readonly zone: ZoneTrouble | null
+  /** Why the pool moves nothing ahead of a failure; null or absent where it may. */
+  readonly emergency?: string | null
   /** Why work on the node waits, beside its zone's trouble. */
   readonly held?: Held | null
   readonly probability: number | null
@@ -62,12 +64,15 @@ export interface Ask {
   readonly target: (() => TargetChoice) | null
   /** Live command for the same workload. */
   readonly inFlight: CommandId | null
+  /** Why nodes have to vote on it first; called only when every other rail has passed. */
+  readonly voted?: (() => string | null) | null
   /** Why the node is only watched; called only when every other rail has passed. */
   readonly heldOut?: (() => string | null) | null
 }
 
 /** `recovery` too: without a majority nobody may take work over, unless the failure is confirmed. */
 export interface Held {
+  readonly rail: 'no-quorum' | 'shared-cause'
   readonly reason: string
   readonly lanes: 'preemptive' | 'preemptive and recovery'
 }
@@ -86,7 +91,8 @@ export interface BudgetUse {
 }
 
 export type Admission =
-  | { readonly ok: true; readonly target: NodeId | null }
+  /** `why`: the target, where there is one. */
+  | { readonly ok: true; readonly target: NodeId | null; readonly why: string | null }
   | { readonly ok: false; readonly rail: Rail; readonly reason: string }
 
 /** The reason to refuse, or `null`. */
@@ -101,6 +107,8 @@ export const RAILS: readonly RailCheck[] = [
   { rail: 'veto', check: ({ vetoed, node }) => vetoed && `node ${node} is vetoed: ${vetoed}` },
   { rail: 'maintenance', check: checkMaintenance },
   { rail: 'observer', check: checkObserver },
+  { rail: 'no-quorum', check: checkNoQuorum },
+  { rail: 'emergency', check: checkEmergency },
   { rail: 'shared-cause', check: checkSharedCause },
   { rail: 'hysteresis', check: checkHysteresis },
   { rail: 'attempts', check: checkAttempts },
@@ -108,18 +116,20 @@ export const RAILS: readonly RailCheck[] = [
   { rail: 'budget', check: checkBudget },
   { rail: 'capacity', check: checkCapacity },
   { rail: 'in-flight', check: checkInFlight },
+  { rail: 'votes', check: ({ voted }) => voted?.() ?? null },
   { rail: 'hold-out', check: ({ heldOut }) => heldOut?.() ?? null },
 ]
 
 export function admit(ask: Ask, rails: readonly RailCheck[] = RAILS): Admission {
-  if (laneOf(ask.action) === 'release') return { ok: true, target: null }
+  if (laneOf(ask.action) === 'release') return { ok: true, target: null, why: null }
   const once = withTargetOnce(ask)
   for (const { rail, check } of rails) {
     const reason = check(once)
     if (reason !== null) return { ok: false, rail, reason }
   }
   const choice = once.target?.() ?? null
-  return { ok: true, target: choice?.ok === true ? choice.target : null }
+  if (choice?.ok !== true) return { ok: true, target: null, why: null }
+  return { ok: true, target: choice.target, why: choice.why }
 }
 
 export function budgetNodesMax(policy: Policy, nodeCount: number): number {
@@ -160,9 +170,23 @@ function checkObserver({ liveness, confirmed, node }: Ask): string | null {
   return `our own view of node ${node} is late or cut off, so nothing is known of it`
 }
 
+/** Where no side goes on, not even what failed for certain is known to be nowhere else. */
+function checkNoQuorum({ action, held }: Ask): string | null {
+  if (held?.rail !== 'no-quorum') return null
+  const waits = held.lanes === 'preemptive and recovery' || laneOf(action) === 'preemptive'
+  return waits ? held.reason : null
+}
+
+/** Recovery goes on, and so does restarting what is down already. */
+function checkEmergency({ emergency, action, confirmed, liveness }: Ask): string | null {
+  if (!emergency || laneOf(action) !== 'preemptive') return null
+  return action === 'restart' && isDown({ confirmed, liveness }) ? null : emergency
+}
+
 function checkSharedCause({ action, zone, policy, held, confirmed }: Ask): string | null {
   const preemptive = laneOf(action) === 'preemptive'
-  if (held && (preemptive || (held.lanes === 'preemptive and recovery' && !confirmed))) {
+  const isHeld = held?.rail === 'shared-cause'
+  if (isHeld && (preemptive || (held.lanes === 'preemptive and recovery' && !confirmed))) {
     return held.reason
   }
   if (zone === null || !preemptive || !isSharedCause(policy, zone)) return null
@@ -173,12 +197,15 @@ function checkSharedCause({ action, zone, policy, held, confirmed }: Ask): strin
 function checkHysteresis(ask: Ask): string | null {
   if (laneOf(ask.action) !== 'preemptive' || ask.alarmRaised) return null
   // What is silent or has failed needs no alarm to be restarted.
-  const isDown = ask.confirmed || ask.liveness === 'silent'
-  if (ask.action === 'restart' && isDown) return null
+  if (ask.action === 'restart' && isDown(ask)) return null
   const { probability, actingPoint, overCount, policy } = ask
   if (actingPoint === null) return "the policy's acting point is not in the model's card"
   const seen = `seen ${overCount} of ${policy.persistenceCount} times in a row`
   return `probability ${percent(probability ?? 0)}, acting point ${percent(actingPoint)}, ${seen}`
+}
+
+function isDown({ confirmed, liveness }: Pick<Ask, 'confirmed' | 'liveness'>): boolean {
+  return confirmed || liveness === 'silent'
 }
 
 function checkAttempts({ attempts, policy }: Ask): string | null {

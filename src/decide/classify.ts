@@ -2,16 +2,11 @@
  * From the faults of one cause to what it is: kind, severity, priority and how sure that is.
  *
  * Every fault votes for its kind with its confidence. A detector that sees symptoms only (a silence, a
- * limit, a probability) leaves half of its vote to what its evidence names, because a node that is
+ * limit, a probability) leaves most of its vote to what its evidence names, because a node that is
  * foretold to fail by its disk errors is another case than one that runs out of memory.
  */
-import {
-  type Evidence,
-  type Fault,
-  type FaultKind,
-  SEVERITIES,
-  type Severity,
-} from '../core/fault.ts'
+import { type Fault, type FaultKind, SEVERITIES, type Severity } from '../core/fault.ts'
+import type { NodeId } from '../core/ids.ts'
 import type { Priority } from '../core/workload.ts'
 
 export interface Classified {
@@ -60,7 +55,9 @@ const PROVED: ReadonlySet<FaultKind> = new Set([
   'network-partition',
 ])
 const PROVED_WEIGHT = 3
-const CUE_SHARE = 0.5
+/** Whatever befalls a node ends in this: however many see it, it is one voice of that node. */
+export const SYMPTOM: FaultKind = 'service-unavailability'
+const CUE_SHARE = 0.8
 const CUES: readonly (readonly [RegExp, FaultKind])[] = [
   [/disk_errors|gpu_memory_errors|temperature|smart_|ecc/, 'node-hardware'],
   [/memory_(utilization|pressure)|disk_utilization|swap_utilization|inode/, 'resource-exhaustion'],
@@ -70,16 +67,29 @@ const CUES: readonly (readonly [RegExp, FaultKind])[] = [
 ]
 /** By the name that an event gives to a failure; the first that fits. */
 const FAILURE_CUES: readonly (readonly [RegExp, FaultKind])[] = [
+  // What goes wrong in a part's memory is the part's.
+  [/gpu|ecc/i, 'node-hardware'],
   [/leak|memory|oom|disk-?fill|out-of-space/i, 'resource-exhaustion'],
-  [/nic|network|link|switch/i, 'network'],
+  [/\bnic\b|network|link|switch/i, 'network'],
   [/software|crash|hang|panic|exit/i, 'software'],
+  [/hardware|disk|drive|fan|power|thermal|pcie|cpu/i, 'node-hardware'],
 ]
 /** So much of a pool at once is more than its worst node. */
 const WIDE_RATIO = 0.1
 
 export function classify(faults: readonly Fault[], impact: Impact): Classified {
   const weights = new Map<FaultKind, number>()
-  for (const fault of faults) vote(fault, weights)
+  const symptoms = new Map<NodeId | null, number>()
+  for (const fault of faults) {
+    const cues = cuesOf(fault)
+    if (fault.kind === SYMPTOM && cues.length === 0) {
+      const most = Math.max(symptoms.get(fault.node) ?? 0, weightOf(fault))
+      symptoms.set(fault.node, most)
+    } else vote(fault, cues, weights)
+  }
+  for (const weight of symptoms.values()) {
+    weights.set(SYMPTOM, (weights.get(SYMPTOM) ?? 0) + weight)
+  }
   const votes = KINDS.flatMap((kind) => {
     const weight = weights.get(kind) ?? 0
     return weight === 0 ? [] : [{ kind, weight }]
@@ -97,17 +107,26 @@ export function classify(faults: readonly Fault[], impact: Impact): Classified {
 
 /** Of a failure that an event confirms; hardware unless its name says otherwise. */
 export function kindOfFailure(name: string): FaultKind {
-  // What goes wrong in a part's memory is the part's.
-  if (/gpu|ecc/i.test(name)) return 'node-hardware'
-  return FAILURE_CUES.find(([pattern]) => pattern.test(name))?.[1] ?? 'node-hardware'
+  return kindNamed(name) ?? 'node-hardware'
 }
 
-function vote(
-  { detector, kind, confidenceRatio, evidence }: Fault,
-  weights: Map<FaultKind, number>,
-) {
-  const weight = Math.max(0.01, confidenceRatio) * (PROVED.has(kind) ? PROVED_WEIGHT : 1)
-  const cues = SYMPTOMATIC.has(detector) ? cuesOf(evidence) : []
+/** Null where the name of a failure says nothing. */
+export function kindNamed(name: string): FaultKind | null {
+  return FAILURE_CUES.find(([pattern]) => pattern.test(name))?.[1] ?? null
+}
+
+/** What was known of an incident stays: the silence that follows says nothing of its own. */
+export function kindAfter(before: FaultKind | null, seen: FaultKind): FaultKind {
+  return before !== null && seen === SYMPTOM ? before : seen
+}
+
+function weightOf({ kind, confidenceRatio }: Fault): number {
+  return Math.max(0.01, confidenceRatio) * (PROVED.has(kind) ? PROVED_WEIGHT : 1)
+}
+
+function vote(fault: Fault, cues: readonly FaultKind[], weights: Map<FaultKind, number>): void {
+  const { kind } = fault
+  const weight = weightOf(fault)
   const own = cues.length === 0 ? weight : weight * (1 - CUE_SHARE)
   weights.set(kind, (weights.get(kind) ?? 0) + own)
   // The first piece of evidence weighs most: 1, 1/2, 1/3, ...
@@ -118,7 +137,8 @@ function vote(
   }
 }
 
-function cuesOf(evidence: readonly Evidence[]): readonly FaultKind[] {
+function cuesOf({ detector, evidence }: Fault): readonly FaultKind[] {
+  if (!SYMPTOMATIC.has(detector)) return []
   return evidence.flatMap(({ what }) => {
     const cue = CUES.find(([pattern]) => pattern.test(what))
     return cue === undefined ? [] : [cue[1]]

@@ -133,9 +133,13 @@ export class IncidentGroups {
 }
 
 /** Every node that a group's faults concern, in order. */
-export function nodesOf({ faults }: Group): readonly NodeId[] {
+export function nodesOf(group: Group): readonly NodeId[] {
+  return nodesOfAll(group.faults.values())
+}
+
+export function nodesOfAll(faults: Iterable<Fault>): readonly NodeId[] {
   const nodes = new Set<NodeId>()
-  for (const { node, others = [] } of faults.values()) {
+  for (const { node, others = [] } of faults) {
     if (node !== null) nodes.add(node)
     for (const other of others) nodes.add(other)
   }

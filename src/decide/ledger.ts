@@ -4,8 +4,8 @@
  * Placements are the executors' truth: a workload moves here only when its placement says so.
  * Loads are kept as sums, so that asking for a node's load costs nothing.
  */
-import type { NodeId, WorkloadId } from '../core/ids.ts'
-import type { Needs, Placement } from '../core/workload.ts'
+import type { NodeId, PoolId, WorkloadId } from '../core/ids.ts'
+import type { Placement } from '../core/workload.ts'
 
 export interface Load {
   readonly cpu: number
@@ -32,6 +32,8 @@ const NOTHING: Load = { cpu: 0, memoryBytes: 0, gpuCount: 0 }
 export class PlacementLedger {
   readonly #workloads = new Map<WorkloadId, Entry>()
   readonly #nodes = new Map<NodeId, NodeLoad>()
+  /** Pool and group → how many of it are on a node, those under way included. */
+  readonly #groups = new Map<string, Map<NodeId, number>>()
 
   get workloadCount(): number {
     return this.#workloads.size
@@ -47,6 +49,11 @@ export class PlacementLedger {
 
   load(node: NodeId): Load {
     return this.#nodes.get(node) ?? NOTHING
+  }
+
+  /** Nodes that members of the group are on, or on their way to. */
+  groupOn(pool: PoolId, group: string): ReadonlyMap<NodeId, number> {
+    return this.#groups.get(groupKey(pool, group)) ?? NO_NODES
   }
 
   /** Takes the newest word on one workload; a reservation ends, because now it is known. */
@@ -71,28 +78,29 @@ export class PlacementLedger {
     if (entry === undefined) return
     this.unreserve(workload)
     entry.reservedOn = node
-    this.#add(node, entry.placement.needs, 1)
+    this.#add(node, entry.placement, 1)
   }
 
   unreserve(workload: WorkloadId): void {
     const entry = this.#workloads.get(workload)
     if (entry === undefined || entry.reservedOn === null) return
-    this.#add(entry.reservedOn, entry.placement.needs, -1)
+    this.#add(entry.reservedOn, entry.placement, -1)
     entry.reservedOn = null
   }
 
   #load(node: NodeId | null, placement: Placement): void {
     if (node === null) return
-    this.#add(node, placement.needs, 1).workloads.add(placement.workload)
+    this.#add(node, placement, 1).workloads.add(placement.workload)
   }
 
   #unload(node: NodeId | null, placement: Placement): void {
     if (node === null) return
     this.#nodes.get(node)!.workloads.delete(placement.workload)
-    this.#add(node, placement.needs, -1)
+    this.#add(node, placement, -1)
   }
 
-  #add(node: NodeId, needs: Needs, sign: 1 | -1): NodeLoad {
+  #add(node: NodeId, placement: Placement, sign: 1 | -1): NodeLoad {
+    const { needs } = placement
     let load = this.#nodes.get(node)
     if (load === undefined) {
       load = { cpu: 0, memoryBytes: 0, gpuCount: 0, workloads: new Set(), entryCount: 0 }
@@ -104,8 +112,23 @@ export class PlacementLedger {
     load.entryCount += sign
     // An empty node is forgotten, and with it what rounding left in its sums.
     if (load.entryCount === 0) this.#nodes.delete(node)
+    if (placement.group !== undefined) this.#count(placement.pool, placement.group, node, sign)
     return load
+  }
+
+  #count(pool: PoolId, group: string, node: NodeId, sign: 1 | -1): void {
+    const key = groupKey(pool, group)
+    let nodes = this.#groups.get(key)
+    if (nodes === undefined) this.#groups.set(key, (nodes = new Map()))
+    const count = (nodes.get(node) ?? 0) + sign
+    if (count > 0) nodes.set(node, count)
+    else if (nodes.delete(node) && nodes.size === 0) this.#groups.delete(key)
   }
 }
 
+function groupKey(pool: PoolId, group: string): string {
+  return `${pool}\n${group}`
+}
+
 const NO_WORKLOADS: ReadonlySet<WorkloadId> = new Set()
+const NO_NODES: ReadonlyMap<NodeId, number> = new Map()

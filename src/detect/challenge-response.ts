@@ -7,7 +7,13 @@ import type { Challenge, ChallengeResponse } from '../core/evidence.ts'
 import type { Evidence, Finding } from '../core/fault.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { ACT_AT, attackFault, beyond, dropOldest } from './attack.ts'
-import { detector, type DetectorFold, type NodeKeys, NOTHING_FOUND } from './detector.ts'
+import {
+  detector,
+  type DetectorFold,
+  type NodeKeys,
+  NOTHING_FOUND,
+  type Sighting,
+} from './detector.ts'
 import { count, duration, type Values } from './settings.ts'
 
 const SETTINGS = {
@@ -36,7 +42,7 @@ interface Part {
 
 export const challengeResponse = detector({
   name: 'challenge-response',
-  inputs: ['challenge', 'challenge-response', 'departure', 'tick'],
+  inputs: ['challenge', 'challenge-response', 'assessment', 'departure', 'tick'],
   enabled: false,
   settings: SETTINGS,
   create: (values, pool, keyOf): DetectorFold => new ChallengeFold(values, pool, keyOf),
@@ -53,6 +59,8 @@ class ChallengeFold implements DetectorFold {
   readonly #keyOf: NodeKeys
   readonly #open = new Map<string, OpenChallenge>()
   readonly #parts = new Map<NodeId, Part>()
+  /** Who is not heard of at all cannot answer either, and is no impostor. */
+  readonly #silent = new Set<NodeId>()
   #wrongCount = 0
   #unaskedCount = 0
   #unverifiableCount = 0
@@ -65,7 +73,8 @@ class ChallengeFold implements DetectorFold {
 
   take(input: Parameters<DetectorFold['take']>[0], nowMs: number): readonly Finding[] {
     if (input.kind === 'challenge') this.#ask(input.record, nowMs)
-    else if (input.kind === 'departure') this.#parts.delete(input.node)
+    else if (input.kind === 'assessment') this.#note(input)
+    else if (input.kind === 'departure') this.#forget(input.node)
     if (input.kind === 'challenge-response') return this.#answer(input.record, nowMs)
     return input.kind === 'tick' ? this.#expire(nowMs) : NOTHING_FOUND
   }
@@ -118,13 +127,23 @@ class ChallengeFold implements DetectorFold {
     return [{ ok: true, subject: node, why: 'it has proved who it is' }]
   }
 
+  #note({ row, liveness }: Sighting): void {
+    if (liveness === 'silent') this.#silent.add(row.node)
+    else if (liveness === 'live') this.#silent.delete(row.node)
+  }
+
+  #forget(node: NodeId): void {
+    this.#parts.delete(node)
+    this.#silent.delete(node)
+  }
+
   #expire(nowMs: number): readonly Finding[] {
     const findings: Finding[] = []
     for (const [id, { about, heardAtMs }] of this.#open) {
       if (nowMs - heardAtMs <= this.#limits.timeout) break
       this.#open.delete(id)
       // Without a key no answer could have counted.
-      if (this.#keyOf(about) === null) continue
+      if (this.#keyOf(about) === null || this.#silent.has(about)) continue
       const part = this.#part(about)
       part.missedInRow++
       const { missesMax } = this.#limits

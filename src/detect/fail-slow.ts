@@ -7,7 +7,7 @@
  * and wear off, so that a spike is forgotten and a steady ill is not. The idea of a score that
  * accumulates over peers' spread is that of Perseus (FAST 2023).
  */
-import type { Finding } from '../core/fault.ts'
+import type { FaultKind, Finding } from '../core/fault.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { detector, type DetectorFold, NOTHING_FOUND, type Sighting } from './detector.ts'
 import { NodeSlots } from './node-slots.ts'
@@ -15,20 +15,20 @@ import { PeerHistogram, type PeerView } from './peer-histogram.ts'
 import { count, duration, number, type Values } from './settings.ts'
 
 const SETTINGS = {
-  /** Times slower than own history and peers, from which a reading earns 1, 3 and 4 points. */
+  /** Times slower than own history and peers, from which a reading earns 3, 4 and 5 points. */
   slowRatio: number(1.5, 1.1, 100),
   slowerRatio: number(2.5, 1.1, 100),
   slowestRatio: number(5, 1.1, 100),
   /** Standard deviations that both must be exceeded by. */
   deviations: number(3, 1, 20),
-  warningScore: number(10, 1, 20),
+  warningScore: number(11, 1, 20),
   errorScore: number(16, 1, 20),
   /** Readings before a node's own history counts. */
-  historyMin: count(20, 2, 10_000),
+  historyMin: count(8, 2, 10_000),
   /** Readings of peers in a window before they count. */
   peersMin: count(5, 2, 100_000),
   /** Between readings that count: noise lasts, and ten values of one minute are not ten readings. */
-  spacing: duration(30_000, 1_000, 86_400_000),
+  spacing: duration(15_000, 1_000, 86_400_000),
   peerWindow: duration(120_000, 10_000, 86_400_000),
 } as const
 
@@ -76,6 +76,14 @@ interface Watched {
   readonly histories: NodeSlots
 }
 
+interface Reading {
+  readonly node: NodeId
+  readonly metric: string
+  readonly value: number
+  /** A link that is slow is another fault than a node that is. */
+  readonly kind: FaultKind
+}
+
 class FailSlowFold implements DetectorFold {
   readonly #limits: Limits
   readonly #pool: PoolId
@@ -115,24 +123,28 @@ class FailSlowFold implements DetectorFold {
     let ofClass = this.#watched.get(row.class)
     if (ofClass === undefined) this.#watched.set(row.class, (ofClass = new Map()))
     const { networkMs, latencyMs } = row.readings
-    for (const latencies of [networkMs, latencyMs]) {
-      for (const metric in latencies) {
-        const value = latencies[metric]
-        const watched = value > 0 ? this.#watch(ofClass, metric) : null
-        if (watched !== null) this.#weigh(watched, row.node, metric, value, nowMs, findings)
-      }
+    for (const metric in networkMs) {
+      this.#weigh(ofClass, row.node, metric, networkMs[metric], 'network', nowMs, findings)
+    }
+    for (const metric in latencyMs) {
+      const kind = 'performance-degradation'
+      this.#weigh(ofClass, row.node, metric, latencyMs[metric], kind, nowMs, findings)
     }
     return findings
   }
 
   #weigh(
-    { peers, histories }: Watched,
+    ofClass: Map<string, Watched>,
     node: NodeId,
     metric: string,
     value: number,
+    kind: FaultKind,
     nowMs: number,
     findings: Finding[],
   ): void {
+    const watched = value > 0 ? this.#watch(ofClass, metric) : null
+    if (watched === null) return
+    const { peers, histories } = watched
     const at = histories.open(node)
     if (at < 0) return
     if (nowMs - histories.values[at + TAKEN_AT] < this.#limits.spacing) return
@@ -148,7 +160,7 @@ class FailSlowFold implements DetectorFold {
     const points = this.#points(times)
     own[SCORE] = Math.max(0, Math.min(SCORE_MAX, own[SCORE] + (points === 0 ? -WEAR : points)))
     if (own[SCORE] === 0 && own[LEVEL] === 0) return
-    this.#tell(node, metric, value, own, view, times, nowMs, findings)
+    this.#tell({ node, metric, value, kind }, own, view, times, nowMs, findings)
   }
 
   /** How many times slower than both, 1 where either does not say so. */
@@ -163,15 +175,13 @@ class FailSlowFold implements DetectorFold {
 
   #points(times: number): number {
     const { slowRatio, slowerRatio, slowestRatio } = this.#limits
-    if (times >= slowestRatio) return 4
-    if (times >= slowerRatio) return 3
-    return times >= slowRatio ? 1 : 0
+    if (times >= slowestRatio) return 5
+    if (times >= slowerRatio) return 4
+    return times >= slowRatio ? 3 : 0
   }
 
   #tell(
-    node: NodeId,
-    metric: string,
-    value: number,
+    { node, metric, value, kind }: Reading,
     own: Float64Array,
     view: PeerView | null,
     times: number,
@@ -195,7 +205,7 @@ class FailSlowFold implements DetectorFold {
       ok: false,
       fault: {
         detector: failSlow.name,
-        kind: 'performance-degradation',
+        kind,
         subject,
         node,
         pool: this.#pool,

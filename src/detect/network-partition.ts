@@ -51,7 +51,9 @@ class PartitionFold implements DetectorFold {
   #sinceMs = 0
   #hasMajority = true
   #cutOff: ReadonlySet<NodeId> = new Set()
-  #sizes: readonly number[] = []
+  #sides: readonly (readonly NodeId[])[] = []
+  #sidesSinceMs = 0
+  #nodeCount = 0
   readonly #episodes: PartitionEpisode[] = []
   #partitionCount = 0
   #partitionedMs = 0
@@ -77,6 +79,9 @@ class PartitionFold implements DetectorFold {
       version: this.#version,
       hasMajority: this.#hasMajority,
       isCutOff: (node) => this.#cutOff.has(node),
+      sides: this.#sides,
+      sidesSinceMs: this.#sidesSinceMs,
+      nodeCount: this.#nodeCount,
       episodes: this.#episodes,
       partitionCount: this.#partitionCount,
       partitionedMs: this.#partitionedMs,
@@ -109,13 +114,17 @@ class PartitionFold implements DetectorFold {
     if (split !== this.#split) {
       this.#split = split
       this.#sinceMs = nowMs
+      if (split) this.#sidesSinceMs = nowMs
     }
     if (!split) return this.#mend(nowMs)
-    const sizes = large.map(({ length }) => length)
     const hasMajority = large[0].length > majority * nodeCount
-    const cutOff = large.slice(hasMajority ? 1 : 0).flat()
+    const same = hasMajority === this.#hasMajority && areSame(large, this.#sides)
+    if (!areSame(large, this.#sides)) this.#sidesSinceMs = nowMs
+    this.#sides = large
+    this.#nodeCount = nodeCount
     if (this.#state === 'NORMAL' && !this.#isCertain(large, nowMs)) return NOTHING_FOUND
-    return this.#part(sizes, hasMajority, cutOff, nowMs)
+    if (this.#state === 'PARTITIONED' && same) return NOTHING_FOUND
+    return this.#part(large, hasMajority, nowMs)
   }
 
   /** It has lasted, and both sides live: nodes that died together look like a side for a while. */
@@ -125,17 +134,12 @@ class PartitionFold implements DetectorFold {
   }
 
   #part(
-    sizes: readonly number[],
+    large: readonly (readonly NodeId[])[],
     hasMajority: boolean,
-    cutOff: readonly NodeId[],
     nowMs: number,
   ): readonly Finding[] {
-    const same =
-      this.#state === 'PARTITIONED' &&
-      hasMajority === this.#hasMajority &&
-      String(sizes) === String(this.#sizes) &&
-      cutOff.every((node) => this.#cutOff.has(node))
-    if (same) return NOTHING_FOUND
+    const sizes = large.map(({ length }) => length)
+    const cutOff = large.slice(hasMajority ? 1 : 0).flat()
     if (this.#state === 'NORMAL') {
       this.#partitionCount++
       this.#episodes.push({
@@ -150,7 +154,6 @@ class PartitionFold implements DetectorFold {
     } else this.#amend({ sides: sizes, hasMajority, mergedAtMs: null })
     this.#state = 'PARTITIONED'
     this.#version++
-    this.#sizes = sizes
     this.#hasMajority = hasMajority
     this.#cutOff = new Set(cutOff)
     return found({
@@ -183,7 +186,7 @@ class PartitionFold implements DetectorFold {
       this.#version++
       this.#hasMajority = true
       this.#cutOff = new Set()
-      this.#sizes = []
+      this.#sides = []
       this.#amend({ endedAtMs: nowMs })
       const { beganAtMs, mergedAtMs } = this.#episodes[this.#episodes.length - 1]
       const lastedMs = (mergedAtMs ?? nowMs) - beganAtMs
@@ -198,4 +201,12 @@ class PartitionFold implements DetectorFold {
     const last = this.#episodes.length - 1
     this.#episodes[last] = { ...this.#episodes[last], ...change }
   }
+}
+
+function areSame(a: readonly (readonly NodeId[])[], b: readonly (readonly NodeId[])[]): boolean {
+  if (a.length !== b.length) return false
+  return a.every((side, i) => {
+    const other = b[i]
+    return side.length === other.length && side.every((node, j) => node === other[j])
+  })
 }

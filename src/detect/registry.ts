@@ -7,6 +7,7 @@ import { heartbeat } from './heartbeat.ts'
 import { failSlow } from './fail-slow.ts'
 import { flooding } from './flooding.ts'
 import { networkPartition } from './network-partition.ts'
+import { peerSight } from './peer-sight.ts'
 import { phiAccrual } from './phi-accrual.ts'
 import { predictedFailure } from './predicted-failure.ts'
 import { resourceExhaustion } from './resource-exhaustion.ts'
@@ -24,6 +25,7 @@ export const DETECTORS: readonly Detector[] = [
   failSlow,
   resourceExhaustion,
   networkPartition,
+  peerSight,
   serviceUnavailable,
   dataCorruption,
   byzantine,

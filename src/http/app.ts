@@ -4,6 +4,7 @@ import type { Output } from '../core/bus.ts'
 import type { DegradedMode } from '../core/degraded.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { Topology } from '../core/topics.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import type { ConsoleViews } from '../store/views.ts'
 import { assignmentRoutes } from './assignments.ts'
 import { configRoutes, type ConfigPort } from './config.ts'
@@ -17,10 +18,12 @@ import { pageRoutes } from './page.ts'
 import type { PageFile } from './page.ts'
 import { answerError, answerProblem } from './problem.ts'
 import { STREAM_LIMITS, streamRoutes } from './stream.ts'
+import { type PathFinder, pathRoutes } from './paths.ts'
 import { routeRoutes } from './route.ts'
 import type { MakeRing } from './route.ts'
 import type { StreamOptions } from './stream.ts'
 import { telemetryRoutes } from './telemetry.ts'
+import { waitingRoutes } from './waiting.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -54,6 +57,8 @@ export interface AppPorts {
   readonly about: () => About
   /** Of pools whose coordinator runs here. */
   readonly networks: () => readonly NetworkFigures[]
+  readonly waiting: () => readonly WaitingQueueView[]
+  readonly paths: PathFinder
   readonly models: StoredModels
   readonly config: ConfigPort
   /** Files of the page; empty: no page. */
@@ -112,6 +117,8 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/assignments', assignmentRoutes(views))
   app.route('/v1/route', routeRoutes(views, ports.makeRing))
   app.route('/v1/networks', networkRoutes(ports.networks))
+  app.route('/v1/waiting', waitingRoutes(ports.waiting))
+  app.route('/v1/paths', pathRoutes(ports.paths))
   app.route('/v1/models', modelRoutes(views, ports.models))
   app.route('/v1/telemetry', telemetryRoutes({ topology, produce, bodyBytesMax }))
   app.route('/v1/config', configRoutes(ports.config))

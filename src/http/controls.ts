@@ -1,5 +1,5 @@
 /**
- * POST /v1/controls: what operators say (mode, stop, veto, approval, maintenance), always with a reason.
+ * POST /v1/controls: what operators say (mode, stop, emergency, veto, approval, maintenance), always with a reason.
  *
  * All of them take one partition, so that "stop" never overtakes the "go on" before it. A stop of
  * every pool is also put on the compacted `stop` topic, which is read out of band before every send.
@@ -38,6 +38,7 @@ const ControlBody = z.discriminatedUnion('kind', [
     ...common,
   }),
   z.strictObject({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
+  z.strictObject({ kind: z.literal('emergency'), emergency: z.boolean(), ...common }),
   z.strictObject({ kind: z.literal('veto'), node: text, veto: z.boolean(), ...common }),
   z.strictObject({
     kind: z.literal('approval'),

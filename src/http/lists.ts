@@ -1,4 +1,4 @@
-/** GET /v1/predictions, /v1/commands, /v1/decisions, /v1/alerts: newest first; /v1/maintenance: next first. */
+/** GET /v1/predictions, /v1/commands, /v1/decisions, /v1/alerts: newest first; /v1/maintenance: next first; /v1/conditions, /v1/ballots: what stands. */
 import { Hono } from 'hono'
 import type { AlertView } from '../alerts/alert-book.ts'
 import type { Ring } from '../store/ring.ts'
@@ -56,6 +56,34 @@ export function listRoutes(views: ConsoleViews): Hono {
           (zone === undefined || window.zone === zone) &&
           (pool === undefined || window.pool === pool) &&
           (state === undefined || window.state === state),
+      )
+    return c.json({
+      items: items.slice(0, LIMIT_MAX),
+      leftOut: Math.max(0, items.length - LIMIT_MAX),
+    })
+  })
+  routes.get('/conditions', (c) => {
+    const { pool, name } = c.req.query()
+    const items = views.conditions
+      .standing()
+      .filter(
+        (condition) =>
+          (pool === undefined || condition.pool === pool) &&
+          (name === undefined || condition.name === name),
+      )
+    return c.json({
+      items: items.slice(0, LIMIT_MAX),
+      leftOut: Math.max(0, items.length - LIMIT_MAX),
+    })
+  })
+  routes.get('/ballots', (c) => {
+    const { pool, state } = c.req.query()
+    const items = views.ballots
+      .list()
+      .filter(
+        (ballot) =>
+          (pool === undefined || ballot.pool === pool) &&
+          (state === undefined || ballot.state === state),
       )
     return c.json({
       items: items.slice(0, LIMIT_MAX),

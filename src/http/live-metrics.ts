@@ -3,7 +3,9 @@ import type { Counter, Gauge, Registry } from 'prom-client'
 import type { BusHealth, LeaseBuffer } from '../core/bus.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { ShardFigures } from '../core/shard.ts'
+import type { WaitingFigures } from '../core/waiting.ts'
 import { counterOf, gaugeOf, setTotal } from './instruments.ts'
+import { WaitingMetrics } from './waiting-metrics.ts'
 
 export interface RoleFigures {
   readonly role: string
@@ -27,6 +29,7 @@ export interface LiveSources {
   readonly shards: () => readonly ShardFigures[]
   /** Pools whose coordinator runs here. */
   readonly rails: () => readonly RailFigures[]
+  readonly waiting: () => readonly WaitingFigures[]
   /** What ingest has read here, by full topic name. */
   readonly intake: () => ReadonlyMap<
     string,
@@ -52,6 +55,7 @@ export class LiveMetrics {
   readonly #refused: Gauge<'pool' | 'rail'>
   readonly #perNode: Gauge<'pool' | 'stat'>
   readonly #moves: Counter<'pool' | 'reason'>
+  readonly #waiting: WaitingMetrics
   readonly #connected: Gauge
   readonly #reconnects: Counter
   readonly #stuck: Gauge
@@ -100,10 +104,16 @@ export class LiveMetrics {
       zoneMax: pool('zone_alarming_ratio_max', 'Share from which preemptive work there waits'),
       inFlight: pool('commands_in_flight', 'Commands sent and not over'),
       stopped: pool('pool_stopped', '1 while the pool is stopped'),
+      emergency: pool('pool_emergency', '1 while the pool is in an emergency'),
+      failing: pool('pool_failing_ratio', 'Share of nodes that fail or are critical'),
+      quorum: pool('pool_quorum', '0 while no side of a split network goes on'),
+      paused: pool('pool_paused_nodes', 'Nodes that a split network keeps from work'),
+      failingMax: pool('pool_failing_ratio_max', 'Share over which that is an emergency'),
     }
     this.#refused = gauge('rail_refused', 'Incidents that a rail refuses now', 'pool', 'rail')
     this.#perNode = gauge('shards_per_node', 'Replicas on a node', 'pool', 'stat')
     this.#moves = counter('shard_moves_total', 'Replicas moved between nodes', 'pool', 'reason')
+    this.#waiting = new WaitingMetrics(registry)
     this.#connected = gauge('bus_connected', '1 while the bus is connected')
     this.#reconnects = counter('bus_reconnects_total', 'Connections made anew')
     this.#stuck = gauge('bus_stuck_leases', 'Leases that make no progress')
@@ -115,6 +125,7 @@ export class LiveMetrics {
     this.#readIntake()
     this.#readShards(this.#sources.shards())
     this.#readRails(this.#sources.rails())
+    this.#waiting.read(this.#sources.waiting())
   }
 
   #readBus(health: BusHealth): void {
@@ -212,6 +223,11 @@ function fullness(figures: RailFigures) {
     zoneMax: figures.zoneAlarmingRatioMax,
     inFlight: figures.commandsInFlight,
     stopped: figures.stopped ? 1 : 0,
+    emergency: figures.emergency ? 1 : 0,
+    failing: figures.failingRatio,
+    failingMax: figures.failingRatioMax,
+    quorum: figures.hasQuorum ? 1 : 0,
+    paused: figures.pausedNodes,
   }
 }
 

@@ -18,6 +18,7 @@ import { HealthMetrics, type HealthSources } from './health-metrics.ts'
 import { counterOf, gaugeOf } from './instruments.ts'
 import { ModelMetrics } from './model-metrics.ts'
 import { LiveMetrics, type LiveSources } from './live-metrics.ts'
+import { PlanMetrics } from './plan-metrics.ts'
 
 export interface MetricsSources extends LiveSources, HealthSources {
   readonly topology: Pick<Topology, 'prefix'>
@@ -110,6 +111,7 @@ export class Metrics {
     registers: [this.registry],
   })
   readonly #models = new ModelMetrics(this.registry)
+  readonly #plans = new PlanMetrics(this.registry)
   readonly #live: LiveMetrics
   readonly #health: HealthMetrics
 
@@ -187,6 +189,7 @@ export class Metrics {
     if (entry.kind === 'incident-opened') this.#failures.inc()
     else if (entry.kind === 'refusal') this.#refusals.inc({ rail: entry.rail ?? 'none' })
     else if (entry.kind === 'choice') this.#foldChoice(entry)
+    else if (entry.kind === 'plan') this.#plans.take(entry)
     else if (entry.kind === 'outcome') this.#foldOutcome(entry)
   }
 

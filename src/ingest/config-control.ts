@@ -25,6 +25,12 @@ const policy = z.looseObject({
   budgetRatio: ratio,
   sharedCauseRatio: ratio,
   sharedCauseNodesMin: z.int().min(1),
+  emergency: z.looseObject({ enterRatio: ratio, leaveRatio: ratio, leaveAfterMs: ms }).optional(),
+  splitBrain: z.looseObject({}).nullable().optional(),
+  votes: z
+    .looseObject({ quorumRatio: ratio, trustMinRatio: ratio, deadlineMs: ms, validMs: ms })
+    .nullable()
+    .optional(),
   commandTtlMs: ms,
   targetLoadMaxRatio: ratio,
   dryRun: z.boolean(),

@@ -25,6 +25,7 @@ const BODIES = {
     ...common,
   }),
   stop: z.object({ kind: z.literal('stop'), stopped: z.boolean(), ...common }),
+  emergency: z.object({ kind: z.literal('emergency'), emergency: z.boolean(), ...common }),
   veto: z.object({ kind: z.literal('veto'), node: nodeId, veto: z.boolean(), ...common }),
   approval: z.object({
     kind: z.literal('approval'),

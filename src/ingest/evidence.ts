@@ -1,6 +1,12 @@
 /** Evidence: what nodes and probes observe of others. Lists are bounded, hashes are hex. */
 import { z } from 'zod'
-import { CHUNKS_MAX, type EvidenceKind, type EvidenceRecord, PEERS_MAX } from '../core/evidence.ts'
+import {
+  CHUNKS_MAX,
+  type EvidenceKind,
+  type EvidenceRecord,
+  HOPS_MAX,
+  PEERS_MAX,
+} from '../core/evidence.ts'
 import { checkedBody, parseObject } from './body.ts'
 import { type Field, timeField } from './field.ts'
 import { quoted, refuse, typeName } from './refusal.ts'
@@ -11,7 +17,17 @@ const NAME_CHARS_MAX = 256
 const name = z.string().min(1).max(NAME_CHARS_MAX)
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected SHA-256 as 64 digits of 0-9 and a-f')
 const peers = z.array(nodeId).max(PEERS_MAX, `expected at most ${PEERS_MAX} nodes`).default([])
-const observation = { pool: poolOrDefault, node: nodeId, atMs: z.number() }
+const HOPS = `expected 1 to ${HOPS_MAX}: one that was passed on too often is not taken`
+const observation = {
+  pool: poolOrDefault,
+  node: nodeId,
+  atMs: z.number(),
+  hopsLeft: z.int(HOPS).min(1, HOPS).max(HOPS_MAX, HOPS).exactOptional(),
+}
+const LATENCY_MS_MAX = 600_000
+const latencies = z
+  .array(z.number().min(0).max(LATENCY_MS_MAX).nullable())
+  .max(PEERS_MAX, `expected at most ${PEERS_MAX} latencies`)
 
 const BODIES: { readonly [Kind in EvidenceKind]: z.ZodType<EvidenceRecord> } = {
   reachability: z
@@ -20,7 +36,13 @@ const BODIES: { readonly [Kind in EvidenceKind]: z.ZodType<EvidenceRecord> } = {
       ...observation,
       reachable: peers,
       unreachable: peers,
+      latenciesMs: latencies.exactOptional(),
     })
+    .refine(
+      ({ reachable, latenciesMs }) =>
+        latenciesMs === undefined || latenciesMs.length === reachable.length,
+      { path: ['latenciesMs'], error: 'expected one for each of `reachable`, or null' },
+    )
     .refine(({ reachable, unreachable }) => !reachable.some((peer) => unreachable.includes(peer)), {
       error: 'a peer is both `reachable` and `unreachable`; expected it in one list',
     }),

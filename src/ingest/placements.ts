@@ -6,6 +6,8 @@ import type { Field } from './field.ts'
 import { bytesCount, nodeId, poolOrDefault, resources, workloadId } from './schema.ts'
 
 const DEPENDENCIES_MAX = 256
+const GROUP_CHARS_MAX = 256
+const NO_CONTROLS = 'expected text without control characters'
 
 const PlacementBody = z.object({
   workload: workloadId,
@@ -15,6 +17,12 @@ const PlacementBody = z.object({
   needs: resources,
   stateBytes: bytesCount.default(0),
   dependsOn: z.array(workloadId).max(DEPENDENCIES_MAX).readonly().default([]),
+  group: z
+    .string()
+    .min(1)
+    .max(GROUP_CHARS_MAX)
+    .regex(/^\P{Cc}*$/u, NO_CONTROLS)
+    .exactOptional(),
 })
 
 export function decodePlacement(bytes: Uint8Array): Field<Placement> {

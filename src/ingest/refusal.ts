@@ -19,7 +19,6 @@ export type Reason =
   | 'metric-not-a-number'
   | 'kind-unknown'
   | 'field-invalid'
-  | 'not-supported'
 
 export interface Refusal {
   readonly ok: false

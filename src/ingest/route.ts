@@ -30,6 +30,7 @@ import { decodeResult } from './results.ts'
 import { type TimeRange, SampleRouter } from './sample-router.ts'
 import type { SampleRows } from './sample-rows.ts'
 import { SampleBuilder } from './samples.ts'
+import { decodeVote } from './votes.ts'
 
 export const RECORD_BYTES_MAX_DEFAULT = 4_194_304
 /** An older sample is history: its node would be owed a feature row for every interval since then. */
@@ -131,8 +132,10 @@ export class IngestFold {
         const { appendedAtMs } = record
         return this.#takeForPool(record, 'evidence', decodeEvidence(value, { nowMs, appendedAtMs }))
       }
-      case 'votes':
-        return this.#refuse(record, refuse('not-supported', 'votes are not counted yet'))
+      case 'votes': {
+        const { appendedAtMs } = record
+        return this.#takeForPool(record, 'vote', decodeVote(value, { nowMs, appendedAtMs }))
+      }
       default:
         throw new Error(`bug: ${record.topic} is no topic that ingest reads`)
     }
@@ -293,7 +296,7 @@ export class IngestFold {
   /** Pool null is every pool, so every partition. */
   #takeForPool(
     record: LogRecord,
-    kind: Extract<PoolLogKind, 'placement' | 'result' | 'control' | 'evidence'>,
+    kind: Extract<PoolLogKind, 'placement' | 'result' | 'control' | 'evidence' | 'vote'>,
     body: Field<{ readonly pool: string | null }>,
   ): void {
     if (!body.ok) return this.#refuse(record, body)

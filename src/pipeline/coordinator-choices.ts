@@ -16,7 +16,7 @@ import { type Choice, Chooser, rungsAfter } from '../decide/choose.ts'
 import { classify, kindOfFailure } from '../decide/classify.ts'
 import { lasting, percent } from '../decide/explain.ts'
 import { costSOf } from '../decide/outcome-model.ts'
-import { isAchieved, type Step } from '../recover/plan.ts'
+import { isAchieved, type Step } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident, OpenChoice, PoolState } from './coordinator-state.ts'
 

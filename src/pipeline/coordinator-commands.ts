@@ -4,7 +4,14 @@ import { assert, never } from '../core/errors.ts'
 import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { laneOf } from '../decide/admission.ts'
-import { nextStepState, preconditionOf, type Step, type StepEvent } from '../recover/plan.ts'
+import {
+  idempotencyKeyOf,
+  nextStepState,
+  preconditionOf,
+  type Step,
+  STEP_RULES,
+  type StepEvent,
+} from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import {
@@ -15,12 +22,10 @@ import {
   type Incident,
   type PoolState,
 } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 
 /** A result may be under way when a command's time is up: it is believed dead only this much later. */
 export const EXPIRY_GRACE_MS = 10_000
-
-/** Steps of a node's own that count as done without a second look. */
-const DONE_WHEN_SUCCEEDED: ReadonlySet<CommandAction> = new Set(['fence', 'cordon', 'uncordon'])
 
 export class CommandDesk {
   readonly #state: CoordinatorState
@@ -50,6 +55,7 @@ export class CommandDesk {
     const { node } = incident
     const command = this.#compose(incident, step.action, step.workload, target, {
       stepId: step.stepId,
+      idempotencyKey: idempotencyKeyOf(incident.planId, step),
       reasons,
       precondition: preconditionOf(step, node.id),
     })
@@ -57,7 +63,9 @@ export class CommandDesk {
     const { commandId } = command
     const state = nextStepState(step.state, 'send')
     assert(state !== undefined, `step ${step.stepId} is ${step.state} and cannot be sent`)
-    incident.steps.set(step.stepId, { ...step, state, attempts: step.attempts + 1, commandId })
+    const attempts = step.attempts + 1
+    const freeAtMs = step.freeAtMs ?? this.#outbox.nowMs
+    incident.steps.set(step.stepId, { ...step, state, attempts, commandId, freeAtMs })
     if (command.workload !== null && target !== null) {
       this.#state.ledger.reserve(command.workload, target)
     }
@@ -78,7 +86,7 @@ export class CommandDesk {
     action: CommandAction,
     workload: WorkloadId | null,
     target: NodeId | null,
-    more: Pick<Command, 'stepId' | 'reasons' | 'precondition'>,
+    more: Pick<Command, 'stepId' | 'idempotencyKey' | 'reasons' | 'precondition'>,
   ): Command {
     const policy = this.#policyFor(this.#state.pool(node.pool))
     return {
@@ -86,6 +94,7 @@ export class CommandDesk {
       incidentId: id,
       planId,
       stepId: more.stepId,
+      idempotencyKey: more.idempotencyKey,
       pool: node.pool,
       epoch: this.#state.epoch,
       action,
@@ -117,7 +126,6 @@ export class CommandDesk {
     if (command.workload !== null && lane !== 'release') {
       pool.flightOf.set(command.workload, command.commandId)
     }
-    this.#outbox.command(command)
     this.#outbox.journal({
       kind: 'decision',
       pool: pool.id,
@@ -128,6 +136,7 @@ export class CommandDesk {
       reasons: command.reasons,
       evidence: incident.evidence,
     })
+    this.#outbox.command(command)
   }
 
   /** Takes the executor's word. What comes twice, late or from nowhere changes nothing. */
@@ -158,10 +167,12 @@ export class CommandDesk {
       return
     }
     const failed = state === 'failed' || state === 'rejected'
-    if (failed && flight.withdrawn) this.#undo(pool, flight, 'withdrawn')
+    // What took effect before it could be taken back has failed like any other.
+    const isUndone = flight.withdrawn && this.#stepOf(flight)?.state !== 'succeeded'
+    if (failed && isUndone) this.#undo(pool, flight, 'withdrawn')
     else if (dryRun && state === 'accepted') this.#finish(pool, flight, 'rehearsed')
     else if (failed || state === 'verified') this.#finish(pool, flight, state)
-    else if (state === 'succeeded' && DONE_WHEN_SUCCEEDED.has(action)) {
+    else if (state === STEP_RULES[action].verification) {
       this.#finish(pool, flight, state)
     } else this.#move(flight, state)
   }
@@ -324,10 +335,18 @@ export class CommandDesk {
     }
   }
 
+  /** What is on its way to a node that is gone can only fail, however far it has come. */
+  withdrawFrom(target: NodeState, reason: string): void {
+    for (const flight of this.#state.pool(target.pool).flights.values()) {
+      if (flight.withdrawn || flight.command.target !== target.id) continue
+      if (this.#stepOf(flight)?.state !== 'succeeded') this.cancel(flight, [reason])
+    }
+  }
+
   cancel(flight: Flight, reasons: readonly string[]): void {
     const { incident, command } = flight
     flight.withdrawn = true
-    const more = { stepId: null, reasons, precondition: null }
+    const more = { stepId: null, idempotencyKey: null, reasons, precondition: null }
     this.#launch(incident, this.#compose(incident, 'cancel', command.workload, null, more))
   }
 

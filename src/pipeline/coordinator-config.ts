@@ -40,6 +40,9 @@ const NOT_OF_SETTINGS: readonly (Rail | null | undefined)[] = [
   'veto',
   'maintenance',
   'observer',
+  'no-quorum',
+  'emergency',
+  'votes',
   'hold-out',
 ]
 const CARE: readonly Mode[] = ['observe', 'approve', 'enforce']
@@ -194,7 +197,7 @@ export class ConfigDesk {
       this.#followers.turned(pool, is, policy)
       const { measure, before: was, after } = worse
       const figures = `${WORDS[measure]} went from ${rate(was)} to ${rate(after)} per node and day`
-      const sentence = `Configuration ${this.#version} is taken back for this pool: ${figures}. What it had before is in force; only mode and dry_run stay where they are more careful.`
+      const sentence = `Configuration ${this.#version} is taken back for this pool: ${figures}. What it had before is in force; only mode, votes and dry_run stay where they are more careful.`
       return this.#tell(pool.id, 'taken-back', sentence, this.#changesOf(pool.id))
     }
     if (nowMs - sinceMs < rules.watchMs) return
@@ -295,9 +298,10 @@ function policyIn({ settings }: ConfigControl, pool: PoolId): Policy {
 }
 
 /** Taking back never makes a pool bolder than it was just told to be. */
-function careful(before: Policy, after: Policy): Policy {
+export function careful(before: Policy, after: Policy): Policy {
   const mode = CARE[Math.min(CARE.indexOf(before.mode), CARE.indexOf(after.mode))]
-  return { ...before, mode, dryRun: before.dryRun || after.dryRun }
+  const votes = after.votes ?? before.votes
+  return { ...before, mode, votes, dryRun: before.dryRun || after.dryRun }
 }
 
 function problemOf({ settings }: ConfigControl): string | null {

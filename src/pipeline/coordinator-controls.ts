@@ -1,5 +1,7 @@
 /** What operators say: mode, stop and veto. The newest word counts, and each is journaled. */
+import type { AcknowledgeControl, SilenceControl } from '../core/alert.ts'
 import { never } from '../core/errors.ts'
+import { FLEET_POOL } from '../core/ids.ts'
 import type { ApprovalControl, Mode, PoolControl } from '../core/policy.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { Outbox } from './coordinator-outbox.ts'
@@ -45,6 +47,17 @@ export class ControlDesk {
     for (const pool of pools) this.#apply(pool, control)
   }
 
+  /** What is said of alerts changes nothing here: who keeps them reads it in the journal. */
+  noteSaid(said: SilenceControl | AcknowledgeControl): void {
+    const { by, reason } = said
+    const what =
+      said.kind === 'silence'
+        ? `Silence ${said.silence} is ${said.withdrawn ? 'withdrawn' : 'begun'}`
+        : `Alert ${said.fingerprint} is ${said.acknowledged ? 'acknowledged' : 'no longer acknowledged'}`
+    const reasons = [`${what} by ${by}: ${reason}.`]
+    this.#outbox.journal({ kind: 'control', pool: FLEET_POOL, reasons, said })
+  }
+
   #apply(pool: PoolState, control: PoolControl): void {
     if (control.kind === 'mode') pool.mode = control.mode
     else if (control.kind === 'stop') {
@@ -55,7 +68,10 @@ export class ControlDesk {
       }
     }
     // A refusal is told again after an operator spoke: the answer may be another one.
-    for (const incident of pool.incidents.all()) pool.incidents.setRefused(incident, new Set())
+    for (const incident of pool.incidents.all()) {
+      pool.incidents.setRefused(incident, new Set())
+      pool.stirred.add(incident)
+    }
     this.#journal(pool, control)
     this.#withdraw(pool, control)
     wake(pool)

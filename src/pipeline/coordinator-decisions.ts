@@ -5,7 +5,8 @@
 import type { CommandAction, Rail } from '../core/command.ts'
 import type { WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
-import type { Priority } from '../core/workload.ts'
+import { PRIORITY_RANK } from '../core/workload.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import {
   type Admission,
   admit,
@@ -15,26 +16,25 @@ import {
   type RailCheck,
 } from '../decide/admission.ts'
 import { commandSentence } from '../decide/explain.ts'
-import { isAchieved, isReady, planFor, type Step } from '../recover/plan.ts'
+import { isAchieved, isUnderWay, type Step } from '../recover/step.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
+import { emergencyOf } from './coordinator-emergency.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
 import { TargetDesk } from './coordinator-targets.ts'
 import type { NodeState } from './node-state.ts'
 
-const PRIORITY_ORDER: Readonly<Record<Priority, number>> = {
-  CRITICAL: 0,
-  HIGH: 1,
-  NORMAL: 2,
-  LOW: 3,
-}
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
 const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
+
+/** Why nodes have to vote on it first. */
+type Voted = (pool: PoolState, node: NodeState, action: CommandAction) => string | null
 
 export class DecisionDesk {
   readonly #state: CoordinatorState
@@ -42,6 +42,7 @@ export class DecisionDesk {
   readonly #commands: CommandDesk
   readonly #incidents: IncidentDesk
   readonly #choices: ChoiceDesk
+  readonly #plans: PlanDesk
   readonly #proposals: ProposalDesk
   readonly #holdOuts: HoldOutDesk
   readonly #sharedCauses: SharedCauseDesk
@@ -49,6 +50,7 @@ export class DecisionDesk {
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #rails: readonly RailCheck[]
   readonly #heldBack: (node: NodeState) => Held | null
+  readonly #voted: Voted
 
   constructor(
     state: CoordinatorState,
@@ -56,17 +58,20 @@ export class DecisionDesk {
     commands: CommandDesk,
     incidents: IncidentDesk,
     choices: ChoiceDesk,
+    plans: PlanDesk,
     proposals: ProposalDesk,
     holdOuts: HoldOutDesk,
     policyFor: (pool: PoolState) => Policy,
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
+    voted: Voted,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
     this.#incidents = incidents
     this.#choices = choices
+    this.#plans = plans
     this.#proposals = proposals
     this.#holdOuts = holdOuts
     this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
@@ -74,6 +79,7 @@ export class DecisionDesk {
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
+    this.#voted = voted
   }
 
   /** One pass over what is open; it leaves the pool settled until the next change or its due time. */
@@ -82,6 +88,7 @@ export class DecisionDesk {
     const isDue = this.#outbox.nowMs >= pool.dueMs
     if (isDue) this.#stirTimedOut(pool)
     const waiting = this.#inOrder(this.#awake(pool))
+    this.#targets.begin(pool, this.#policyFor(pool))
     pool.woken.clear()
     pool.stirred.clear()
     for (const incident of waiting) {
@@ -89,9 +96,15 @@ export class DecisionDesk {
       this.#advance(pool, incident)
       pool.dueMs = Math.min(pool.dueMs, incident.dueMs)
     }
+    this.#targets.end(pool)
     this.#sharedCauses.tell(pool)
     // Until then it may be too early, which costs a look in vain.
     if (isDue) pool.dueMs = earliest(pool)
+  }
+
+  /** What waits for room, of each pool. */
+  waiting(): readonly WaitingQueueView[] {
+    return this.#targets.waiting()
   }
 
   /** An alarm that is not raised yet: admission says why nothing is done, and it is journaled. */
@@ -109,13 +122,13 @@ export class DecisionDesk {
     return [...awake]
   }
 
-  /** No rail holds back what a strategy waits for: its own time is what ends it. */
+  /** No rail holds back what a strategy or a step waits for: its own time is what ends it. */
   #stirTimedOut({ incidents, stirred }: PoolState): void {
     for (const incident of incidents.all()) {
-      const { choice } = incident
-      if (choice !== null && !choice.ended && choice.untilMs <= this.#outbox.nowMs) {
-        stirred.add(incident)
-      }
+      const { choice, dueMs } = incident
+      const { nowMs } = this.#outbox
+      const isTimedOut = choice !== null && !choice.ended && choice.untilMs <= nowMs
+      if (isTimedOut || dueMs <= nowMs) stirred.add(incident)
     }
   }
 
@@ -141,7 +154,7 @@ export class DecisionDesk {
   }
 
   #urgency({ node }: Incident): number {
-    let rank = PRIORITY_ORDER.LOW
+    let rank = PRIORITY_RANK.LOW
     for (const workload of this.#state.ledger.workloadsOn(node.id)) {
       rank = Math.min(rank, this.#priority(workload))
     }
@@ -149,7 +162,7 @@ export class DecisionDesk {
   }
 
   #priority(workload: WorkloadId): number {
-    return PRIORITY_ORDER[this.#state.ledger.get(workload)?.priority ?? 'NORMAL']
+    return PRIORITY_RANK[this.#state.ledger.get(workload)?.priority ?? 'NORMAL']
   }
 
   /** Closes an incident whose reason is gone. */
@@ -168,6 +181,8 @@ export class DecisionDesk {
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
     }
+    // Who had it fenced lets it back.
+    if (cause === 'cut-off') return null
     if (cause === 'silent') {
       const back = this.#state.livenessOf(node) === 'live'
       return back ? `Node ${node.id} is heard of again.` : null
@@ -177,6 +192,8 @@ export class DecisionDesk {
       const step = steps.get(`recover:${workload}`)
       if (step === undefined || !isAchieved(step)) return null
     }
+    // What has moved is not verified yet.
+    if ([...steps.values()].some((step) => step.workload !== null && isUnderWay(step))) return null
     return `Nothing is left to recover from node ${node.id}.`
   }
 
@@ -185,14 +202,12 @@ export class DecisionDesk {
     incident.dueMs = Number.POSITIVE_INFINITY
     this.#choices.follow(incident)
     if (this.#isDownUnrestarted(incident)) return
-    for (const step of this.#steps(incident)) {
-      const current = incident.steps.get(step.stepId)!
-      if (!isReady(current, incident.steps.get('fence'))) continue
-      const admission = this.#tryStep(pool, incident, current)
+    for (const step of this.#plans.follow(incident)) {
+      const admission = this.#tryStep(pool, incident, step)
       if (admission.ok) continue
       const known = incident.refused.has(admission.rail) || refused.has(admission.rail)
       if (!known) {
-        const { action, workload } = current
+        const { action, workload } = step
         this.#journalRefusal(pool, incident.node, incident, action, workload, admission)
         if (admission.rail === 'attempts') this.#alertAttempts(incident, admission.reason)
         if (admission.rail === 'mode') this.#alertApproval(pool, incident)
@@ -214,18 +229,6 @@ export class DecisionDesk {
     return true
   }
 
-  /** The plan follows the placements: a workload found on the node later gets its step as well. */
-  #steps(incident: Incident): readonly Step[] {
-    const { node, cause, steps } = incident
-    const workloads = [...this.#state.ledger.workloadsOn(node.id)].sort(
-      (a, b) => this.#priority(a) - this.#priority(b) || (a < b ? -1 : 1),
-    )
-    if (cause === 'failed' && workloads.length === 0) return []
-    const plan = planFor(cause, workloads, incident.choice?.strategy ?? null)
-    for (const step of plan) if (!steps.has(step.stepId)) steps.set(step.stepId, step)
-    return plan
-  }
-
   #tryStep(pool: PoolState, incident: Incident, step: Step): Admission {
     const { node } = incident
     const policy = this.#policyFor(pool)
@@ -242,8 +245,10 @@ export class DecisionDesk {
       return admission
     }
     const what = commandSentence(step.action, step.workload, node.id, admission.target)
+    this.#plans.begin(incident, step)
     const newest = incident.steps.get(step.stepId) ?? step
-    this.#commands.send(incident, newest, admission.target, [...incident.reasons, what])
+    const reasons = [...incident.reasons, what, ...(admission.why === null ? [] : [admission.why])]
+    this.#commands.send(incident, newest, admission.target, reasons)
     return admission
   }
 
@@ -288,6 +293,7 @@ export class DecisionDesk {
       liveness: this.#state.livenessOf(node),
       confirmed: node.failedAtMs !== null,
       zone: this.#state.zoneOf(node),
+      emergency: emergencyOf(this.#state, pool, policy, nowMs),
       held: this.#heldBack(node),
       probability: node.probability,
       actingPoint: node.actingPoint,
@@ -302,6 +308,7 @@ export class DecisionDesk {
       },
       target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
+      voted: () => this.#voted(pool, node, action),
       heldOut:
         incident === null || lane !== 'preemptive'
           ? null

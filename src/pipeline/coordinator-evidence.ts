@@ -5,11 +5,12 @@
 import type { Assessment } from '../core/assessment.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
-import type { Fault } from '../core/fault.ts'
+import type { Fault, FaultKind } from '../core/fault.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
 import type { DetectorSettings, Policy } from '../core/policy.ts'
+import type { Vote } from '../core/vote.ts'
 import type { Held } from '../decide/admission.ts'
 import { type Attributes, type Dimension, DIMENSIONS } from '../decide/shared-cause.ts'
 import { AttackLog } from '../detect/attack-log.ts'
@@ -21,7 +22,9 @@ import { DETECTORS } from '../detect/registry.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
+import { VouchedNodes } from './coordinator-vouched.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { SplitBrainDesk } from './coordinator-split-brain.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -45,8 +48,10 @@ export class EvidenceDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #incidents: IncidentDesk
+  readonly #splits: SplitBrainDesk
   readonly #observed: ObservedDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
+  readonly #vouched: VouchedNodes
   #tickedAtMs = 0
 
   constructor(
@@ -54,11 +59,14 @@ export class EvidenceDesk {
     state: CoordinatorState,
     outbox: Outbox,
     incidents: IncidentDesk,
+    splits: SplitBrainDesk,
   ) {
     this.#options = options
     this.#state = state
     this.#outbox = outbox
     this.#incidents = incidents
+    this.#splits = splits
+    this.#vouched = new VouchedNodes(state)
     this.#observed = new ObservedDesk(state, outbox, options.policyFor)
   }
 
@@ -66,8 +74,10 @@ export class EvidenceDesk {
   takeFact(event: NodeEvent): void {
     const node = this.#state.nodes.get(event.node)
     if (node === undefined) return
-    if (event.kind === 'failure') this.#say(node.pool, { kind: 'departure', node: node.id })
-    else if (event.kind === 'join') {
+    if (event.kind === 'failure') {
+      this.#observed.confirm(node, event.failureKind)
+      this.#say(node.pool, { kind: 'departure', node: node.id })
+    } else if (event.kind === 'join') {
       const attributes = attributesOf(event.labels, { zone: event.place.zone })
       this.#observed.setMember(node.pool, node.id, attributes)
       this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })
@@ -79,11 +89,16 @@ export class EvidenceDesk {
 
   assess(node: NodeState, row: Assessment): void {
     if (node.failedAtMs !== null) return
+    this.#vouched.weigh(node, row, this.#outbox.nowMs)
     const { set } = this.#pool(node.pool)
     if (node.health !== null) {
       const lost = TRUST_WEIGHT * (1 - set.reputationOf(node.id, this.#outbox.nowMs))
       if (lost > 0) node.health = Math.max(0, node.health - lost)
     }
+    this.#sayOf(node, row)
+  }
+
+  #sayOf(node: NodeState, row: Assessment): void {
     this.#say(node.pool, {
       kind: 'assessment',
       row,
@@ -97,7 +112,22 @@ export class EvidenceDesk {
   }
 
   take(record: EvidenceRecord): void {
+    if (record.kind === 'reachability') this.#state.latencies.take(record, this.#outbox.nowMs)
+    this.#vouched.hear(record, this.#outbox.nowMs)
     this.#say(record.pool, { kind: record.kind, record } as Observed)
+    if (record.kind === 'reachability') this.#splits.hear(record)
+  }
+
+  /** A vote that is signed is seen by those who watch for manipulation. */
+  takeVote({ pool, node, atMs, ballot, choice }: Vote): void {
+    const record = { kind: 'ballot', pool, node, atMs, ballot, choice } as const
+    this.#say(pool, { kind: 'ballot', record })
+  }
+
+  /** Reputation, 0..1; nobody is trusted on another side of a split network. */
+  trustOf(node: NodeState): number {
+    if (this.#splits.holdOf(node)) return 0
+    return this.#pool(node.pool).set.reputationOf(node.id, this.#outbox.nowMs)
   }
 
   takeResult({ pool, node, state }: Result): void {
@@ -109,9 +139,12 @@ export class EvidenceDesk {
     const { nowMs } = this.#outbox
     if (nowMs <= this.#tickedAtMs) return
     this.#tickedAtMs = nowMs
+    for (const { node, row } of this.#vouched.expire(nowMs)) this.#sayOf(node, row)
     for (const [pool, detectors] of this.#pools) {
       this.#say(pool, { kind: 'tick' })
-      const version = detectors.set.network()?.version ?? 0
+      const view = detectors.set.network()
+      if (view !== null) this.#splits.follow(pool, view)
+      const version = view?.version ?? 0
       if (version === detectors.networkVersion) continue
       detectors.networkVersion = version
       this.#wake(pool)
@@ -123,16 +156,18 @@ export class EvidenceDesk {
     for (const { pool, node } of this.#state.left) {
       if (this.#pools.has(pool)) this.#say(pool, { kind: 'departure', node })
       this.#observed.removeMember(pool, node)
+      this.#state.latencies.forget(pool, node)
     }
   }
 
   /** Why work on the node waits; null when nothing holds it. */
   heldBack(node: NodeState): Held | null {
     const view = this.#pools.get(node.pool)?.set.network() ?? null
-    const held = view === null ? null : networkHold(view, node.id)
+    let held = this.#splits.holdOf(node)
+    if (held === undefined) held = view === null ? null : networkHold(view, node.id)
     if (held !== null) return held
     const reason = this.#observed.sharedCauseOf(node.pool, node.id)
-    return reason === null ? null : { reason, lanes: 'preemptive' }
+    return reason === null ? null : { rail: 'shared-cause', reason, lanes: 'preemptive' }
   }
 
   /** State, history and statistics of each pool's network. */
@@ -150,7 +185,7 @@ export class EvidenceDesk {
         totals[figure] = (totals[figure] ?? 0) + value
       }
     }
-    return { ...totals, ...this.#observed.stats() }
+    return { ...totals, ...this.#observed.stats(), vouchedCount: this.#vouched.size }
   }
 
   /** The pool has other settings now. */
@@ -167,6 +202,7 @@ export class EvidenceDesk {
   #tell(pool: PoolId, { attacks }: PoolDetectors, all: readonly Told[]): void {
     for (const told of all) {
       this.#act(told)
+      noteCritical(this.#state, told)
       attacks.take(told, this.#outbox.nowMs)
       this.#observed.take(pool, told)
       if (told.state !== 'stands') this.#wake(pool)
@@ -207,6 +243,16 @@ export class EvidenceDesk {
     }
   }
 }
+
+/** Silence counts by itself; liars and attackers do not make an emergency. */
+function noteCritical(state: CoordinatorState, { state: is, fault }: Told): void {
+  const node = fault.node === null ? undefined : state.nodes.get(fault.node)
+  if (node === undefined || NO_SYMPTOM.has(fault.kind) || fault.detector === heartbeat.name) return
+  const stands = is !== 'cleared' && fault.severity === 'critical'
+  state.noteCritical(node, `${fault.detector}/${fault.subject}`, stands)
+}
+
+const NO_SYMPTOM: ReadonlySet<FaultKind> = new Set(['byzantine', 'attack', 'network-partition'])
 
 /** Labels that say what a node shares with others; a label that is null is gone. */
 function attributesOf(

@@ -9,6 +9,7 @@ import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { type CoordinatorState, FAILED_NODES_MAX } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
+import { SharedPlaces } from './shared-places.ts'
 
 const POOL_LABEL = 'pool'
 /** Nodes that have left, remembered so that what was on its way does not bring them back; oldest go first. */
@@ -21,6 +22,7 @@ export class NodeFactDesk {
   readonly #incidents: IncidentDesk
   /** Node → when it left, oldest first. */
   readonly #left = new Map<NodeId, number>()
+  readonly #places = new SharedPlaces()
 
   constructor(
     options: { readonly partition: number; readonly topology: Topology },
@@ -81,6 +83,7 @@ export class NodeFactDesk {
     const node = this.#state.node(event.node, event.pool)
     node.class = event.class
     node.zone = event.place.zone
+    node.place = this.#places.share(event.place)
     node.capacity = event.capacity
     if (node.failedAtMs !== null) this.#revive(node)
     if (node.liveness === 'unknown') node.liveness = 'live'

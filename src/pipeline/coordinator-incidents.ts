@@ -11,6 +11,7 @@ import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import type { PlanDesk } from './coordinator-plans.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -19,6 +20,7 @@ export class IncidentDesk {
   readonly #outbox: Outbox
   readonly #commands: CommandDesk
   readonly #choices: ChoiceDesk
+  readonly #plans: PlanDesk
   readonly #holdOuts: HoldOutDesk
   #openedCount = 0
   #foreseenCount = 0
@@ -29,12 +31,14 @@ export class IncidentDesk {
     outbox: Outbox,
     commands: CommandDesk,
     choices: ChoiceDesk,
+    plans: PlanDesk,
     holdOuts: HoldOutDesk,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#commands = commands
     this.#choices = choices
+    this.#plans = plans
     this.#holdOuts = holdOuts
   }
 
@@ -51,12 +55,7 @@ export class IncidentDesk {
   }
 
   /** Opens an incident, or lets the open one of the node become the graver thing that it is now. */
-  raise(
-    node: NodeState,
-    cause: 'predicted' | 'silent' | 'failed',
-    fault: Fault,
-    why: string,
-  ): void {
+  raise(node: NodeState, cause: Exclude<PlanCause, 'release'>, fault: Fault, why: string): void {
     const pool = this.#state.pool(node.pool)
     const open = node.incident
     const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
@@ -74,9 +73,11 @@ export class IncidentDesk {
         node,
         openedAtMs: this.#outbox.nowMs,
         cause,
+        kinds: [],
         reasons,
         evidence: fault.evidence,
         steps: new Map(),
+        plan: null,
         actedBefore: node.acted,
         choice: null,
         approved: null,
@@ -95,8 +96,11 @@ export class IncidentDesk {
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
     }
+    if (cause !== 'predicted') {
+      this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
+    }
     this.#announce(node, cause, fault, reasons)
-    this.#choices.begin(node.incident!, cause, fault)
+    if (cause !== 'cut-off') this.#choices.begin(node.incident!, cause, fault)
     this.#state.touch(node)
   }
 
@@ -120,7 +124,7 @@ export class IncidentDesk {
 
   #announce(
     node: NodeState,
-    cause: 'predicted' | 'silent' | 'failed',
+    cause: Exclude<PlanCause, 'release'>,
     { severity, evidence }: Fault,
     reasons: readonly string[],
   ): void {
@@ -152,6 +156,7 @@ export class IncidentDesk {
   close(incident: Incident, reason: string, mended = false): void {
     const { node } = incident
     this.#choices.close(incident, mended)
+    this.#plans.close(incident, mended)
     const pool = this.#state.pool(node.pool)
     this.#commands.withdraw(reason, flightsOf(pool, incident))
     pool.incidents.delete(incident)
@@ -182,9 +187,11 @@ export class IncidentDesk {
       node,
       openedAtMs: this.#outbox.nowMs,
       cause: 'release',
+      kinds: [],
       reasons: [`Node ${node.id} is fit again and may take work.`],
       evidence,
       steps: new Map(),
+      plan: null,
       actedBefore: null,
       choice: null,
       approved: null,
@@ -260,6 +267,8 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
   switch (cause) {
     case 'silent':
       return silenceReason(node.id, node.silentForMs)
+    case 'cut-off':
+      return `Node ${node.id} is on a side of a split network that does not go on.`
     case 'failed':
       return failureReason(node.id, failureKind)
     case 'predicted': {
@@ -274,7 +283,7 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
 }
 
 function gravity(cause: PlanCause): number {
-  return { release: -1, predicted: 0, silent: 1, failed: 2 }[cause]
+  return { release: -1, predicted: 0, 'cut-off': 1, silent: 2, failed: 3 }[cause]
 }
 
 /** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */

@@ -101,29 +101,17 @@ export class ModelDesk {
   #promote(state: ClassState, { action, model }: ModelControl, by: string): void {
     const { trial, champion } = state
     const challenger = model ?? (trial?.kind === 'probation' ? null : trial?.challenger) ?? null
-    if (challenger === null) {
-      return this.#refuse(
-        state,
-        `There is no challenger to promote, and none is named; asked ${by}.`,
-      )
-    }
-    if (challenger === champion) {
-      return this.#refuse(state, `Model ${short(challenger)} serves already; asked ${by}.`)
-    }
+    const refuse = (why: string) => this.#refuse(state, `${why}; asked ${by}.`)
+    if (challenger === null) return refuse('There is no challenger to promote, and none is named')
+    if (challenger === champion) return refuse(`Model ${short(challenger)} serves already`)
     if (action === 'promote') {
       return this.#activate(state, challenger, `Model ${short(challenger)} is promoted ${by}.`)
     }
     if (this.#promotion.canaryPools.length === 0) {
-      return this.#refuse(
-        state,
-        `There are no canary pools: set promotion.canary_pools; asked ${by}.`,
-      )
+      return refuse('There are no canary pools: set promotion.canary_pools')
     }
     if (trial?.kind === 'canary' && trial.challenger === challenger) {
-      return this.#refuse(
-        state,
-        `Model ${short(challenger)} serves ${pools(trial)} already; asked ${by}.`,
-      )
+      return refuse(`Model ${short(challenger)} serves ${pools(trial)} already`)
     }
     this.#beginCanary(state, challenger, `asked ${by}`)
   }

@@ -13,11 +13,11 @@ export function networkHold(view: NetworkView, node: NodeId): Held | null {
   const sides = view.episodes.at(-1)?.sides.join(' and ') ?? ''
   if (!view.hasMajority && view.state === 'PARTITIONED') {
     const reason = `the network is partitioned into ${sides} nodes and no side has a majority`
-    return { reason, lanes: 'preemptive and recovery' }
+    return { rail: 'shared-cause', reason, lanes: 'preemptive and recovery' }
   }
   const what = view.state === 'PARTITIONED' ? 'is on the minority side' : 'comes back from the side'
   const reason = `node ${node} ${what} of a network partition (${sides} nodes)`
-  return { reason, lanes: 'preemptive' }
+  return { rail: 'shared-cause', reason, lanes: 'preemptive' }
 }
 
 /** Empty where nothing watches the network and no attack was seen. */

@@ -3,7 +3,13 @@
  * classified, journaled and told to people. They never lead to a command.
  */
 import { CAUSE_NODES_MAX } from '../core/alert.ts'
-import { type Evidence, type Fault, SEVERITIES, type Severity } from '../core/fault.ts'
+import {
+  type Evidence,
+  type Fault,
+  type FaultKind,
+  SEVERITIES,
+  type Severity,
+} from '../core/fault.ts'
 import { never } from '../core/errors.ts'
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
@@ -15,13 +21,18 @@ import {
   type GroupIdentity,
   IncidentGroups,
   nodesOf,
+  nodesOfAll,
 } from '../decide/incident-groups.ts'
 import { type Attributes, type CausePolicy, SharedCauses } from '../decide/shared-cause.ts'
 import type { Told } from '../detect/detector-set.ts'
 import { heartbeat } from '../detect/heartbeat.ts'
+import { peerSight } from '../detect/peer-sight.ts'
+import { phiAccrual } from '../detect/phi-accrual.ts'
 import { predictedFailure } from '../detect/predicted-failure.ts'
+import { KindDesk } from './coordinator-kinds.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 
 /** A cause that comes back within this is the same incident, ms. */
 const SAME_INCIDENT_MS = 600_000
@@ -30,12 +41,17 @@ const ENDED_MAX = 1_000
 /** Nodes named in a sentence. */
 const NAMED_MAX = 3
 const EVIDENCE_MAX = 12
+/** Nodes named in the evidence of one incident. */
+const EVIDENCE_NODES_MAX = 256
 /** From this severity on a group is an incident. */
 const INCIDENT_FROM: Severity = 'error'
+/** What they see alone is a node that may have gone. */
+const SUSPICIONS: ReadonlySet<string> = new Set([heartbeat.name, phiAccrual.name, peerSight.name])
 
 interface Observed {
   readonly id: IncidentId
   severity: Severity
+  kinds: readonly FaultKind[]
   /** Nodes that a shared cause was told to explain. */
   readonly explained: Set<NodeId>
 }
@@ -52,6 +68,7 @@ export class ObservedDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolId) => Policy
+  readonly #kinds: KindDesk
   readonly #pools = new Map<PoolId, PoolGroups>()
   #openedCount = 0
   #mergedCount = 0
@@ -60,6 +77,7 @@ export class ObservedDesk {
     this.#state = state
     this.#outbox = outbox
     this.#policyFor = policyFor
+    this.#kinds = new KindDesk(outbox)
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -104,6 +122,8 @@ export class ObservedDesk {
         const { group, absorbed } = groups.groups.raise(fault, policy, this.#outbox.nowMs)
         for (const other of absorbed) this.#merge(pool, groups, other, group)
         this.#follow(pool, groups, group)
+        this.#tellKind(pool, groups, group, fault)
+        this.#yield(pool, groups, group)
         return this.#journalFault(pool, groups, group, fault)
       }
       case 'cleared': {
@@ -117,7 +137,7 @@ export class ObservedDesk {
   }
 
   #follow(pool: PoolId, groups: PoolGroups, group: Group): void {
-    const seen = this.#classify(pool, group)
+    const seen = this.#classify(pool, [...group.faults.values()])
     if (SEVERITIES.indexOf(seen.severity) < SEVERITIES.indexOf(INCIDENT_FROM)) return
     const open = groups.open.get(group.identity)
     if (open === undefined) {
@@ -128,6 +148,36 @@ export class ObservedDesk {
     if (SEVERITIES.indexOf(seen.severity) <= SEVERITIES.indexOf(open.severity)) return
     open.severity = seen.severity
     this.#alert(pool, group, seen, open.id)
+  }
+
+  /** What was a suspicion of silence is silence by now: the incident that a plan answers goes on alone. */
+  #yield(pool: PoolId, groups: PoolGroups, group: Group): void {
+    const node = soleNode(group)
+    const planned = node === null ? null : (this.#state.nodes.get(node)?.incident ?? null)
+    if (planned === null || !groups.open.has(group.identity)) return
+    for (const { detector } of group.faults.values()) if (!SUSPICIONS.has(detector)) return
+    this.#close(pool, groups, group, `It goes on as incident ${planned.id}.`)
+  }
+
+  /** Of the incident that the group is, and of the one of its node that a plan answers. */
+  #tellKind(pool: PoolId, groups: PoolGroups, group: Group, fault: Fault): void {
+    const { node } = fault
+    const open = groups.open.get(group.identity)
+    const planned = node === null ? null : (this.#state.nodes.get(node)?.incident ?? null)
+    if (open === undefined && planned === null) return
+    const joined = this.#classify(pool, [fault]).kind
+    if (open !== undefined) {
+      const seen = this.#classify(pool, [...group.faults.values()])
+      this.#kinds.tell(open, { pool, node: soleNode(group) }, seen, joined)
+    }
+    if (planned === null || !mayFell(fault)) return
+    const own = [...group.faults.values()].filter((each) => each.node === node && mayFell(each))
+    this.#kinds.tell(planned, { pool, node }, this.#classify(pool, own), joined)
+  }
+
+  /** A failure of a node is confirmed by an event, which names it. */
+  confirm({ pool, id: node, incident }: NodeState, failureKind: string): void {
+    if (incident !== null) this.#kinds.confirm(incident, { pool, node }, failureKind)
   }
 
   /** Alerts of nodes that the cause explains need not reach people one by one. */
@@ -144,7 +194,9 @@ export class ObservedDesk {
   /** One node whose trouble a plan answers already, or will. */
   #isPlanned(group: Group): boolean {
     const [node] = nodesOf(group)
-    if (node !== undefined && (this.#state.nodes.get(node)?.incident ?? null) !== null) return true
+    const known = node === undefined ? undefined : this.#state.nodes.get(node)
+    // Of a node that is known to have failed nothing more need be told.
+    if (known !== undefined && (known.incident !== null || known.failedAtMs !== null)) return true
     return [...group.faults.values()].every(({ detector }) => hasPlan(detector))
   }
 
@@ -155,7 +207,7 @@ export class ObservedDesk {
     groups.ended.delete(group.identity)
     const id = again ? ended.id : this.#outbox.incidentId(pool)
     const explained = new Set(group.cause === null ? [] : nodesOf(group).slice(0, CAUSE_NODES_MAX))
-    groups.open.set(group.identity, { id, severity: seen.severity, explained })
+    groups.open.set(group.identity, { id, severity: seen.severity, kinds: [seen.kind], explained })
     if (!again) this.#openedCount++
     this.#outbox.journal({
       kind: 'incident-opened',
@@ -167,6 +219,7 @@ export class ObservedDesk {
         `Nothing is done about it: no plan answers a fault of kind ${seen.kind} yet, so it is told to people.`,
       ],
       evidence: evidenceOf(group, seen),
+      faultKind: seen.kind,
     })
     this.#alert(pool, group, seen, id)
   }
@@ -238,9 +291,9 @@ export class ObservedDesk {
     return { sharedCauseRatio, sharedCauseNodesMin, nodeCount: activeNodeCount + failedNodes.size }
   }
 
-  #classify(pool: PoolId, group: Group): Classified {
-    const nodes = nodesOf(group)
-    return classify([...group.faults.values()], {
+  #classify(pool: PoolId, faults: readonly Fault[]): Classified {
+    const nodes = nodesOfAll(faults)
+    return classify(faults, {
       nodeCount: nodes.length,
       poolNodeCount: this.#state.pool(pool).activeNodeCount,
       workload: this.#mostUrgent(nodes),
@@ -275,6 +328,11 @@ function hasPlan(detector: string): boolean {
   return detector === heartbeat.name || detector === predictedFailure.name
 }
 
+/** What does not bring a node down says nothing of why it went. */
+function mayFell({ kind }: Fault): boolean {
+  return kind !== 'attack' && kind !== 'byzantine' && kind !== 'data-corruption'
+}
+
 function soleNode(group: Group): NodeId | null {
   const nodes = nodesOf(group)
   return nodes.length === 1 ? nodes[0] : null
@@ -294,6 +352,7 @@ function sentence(group: Group, { kind, priority, confidenceRatio }: Classified)
 
 function evidenceOf(group: Group, { votes }: Classified): readonly Evidence[] {
   const seen = [...group.faults.values()].flatMap(({ evidence }) => evidence)
+  const nodes = nodesOf(group).slice(0, EVIDENCE_NODES_MAX)
   const kinds = votes.map(({ kind, weight }) => ({
     what: `votes.${kind}`,
     value: Number(weight.toPrecision(4)),
@@ -301,6 +360,7 @@ function evidenceOf(group: Group, { votes }: Classified): readonly Evidence[] {
   }))
   return [
     { what: 'cause', value: group.identity, limit: null },
+    ...(nodes.length < 2 ? [] : [{ what: 'nodes', value: nodes.join(', '), limit: null }]),
     ...kinds,
     ...seen.slice(0, EVIDENCE_MAX),
   ]

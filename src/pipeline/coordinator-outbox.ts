@@ -9,10 +9,11 @@ import { cloudEventHeaders, cloudEventOutput, timeOf } from '../core/cloudevent.
 import { type Command, commandTopic, type JournalEntry } from '../core/command.ts'
 import { assert } from '../core/errors.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.ts'
-import { logOutput } from '../core/log.ts'
+import { type ClockRecord, logOutput } from '../core/log.ts'
 import type { Intervention } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
-import { topicName, type Topology } from '../core/topics.ts'
+import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { BallotId } from '../core/vote.ts'
 
 export interface OutboxOptions {
   readonly partition: number
@@ -95,6 +96,10 @@ export class Outbox {
 
   planId(incident: IncidentId): PlanId {
     return `${incident}.plan` as PlanId
+  }
+
+  ballotId(pool: PoolId): BallotId {
+    return `${pool}.${this.#offset}.b${this.#serial++}` as BallotId
   }
 
   commandId(pool: PoolId): CommandId {
@@ -204,6 +209,23 @@ export class Outbox {
     const { topology } = this.#options
     const partition = partitionOf(key, topology.nodePartitions)
     this.push({ topic: topicName(topology, 'assignments'), partition, key, value: null })
+  }
+
+  /** A step of a driven clock has been folded. */
+  done(step: number): void {
+    const { topology, partition: poolPartition } = this.#options
+    const body: ClockRecord = {
+      kind: 'done',
+      poolPartition,
+      step,
+      commandCount: this.#commandCount,
+    }
+    this.push({
+      topic: topicName(topology, 'clock'),
+      partition: poolPartition % partitionCount(topology, 'clock'),
+      key: null,
+      value: JSON.stringify(body),
+    })
   }
 
   push(output: Output): void {

@@ -1,14 +1,19 @@
-/** How full the rails of the pools are. Read at a scrape: nothing of it walks over nodes. */
+/** How full the rails of the pools are. Read at a scrape: of nodes only those that have failed are walked over. */
 import type { Rail } from '../core/command.ts'
+import type { PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import { budgetNodesMax } from '../decide/admission.ts'
+import type { FailingCount } from '../decide/emergency.ts'
+import { failingOf } from './coordinator-emergency.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
 import { EVERY_RAIL } from './coordinator-state.ts'
 
 export function railFigures(
   state: CoordinatorState,
   policyFor: (pool: PoolState) => Policy,
+  nowMs: number,
+  splitOf: (pool: PoolId) => Pick<RailFigures, 'hasQuorum' | 'pausedNodes'>,
 ): readonly RailFigures[] {
   return [...state.pools.values()].map((pool) => {
     const policy = policyFor(pool)
@@ -21,8 +26,16 @@ export function railFigures(
       zoneAlarmingRatioMax: policy.sharedCauseRatio,
       commandsInFlight: pool.flights.size,
       stopped: pool.stopped !== null,
+      emergency: pool.emergency.standing !== null,
+      failingRatio: ratioOf(failingOf(state, pool, nowMs)),
+      failingRatioMax: policy.emergency.enterRatio,
+      ...splitOf(pool.id),
     }
   })
+}
+
+function ratioOf({ failingCount, nodeCount }: FailingCount): number {
+  return nodeCount === 0 ? 0 : failingCount / nodeCount
 }
 
 function refusedBy({ incidents }: PoolState): ReadonlyMap<Rail, number> {

@@ -1,19 +1,23 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
 import type { Liveness } from '../core/assessment.ts'
 import type { Command, Rail } from '../core/command.ts'
-import type { Evidence } from '../core/fault.ts'
+import type { Evidence, FaultKind } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
+import { CALM, type EmergencyState } from '../decide/emergency.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
-import type { PlanCause, Step } from '../recover/plan.ts'
+import type { PlanCause } from '../recover/plan.ts'
+import type { Step } from '../recover/step.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
+import type { OpenPlan } from './coordinator-plans.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
+import { PoolLatencies } from './pool-latencies.ts'
 import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
@@ -55,9 +59,13 @@ export interface Incident {
   readonly node: NodeState
   readonly openedAtMs: number
   cause: PlanCause
+  /** As they were told; its own is the first. */
+  kinds: readonly FaultKind[]
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
+  /** Null before its first command. */
+  plan: OpenPlan | null
   /** What `node.acted` was before this incident. */
   readonly actedBefore: Acted | null
   /** Null where the policy fixes what is done. */
@@ -93,7 +101,7 @@ export interface Flight {
 export interface PoolState {
   readonly id: PoolId
   readonly nodes: Map<NodeId, NodeState>
-  readonly zones: Map<string, { nodeCount: number; alarmingCount: number }>
+  readonly zones: Map<string, { nodeCount: number; alarmingCount: number; failingCount: number }>
   /** Zones whose shared cause was told to people. */
   readonly frozenZones: Set<string>
   readonly incidents: OpenIncidents
@@ -103,9 +111,12 @@ export interface PoolState {
   readonly repairs: Repairs
   readonly holdOuts: HoldOuts
   activeNodeCount: number
+  /** Of these, silent or critical. */
+  failingNodeCount: number
   failedNodes: Set<NodeId>
   mode: Mode | null
   stopped: string | null
+  emergency: EmergencyState
   /** Commands were kept back out of band: nothing is tried again before then. */
   heldUntilMs: number
   held: string | null
@@ -120,6 +131,7 @@ export interface PoolState {
 
 export class CoordinatorState {
   readonly ledger = new PlacementLedger()
+  readonly latencies = new PoolLatencies()
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()
@@ -127,6 +139,8 @@ export class CoordinatorState {
   readonly touched = new Set<NodeState>()
   /** Nodes that are in these pools no longer, since the shards last followed. */
   readonly left: { readonly pool: PoolId; readonly node: NodeId }[] = []
+  /** Node → its critical faults that stand, by what names them. */
+  readonly critical = new Map<NodeId, Set<string>>()
   readonly vetoes = new Map<NodeId, string>()
   readonly windows = new MaintenanceWindows()
   /** What operators said of every pool; a pool that appears later begins with it. */
@@ -134,12 +148,14 @@ export class CoordinatorState {
   stopped: string | null = null
   epoch = -1
   readonly #topology: Topology
+  readonly #nowMs: () => number
   readonly #numbers = new NodeNumbers()
   /** Of pool, zone and whether it alarms: nodes that are counted alike share what they are counted as. */
   readonly #counted = new Map<string, Counted>()
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, nowMs: () => number) {
     this.#topology = topology
+    this.#nowMs = nowMs
   }
 
   pool(id: PoolId): PoolState {
@@ -158,6 +174,7 @@ export class CoordinatorState {
       const partition = partitionOf(id, this.#topology.nodePartitions)
       const vetoed = this.vetoes.get(id) ?? null
       node = new NodeState(this.#numbers, { id, partition, pool: poolId, vetoed })
+      node.memberSinceMs = this.#nowMs()
       this.nodes.set(id, node)
       this.pool(poolId).nodes.set(id, node)
       this.touch(node)
@@ -171,6 +188,7 @@ export class CoordinatorState {
     this.nodes.delete(node.id)
     node.release()
     this.touched.delete(node)
+    this.critical.delete(node.id)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
     pool.repairs.unshield(node.id)
@@ -182,9 +200,11 @@ export class CoordinatorState {
   touch(node: NodeState): void {
     if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
-    const { failedAtMs, zone, alarm, liveness, pool } = node
-    const alarming = alarm.raised || liveness === 'silent'
-    this.#count(node, failedAtMs === null ? this.#countedAs(pool, zone, alarming) : null)
+    const { failedAtMs, zone, alarm, liveness, vouched, pool } = node
+    const alarming = alarm.raised || (liveness === 'silent' && !vouched)
+    const failing = this.livenessOf(node) === 'silent' || this.critical.has(node.id)
+    const counted = { pool, zone, alarming, failing }
+    this.#count(node, failedAtMs === null ? this.#shared(counted) : null)
   }
 
   /** Has its record written. Late results still name nodes that have left: false, and nothing is. */
@@ -209,8 +229,18 @@ export class CoordinatorState {
     pool.dirty = true
   }
 
+  /** A critical fault of the node stands, or does so no longer. */
+  noteCritical(node: NodeState, fault: string, stands: boolean): void {
+    const faults = this.critical.get(node.id) ?? new Set<string>()
+    if (stands === faults.has(fault)) return
+    if (stands) this.critical.set(node.id, faults.add(fault))
+    else if (faults.delete(fault) && faults.size === 0) this.critical.delete(node.id)
+    this.touch(node)
+  }
+
   livenessOf(node: NodeState): Liveness {
-    return this.lateSources.has(node.partition) ? 'unknown' : node.liveness
+    if (this.lateSources.has(node.partition)) return 'unknown'
+    return node.vouched && node.liveness === 'silent' ? 'unknown' : node.liveness
   }
 
   /** It is worked on: by its own word, or because a window of it or of its zone is running. */
@@ -234,6 +264,7 @@ export class CoordinatorState {
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
     node.pool = poolId
+    node.memberSinceMs = this.#nowMs()
     to.nodes.set(node.id, node)
     // What is open for the node goes on where the node is.
     for (const incident of from.incidents.ofNode(node)) {
@@ -244,12 +275,14 @@ export class CoordinatorState {
     this.touch(node)
   }
 
-  #countedAs(pool: PoolId, zone: string | null, alarming: boolean): Counted {
-    const key = `${alarming ? 1 : 0}${zone === null ? 0 : 1}${pool.length}/${pool}${zone}`
-    let counted = this.#counted.get(key)
-    if (counted !== undefined) return counted
+  #shared(counted: Counted): Counted {
+    const { pool, zone, alarming, failing } = counted
+    const flags = [alarming, failing, zone !== null].map(Number).join('')
+    const key = `${flags}${pool.length}/${pool}${zone}`
+    const known = this.#counted.get(key)
+    if (known !== undefined) return known
     if (this.#counted.size === COUNTED_MAX) this.#counted.clear()
-    this.#counted.set(key, (counted = { pool, zone, alarming }))
+    this.#counted.set(key, counted)
     return counted
   }
 
@@ -261,13 +294,15 @@ export class CoordinatorState {
     node.counted = next
   }
 
-  #add({ pool: id, zone, alarming }: Counted, sign: 1 | -1): void {
+  #add({ pool: id, zone, alarming, failing }: Counted, sign: 1 | -1): void {
     const pool = this.pool(id)
     pool.activeNodeCount += sign
+    if (failing) pool.failingNodeCount += sign
     if (zone === null) return
-    const count = pool.zones.get(zone) ?? { nodeCount: 0, alarmingCount: 0 }
+    const count = pool.zones.get(zone) ?? { nodeCount: 0, alarmingCount: 0, failingCount: 0 }
     count.nodeCount += sign
     if (alarming) count.alarmingCount += sign
+    if (failing) count.failingCount += sign
     if (count.nodeCount === 0) pool.zones.delete(zone)
     else pool.zones.set(zone, count)
   }
@@ -286,9 +321,11 @@ function createPool(id: PoolId, mode: Mode | null, stopped: string | null): Pool
     finished: new Map(),
     repairs: new Repairs(),
     activeNodeCount: 0,
+    failingNodeCount: 0,
     failedNodes: new Set(),
     mode,
     stopped,
+    emergency: CALM,
     heldUntilMs: 0,
     held: null,
     dirty: false,

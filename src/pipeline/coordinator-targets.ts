@@ -1,37 +1,164 @@
-/** Where the work of a node can go: the question that `decide/place.ts` is asked, from what a coordinator knows. */
-import type { WorkloadId } from '../core/ids.ts'
+/**
+ * Where the work of a node can go: the question that `decide/place.ts` is asked, from what a coordinator
+ * knows. What has no room waits in the queue of its pool.
+ */
+import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
+import type { Placement } from '../core/workload.ts'
 import type { Held } from '../decide/admission.ts'
-import { type Candidate, chooseTarget, type TargetChoice } from '../decide/place.ts'
+import {
+  type Candidate,
+  chooseTarget,
+  type GroupPlaces,
+  type Nearness,
+  type PlaceQuestion,
+  type TargetChoice,
+} from '../decide/place.ts'
+import { TargetIndex } from '../decide/target-index.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+import { WaitingDesk } from './coordinator-waiting.ts'
 import type { NodeState } from './node-state.ts'
+
+/** Questions of one pass that are answered by looking at all nodes; an index pays from the next one on. */
+const SCANS_MAX = 2
+
+/** Nodes that a workload is best near to; further ones are left out. */
+const HOMES_MAX = 8
+
+/** Of one pass over a pool: who may take work is as it was when the pass first asked. */
+interface Pass {
+  askedCount: number
+  index: TargetIndex | null
+  /** By needs and what else is asked: what found no room finds none later in the pass. */
+  readonly refused: Map<string, TargetChoice>
+}
 
 export class TargetDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #heldBack: (node: NodeState) => Held | null
+  readonly #waiting: WaitingDesk
+  #pass: Pass | null = null
 
   constructor(state: CoordinatorState, outbox: Outbox, heldBack: (node: NodeState) => Held | null) {
     this.#state = state
     this.#outbox = outbox
     this.#heldBack = heldBack
+    this.#waiting = new WaitingDesk(state, outbox)
+  }
+
+  /** A pass over the pool begins, with room for what has waited. */
+  begin(pool: PoolState, policy: Policy): void {
+    this.#pass = { askedCount: 0, index: null, refused: new Map() }
+    this.#waiting.begin(pool, (node, workload) => this.#find(pool, node, workload, policy))
+  }
+
+  end(pool: PoolState): void {
+    this.#waiting.end(pool)
+    this.#pass = null
+  }
+
+  waiting(): readonly WaitingQueueView[] {
+    return this.#waiting.views()
   }
 
   choose(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
+    const choice = this.#waiting.answer(pool, workload) ?? this.#find(pool, node, workload, policy)
+    this.#waiting.note(pool, node, workload, choice)
+    return choice
+  }
+
+  #find(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
     const { ledger } = this.#state
     const placement = ledger.get(workload)
     if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
+    const question = this.#question(pool, node, placement, policy)
+    const key = JSON.stringify([node.id, placement.needs])
+    const known = this.#pass?.refused.get(key)
+    if (known !== undefined) return known
+    const choice = this.#ask(pool, question)
+    if (!choice.ok) this.#pass?.refused.set(key, choice)
+    return choice
+  }
+
+  #ask(pool: PoolState, question: PlaceQuestion): TargetChoice {
+    const pass = this.#pass
+    const loadOf = (id: NodeId) => this.#state.ledger.load(id)
+    if (pass === null || ++pass.askedCount <= SCANS_MAX) {
+      return chooseTarget(question, this.#candidates(pool), loadOf)
+    }
+    pass.index ??= new TargetIndex(this.#candidates(pool), loadOf)
+    return pass.index.choose(question)
+  }
+
+  #question(
+    pool: PoolState,
+    node: NodeState,
+    placement: Placement,
+    { targetLoadMaxRatio }: Policy,
+  ): PlaceQuestion {
+    const { workload, needs } = placement
     const zone = this.#state.zoneOf(node)
     const others = (zone?.alarmingCount ?? 0) > (node.counted?.alarming === true ? 1 : 0)
-    const question = {
+    return {
       workload,
-      needs: placement.needs,
+      needs,
       from: node.id,
       troubledZone: others ? node.zone : null,
-      targetLoadMaxRatio: policy.targetLoadMaxRatio,
+      targetLoadMaxRatio,
+      group: this.#groupOf(pool, placement),
+      nearness: this.#nearnessOf(node, placement),
     }
-    return chooseTarget(question, this.#candidates(pool), (id) => ledger.load(id))
+  }
+
+  /** Near to what it depends on, or else to the node whose state it takes with it; null where neither is known. */
+  #nearnessOf(from: NodeState, { dependsOn, stateBytes }: Placement): Nearness | null {
+    const { ledger, nodes, latencies } = this.#state
+    const { nowMs } = this.#outbox
+    const homes = new Set<NodeState>()
+    for (const workload of dependsOn) {
+      const home = nodes.get(ledger.get(workload)?.node ?? from.id)
+      if (home !== undefined && home !== from && homes.size < HOMES_MAX) homes.add(home)
+    }
+    const isDependent = homes.size > 0
+    if (!isDependent && stateBytes > 0 && this.#state.livenessOf(from) === 'live') homes.add(from)
+    if (![...homes].some((home) => latencies.isKnown(home))) return null
+    const named = [...homes].map(({ id }) => id).join(', ')
+    const why = isDependent ? 'where what it depends on runs' : 'where its state comes from'
+    return {
+      to: `${homes.size === 1 ? 'node' : 'nodes'} ${named}, ${why}`,
+      latencyMs: (id) => {
+        const node = nodes.get(id)
+        if (node === undefined) return null
+        const known = [...homes].flatMap((home) =>
+          home === node ? [0] : (latencies.between(home, node, nowMs) ?? []),
+        )
+        return known.length === 0 ? null : known.reduce((sum, ms) => sum + ms, 0) / known.length
+      },
+    }
+  }
+
+  /** Null where it is in no group, or alone in it. */
+  #groupOf(pool: PoolState, { group: name, node: from }: Placement): GroupPlaces | null {
+    if (name === undefined) return null
+    const nodes = new Map(this.#state.ledger.groupOn(pool.id, name))
+    // It does not keep itself away.
+    if (from !== null) nodes.set(from, (nodes.get(from) ?? 1) - 1)
+    const zones = new Map<string, number>()
+    let count = 0
+    for (const [node, members] of nodes) {
+      const zone = this.#state.nodes.get(node)?.zone ?? null
+      count += members
+      if (zone !== null) zones.set(zone, (zones.get(zone) ?? 0) + members)
+    }
+    if (count === 0) return null
+    return {
+      name,
+      inZone: (zone) => (zone === null ? 0 : (zones.get(zone) ?? 0)),
+      onNode: (node) => nodes.get(node) ?? 0,
+    }
   }
 
   *#candidates(pool: PoolState): Iterable<Candidate> {

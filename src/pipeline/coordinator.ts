@@ -6,14 +6,13 @@
  * so the same log gives the same bytes. That is what lets an owner rebuild its state and answer
  * "why did it do that?" with the same decision.
  */
-import type { AcknowledgeControl, SilenceControl } from '../core/alert.ts'
-import type { Assessment, AssessmentRecord, ModelRef } from '../core/assessment.ts'
+import type { AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
-import { type CommandId, FLEET_POOL, type PoolId } from '../core/ids.ts'
-import { type ClockRecord, kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
+import type { CommandId, PoolId } from '../core/ids.ts'
+import { kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import {
   DEFAULT_PROMOTION,
   type DriftRules,
@@ -27,23 +26,24 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { NodeEvent } from '../core/node.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
+import type { RoutePaths } from '../core/route-paths.ts'
 import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
-import { partitionCount, topicName, type Topology } from '../core/topics.ts'
+import type { Topology } from '../core/topics.ts'
+import type { Vote } from '../core/vote.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
-import { actingPointOf } from '../decide/acting-point.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
-import { nextAlarm } from '../decide/alarm.ts'
-import { anomalyReason } from '../decide/explain.ts'
-import { detectAnomaly } from '../detect/anomaly/node-anomaly.ts'
 import type { NodeKeys } from '../detect/detector.ts'
-import { nextStepState } from '../recover/plan.ts'
+import { undoneBy } from '../recover/step.ts'
+import { AssessmentDesk } from './coordinator-assessments.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
 import { CommandDesk } from './coordinator-commands.ts'
 import { ConfigDesk } from './coordinator-config.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
+import { EmergencyDesk } from './coordinator-emergency.ts'
 import { EvidenceDesk } from './coordinator-evidence.ts'
 import { NodeFactDesk } from './coordinator-facts.ts'
 import { HoldOutDesk } from './coordinator-hold-out.ts'
@@ -52,11 +52,13 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { PlanDesk } from './coordinator-plans.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
 import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
+import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
-import type { NodeState } from './node-state.ts'
+import { VoteDesk } from './coordinator-votes.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
 
@@ -94,8 +96,12 @@ export class CoordinatorFold implements Fold {
   readonly #evidence: EvidenceDesk
   readonly #config: ConfigDesk
   readonly #controls: ControlDesk
+  readonly #emergencies: EmergencyDesk
+  readonly #splits: SplitBrainDesk
+  readonly #votes: VoteDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
+  readonly #assessments: AssessmentDesk
   readonly #nodes: NodeDesk
   readonly #shards: ShardDesk
   readonly #models: ModelDesk
@@ -109,7 +115,7 @@ export class CoordinatorFold implements Fold {
     const policyFor = (pool: PoolState) => options.policyFor(pool.id)
     this.#options = options
     this.#clock = new FoldClock(topology.clock, topology.nodePartitions)
-    this.#state = new CoordinatorState(topology)
+    this.#state = new CoordinatorState(topology, () => this.#clock.nowMs)
     this.#outbox = new Outbox(options)
     this.#config = new ConfigDesk(given, this.#state, this.#outbox, {
       turned: (pool, before, after) => {
@@ -132,11 +138,13 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
+    const plans = new PlanDesk(this.#state, this.#outbox, policyFor)
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       choices,
+      plans,
       this.#holdOuts,
     )
     this.#decisions = new DecisionDesk(
@@ -145,16 +153,53 @@ export class CoordinatorFold implements Fold {
       this.#commands,
       this.#incidents,
       choices,
+      plans,
       proposals,
       this.#holdOuts,
       policyFor,
       rails,
       (node) => this.#evidence.heldBack(node),
+      (pool, node, action) => this.#votes.reasonFor(pool, node, action),
     )
-    this.#evidence = new EvidenceDesk(options, this.#state, this.#outbox, this.#incidents)
+    this.#splits = new SplitBrainDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#incidents,
+      policyFor,
+    )
+    this.#evidence = new EvidenceDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      this.#incidents,
+      this.#splits,
+    )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
+    this.#votes = new VoteDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      (node) => this.#evidence.trustOf(node),
+      (vote) => this.#evidence.takeVote(vote),
+    )
+    this.#emergencies = new EmergencyDesk(
+      this.#state,
+      this.#outbox,
+      this.#commands,
+      this.#votes,
+      policyFor,
+    )
     this.#nodes = new NodeDesk(this.#state, this.#outbox)
     this.#facts = new NodeFactDesk(options, this.#state, this.#outbox, this.#incidents)
+    this.#assessments = new AssessmentDesk(
+      options,
+      this.#state,
+      this.#outbox,
+      this.#facts,
+      this.#evidence,
+      this.#decisions,
+    )
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
     this.#models = new ModelDesk(options, this.#outbox)
     this.#maintenance = new MaintenanceDesk(options.partition, this.#state, this.#outbox)
@@ -172,7 +217,7 @@ export class CoordinatorFold implements Fold {
     this.#shards.follow()
     this.#nodes.publish()
     if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
-      this.#publishDone(this.#clock.step)
+      this.#outbox.done(this.#clock.step)
     }
     return this.#outbox.take()
   }
@@ -197,6 +242,8 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#votes.stats(),
+      ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -208,7 +255,19 @@ export class CoordinatorFold implements Fold {
 
   /** How full the rails of each pool are. */
   railFigures(): readonly RailFigures[] {
-    return railFigures(this.#state, (pool) => this.#options.policyFor(pool.id))
+    const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
+    const splitOf = (pool: PoolId) => this.#splits.figures(pool)
+    return railFigures(this.#state, policyFor, this.#outbox.nowMs, splitOf)
+  }
+
+  /** What waits for room, of each pool where something has. */
+  waiting(): readonly WaitingQueueView[] {
+    return this.#decisions.waiting()
+  }
+
+  /** Null where these are not both nodes of the pool. */
+  paths(pool: string, from: string, to: string): RoutePaths | null {
+    return this.#state.latencies.paths(this.#state, pool, from, to, this.#outbox.nowMs)
   }
 
   /** The configuration in force, and pools that are watched because of it. */
@@ -224,7 +283,7 @@ export class CoordinatorFold implements Fold {
   #take(record: LogRecord): void {
     switch (kindOf(record) as PoolLogKind | undefined) {
       case 'assessment':
-        return this.#takeAssessments(logBody<AssessmentRecord>(record))
+        return this.#assessments.take(logBody<AssessmentRecord>(record))
       case 'node-fact':
         return this.#takeFact(logBody<NodeEvent>(record))
       case 'placement':
@@ -240,8 +299,10 @@ export class CoordinatorFold implements Fold {
         if (control.kind === 'config') return this.#config.take(control)
         if (control.kind === 'maintenance') return this.#maintenance.take(control)
         if (control.kind === 'silence' || control.kind === 'acknowledge') {
-          return this.#noteSaid(control)
+          if (this.#options.partition === 0) this.#controls.noteSaid(control)
+          return
         }
+        if (control.kind === 'emergency') return this.#emergencies.take(control)
         this.#controls.take(control)
         return this.#shards.wake()
       }
@@ -274,22 +335,11 @@ export class CoordinatorFold implements Fold {
       case 'evidence':
         return this.#evidence.take(logBody<EvidenceRecord>(record))
       case 'vote':
+        return this.#votes.take(logBody<Vote>(record))
       case 'freeze':
       case undefined:
         this.#skippedCount++
     }
-  }
-
-  /** What is said of alerts changes nothing here: who keeps them reads it in the journal. */
-  #noteSaid(said: SilenceControl | AcknowledgeControl): void {
-    if (this.#options.partition !== 0) return
-    const { by, reason } = said
-    const what =
-      said.kind === 'silence'
-        ? `Silence ${said.silence} is ${said.withdrawn ? 'withdrawn' : 'begun'}`
-        : `Alert ${said.fingerprint} is ${said.acknowledged ? 'acknowledged' : 'no longer acknowledged'}`
-    const reasons = [`${what} by ${by}: ${reason}.`]
-    this.#outbox.journal({ kind: 'control', pool: FLEET_POOL, reasons, said })
   }
 
   #takeFact(event: NodeEvent): void {
@@ -301,72 +351,7 @@ export class CoordinatorFold implements Fold {
     this.#clock.tick(source, atMs, step)
     this.#outbox.nowMs = this.#clock.nowMs
     this.#evidence.tick()
-  }
-
-  #takeAssessments({ source, late, model, rows }: AssessmentRecord): void {
-    if (late !== this.#state.lateSources.has(source)) this.#turnLate(source, late)
-    for (const row of rows) if (!this.#facts.hasLeft(row)) this.#assess(row, model, late)
-  }
-
-  /** The watcher of these nodes lost sight of them, or has it again. */
-  #turnLate(source: number, late: boolean): void {
-    if (late) this.#state.lateSources.add(source)
-    else this.#state.lateSources.delete(source)
-    for (const node of this.#state.nodes.values()) {
-      if (node.partition === source) this.#state.touch(node)
-    }
-  }
-
-  #assess(row: Assessment, model: ModelRef | null, late: boolean): void {
-    const node = this.#state.node(row.node, row.pool)
-    const before = node.liveness
-    node.class = row.class
-    node.silentForMs = row.silentForMs
-    node.health = row.health
-    node.lastSeenAtMs = row.lastSeenAtMs
-    // A late watcher says `unknown` of every node; what it last knew for certain is kept beneath.
-    if (!late) node.liveness = row.liveness
-    if (before !== node.liveness) this.#state.touch(node)
-    this.#facts.noteSign(node, row)
-    this.#assessProbability(node, row, model)
-    this.#evidence.assess(node, row)
-    if (node.failedAtMs === null) this.#tellAnomaly(row)
-    this.#state.touched.add(node)
-  }
-
-  #assessProbability(node: NodeState, row: Assessment, model: ModelRef | null): void {
-    if (row.probability === null || row.trigger === 'liveness') return
-    const policy = this.#options.policyFor(node.pool)
-    const actingPoint = actingPointOf(policy.actingPoint, model)
-    node.probability = row.probability
-    node.actingPoint = actingPoint
-    node.model = model
-    // Of an alarm that stands, reasons that did not change are not told again.
-    if (row.top.length > 0 || !node.alarm.raised) node.top = row.top
-    if (actingPoint === null) return
-    const before = node.alarm
-    node.alarm = nextAlarm(before, row.probability, actingPoint, policy)
-    if (before.raised !== node.alarm.raised || before.overCount !== node.alarm.overCount) {
-      this.#state.touch(node)
-    }
-    const firstOver = before.overCount === 0 && node.alarm.overCount > 0
-    if (firstOver && !node.alarm.raised) this.#decisions.refuseEarly(node)
-  }
-
-  /** People are told; nothing moves for an anomaly alone. */
-  #tellAnomaly(row: Assessment): void {
-    const fault = detectAnomaly(row, this.#outbox.nowMs)
-    if (fault === null) return
-    this.#outbox.alert({
-      kind: 'anomaly',
-      pool: row.pool,
-      node: row.node,
-      zone: this.#state.nodes.get(row.node)?.zone ?? null,
-      severity: fault.severity,
-      message: anomalyReason(row.node, fault.evidence),
-      incidentId: null,
-      evidence: fault.evidence,
-    })
+    this.#votes.tick()
   }
 
   #takePlacement(placement: Placement): void {
@@ -380,8 +365,8 @@ export class CoordinatorFold implements Fold {
     const steps = node?.incident?.steps
     for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
       const step = steps?.get(stepId)
-      const state = step === undefined ? undefined : nextStepState(step.state, 'undone')
-      if (step !== undefined && state !== undefined) steps?.set(stepId, { ...step, state })
+      const undone = step === undefined ? null : undoneBy(step, 'undone')
+      if (undone !== null) steps?.set(stepId, undone)
     }
     pool.woken.add('capacity')
     pool.dirty = true
@@ -395,6 +380,7 @@ export class CoordinatorFold implements Fold {
     this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#emergencies.follow()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)
@@ -403,18 +389,6 @@ export class CoordinatorFold implements Fold {
       }
       for (let pass = 0; pool.dirty && pass < PASSES_MAX; pass++) this.#decisions.decide(pool)
     }
-  }
-
-  #publishDone(step: number): void {
-    const { topology, partition: poolPartition } = this.#options
-    const { commandCount } = this.#outbox
-    const body: ClockRecord = { kind: 'done', poolPartition, step, commandCount }
-    this.#outbox.push({
-      topic: topicName(topology, 'clock'),
-      partition: poolPartition % partitionCount(topology, 'clock'),
-      key: null,
-      value: JSON.stringify(body),
-    })
   }
 }
 

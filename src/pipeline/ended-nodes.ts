@@ -28,6 +28,11 @@ export class EndedNodes {
     if (oldest !== undefined) this.#ended.delete(oldest)
   }
 
+  /** Of a node that has failed and is not back. */
+  poolOf(node: NodeId): PoolId | undefined {
+    return this.#ended.get(node)?.pool
+  }
+
   begin(node: NodeId): void {
     this.#ended.delete(node)
   }

@@ -4,7 +4,7 @@
  */
 import type { Contribution, Liveness, ModelRef } from '../core/assessment.ts'
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
-import type { Capacity } from '../core/node.ts'
+import type { Capacity, Place } from '../core/node.ts'
 import { type Alarm, QUIET } from '../decide/alarm.ts'
 import type { Acted, Incident } from './coordinator-state.ts'
 
@@ -13,6 +13,8 @@ export interface Counted {
   readonly pool: PoolId
   readonly zone: string | null
   readonly alarming: boolean
+  /** Silent or critical; a confirmed failure is counted apart. */
+  readonly failing: boolean
 }
 
 const NOTHING: readonly Contribution[] = []
@@ -21,7 +23,9 @@ const SILENT_FOR = 1
 const HEALTH = 2
 const PROBABILITY = 3
 const ACTING_POINT = 4
-const NUMBERS = 5
+const MEMBER_SINCE = 5
+const REPORTED_AT = 6
+const NUMBERS = 7
 
 /** The numbers of all nodes; NaN is null. */
 export class NodeNumbers {
@@ -70,9 +74,13 @@ export class NodeState {
   pool: PoolId
   class = ''
   zone: string | null = null
+  /** Shared with the nodes that are at the same place. */
+  place: Place | null = null
   capacity: Capacity | null = null
   /** Last certain word; `livenessOf` says whether it still holds. */
   liveness: Liveness = 'unknown'
+  /** It reports itself while its telemetry is missing. */
+  vouched = false
   model: ModelRef | null = null
   alarm: Alarm = QUIET
   /** When the confirmed failure was folded. */
@@ -98,6 +106,7 @@ export class NodeState {
     this.#slot = numbers.take()
     this.lastSeenAtMs = 0
     this.silentForMs = 0
+    this.reportedAtMs = 0
   }
 
   get lastSeenAtMs(): number {
@@ -107,11 +116,27 @@ export class NodeState {
     this.#numbers.set(this.#slot, LAST_SEEN_AT, value)
   }
 
+  /** Of its pool, by the log's time. */
+  get memberSinceMs(): number {
+    return this.#numbers.get(this.#slot, MEMBER_SINCE)
+  }
+  set memberSinceMs(value: number) {
+    this.#numbers.set(this.#slot, MEMBER_SINCE, value)
+  }
+
   get silentForMs(): number {
     return this.#numbers.get(this.#slot, SILENT_FOR)
   }
   set silentForMs(value: number) {
     this.#numbers.set(this.#slot, SILENT_FOR, value)
+  }
+
+  /** The newest evidence of its own, by both clocks. */
+  get reportedAtMs(): number {
+    return this.#numbers.get(this.#slot, REPORTED_AT)
+  }
+  set reportedAtMs(value: number) {
+    this.#numbers.set(this.#slot, REPORTED_AT, value)
   }
 
   get health(): number | null {

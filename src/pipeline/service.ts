@@ -13,8 +13,10 @@ import type { NetworkFigures } from '../core/network.ts'
 import type { RailFigures } from '../core/rail-figures.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
+import type { RoutePaths } from '../core/route-paths.ts'
 import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { ShardFigures } from '../core/shard.ts'
+import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Topology } from '../core/topics.ts'
 import { nodeKey } from '../detect/challenge-response.ts'
 import { IngestFold } from '../ingest/route.ts'
@@ -98,6 +100,10 @@ export interface Service {
   config(): readonly ConfigFigures[]
   /** State, history and statistics of the networks of pools whose coordinator runs here. */
   networks(): readonly NetworkFigures[]
+  /** Work that waits for room, of pools whose coordinator runs here. */
+  waiting(): readonly WaitingQueueView[]
+  /** Null where the nodes are not both of a pool whose coordinator runs here. */
+  paths(pool: string, from: string, to: string): RoutePaths | null
   /** Counters of the folds that run here, added up. */
   totals(): Readonly<Record<string, number>>
   /** Partitions of each role that this process owns with their state restored. */
@@ -154,6 +160,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     rails: () => owned().flatMap((coordinator) => coordinator.railFigures()),
     config: () => owned().map((coordinator) => coordinator.configFigures()),
     networks: () => owned().flatMap((coordinator) => coordinator.networkFigures()),
+    waiting: () => owned().flatMap((coordinator) => coordinator.waiting()),
+    paths: (...asked) => {
+      for (const coordinator of owned()) {
+        const paths = coordinator.paths(...asked)
+        if (paths !== null) return paths
+      }
+      return null
+    },
     totals: () => totals(running, routers),
     ready: () => ({
       ingest: ingest?.readyPartitions().length ?? 0,

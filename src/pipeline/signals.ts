@@ -7,6 +7,7 @@ import type { Metric, NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import { isEnabled, valuesOf } from '../detect/settings.ts'
 import { threshold, turningPoints } from '../detect/threshold.ts'
+import { formatDuration } from '../core/time.ts'
 import type { FeatureRows } from '../state/table-views.ts'
 
 interface Column {
@@ -16,7 +17,12 @@ interface Column {
   readonly role: keyof Readings
   /** Values at which some policy does something else; rising. */
   readonly points: readonly number[]
+  /** Of a latency: where the row has how far it is from its mean of the longest half-life; else -1. */
+  readonly residual: number
 }
+
+/** Times its own mean from which a latency is told of at once: a node that is slow for minutes is. */
+const SLOW_RATIO = 1.5
 
 export class Signals {
   #columns: readonly Column[] = []
@@ -42,11 +48,15 @@ export class Signals {
       latencyMs: [],
       usageRatio: points('resource-usage').map((percent) => percent / 100),
     }
+    const longest = formatDuration(this.#nodeClass.halfLivesMs[2])
     this.#healthPoints = points('node-health')
     this.#columns = this.#nodeClass.metrics.flatMap((metric) => {
       const role = roleOf(metric)
       const index = this.#featureNames.indexOf(`${metric.name}.value`)
-      return role === null ? [] : [{ metric: metric.name, index, role, points: limits[role] }]
+      if (role === null) return []
+      const own = this.#featureNames.indexOf(`${metric.name}.residual.${longest}`)
+      const residual = role === 'usageRatio' ? -1 : own
+      return [{ metric: metric.name, index, role, points: limits[role], residual }]
     })
     this.#passed.fill(NEVER)
   }
@@ -67,19 +77,26 @@ export class Signals {
 
   /**
    * True where a value or the health has come to another side of some limit since the last time, and
-   * at each grid time while it is on the bad side of one, because policies count such rows.
+   * at each grid time while it is on the bad side of one, because policies count such rows. A latency far
+   * over its own past is told of in each row, and once more when it is back: detectors count readings.
    */
   notable({ matrix, trigger }: FeatureRows, row: number, index: number, health: number): boolean {
     if (index >= this.#passed.length) this.#grow(index)
     let passed = Number.isNaN(health)
       ? 0
       : this.#healthPoints.length - passedBy(health, this.#healthPoints)
-    for (const { index: column, points } of this.#columns) {
-      passed += passedBy(matrix[row * this.#width + column], points)
+    let isSlow = false
+    for (const { index: column, points, residual } of this.#columns) {
+      const value = matrix[row * this.#width + column]
+      passed += passedBy(value, points)
+      if (residual < 0) continue
+      const mean = value - matrix[row * this.#width + residual]
+      if (value >= SLOW_RATIO * mean && mean > 0) isSlow = true
     }
+    if (isSlow) passed += SLOW
     const before = this.#passed[index]
     this.#passed[index] = passed
-    if (passed > 0 && trigger[row] === 0) return true
+    if (isSlow || (passed > 0 && trigger[row] === 0)) return true
     return before !== NEVER && before !== passed
   }
 
@@ -97,6 +114,8 @@ export class Signals {
 }
 
 const NEVER = -1
+/** More than the limits that there are. */
+const SLOW = 1_000
 
 /** A missing value has passed nothing. */
 function passedBy(value: number, points: readonly number[]): number {

@@ -196,7 +196,12 @@ export class WatcherFold implements Fold {
 
   async #foldEvent(event: NodeEvent, record: LogRecord, telling: Telling): Promise<void> {
     const state = this.#classOf(event)
-    if (state === undefined) return
+    if (state === undefined) {
+      // Work that is announced on a failed node does not bring it back, but its pool must know.
+      const pool = event.kind === 'maintenance' ? this.#ended.poolOf(event.node) : undefined
+      if (pool !== undefined) this.#sendFact(telling, pool, event)
+      return
+    }
     const { table, report, judge } = state
     const before = poolBefore(table, event)
     const known = table.indexOf(event.node)
@@ -224,9 +229,8 @@ export class WatcherFold implements Fold {
     for (const state of this.#classes.values()) {
       if (state.table.indexOf(event.node) !== undefined) return state
     }
-    return event.kind === 'leave' || event.kind === 'labels'
-      ? undefined
-      : this.#classes.values().next().value
+    const isSign = event.kind === 'heartbeat' || event.kind === 'error'
+    return isSign || event.kind === 'failure' ? this.#classes.values().next().value : undefined
   }
 
   #sendFact({ outputs }: Telling, pool: PoolId, event: NodeEvent): void {

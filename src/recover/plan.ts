@@ -1,153 +1,106 @@
 /**
- * A plan: the steps of one incident, and the only ways in which a step may move.
- *
- *     planned ─▶ sent ─▶ accepted ─▶ started ─▶ succeeded ─▶ verified
- *        ▲         │  └──────┴──────────┴───────────┴─▶ failed ─▶ sent (a new command)
- *        └─withdrawn before it started                  assumed: succeeded, never verified
- *
- * *Assumed* is never shown as *verified*.
+ * A plan: the steps that answer one incident, as a graph. Each names the steps that come before it, so
+ * those without an order between them go at once, and nothing of it depends on when it is asked.
  */
+import type { WorkloadId } from '../core/ids.ts'
 import { never } from '../core/errors.ts'
-import type { CommandAction, Precondition, ResultState } from '../core/command.ts'
-import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
 import type { Strategy } from '../core/strategy.ts'
+import type { Ordered } from './dependencies.ts'
+import { isDone, isGivenUp, isOpen, planStep, type Step, stepIdOf } from './step.ts'
 
-export type StepState =
-  | 'planned'
-  | 'sent'
-  | 'accepted'
-  | 'started'
-  | 'succeeded'
-  | 'verified'
-  | 'assumed'
-  | 'rehearsed'
-  | 'failed'
+/**
+ * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; `cut-off` is on a
+ * side of a split network that does not go on.
+ */
+export type PlanCause = 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
 
-/** `expired`: its time is up. `kept-back`, `withdrawn`: it was not sent, or taken back in time. */
-export type StepEvent =
-  | Exclude<ResultState, 'progress'>
-  | 'progress'
-  | 'send'
-  | 'expired'
-  | 'kept-back'
-  | 'withdrawn'
-  | 'rehearsed'
-  | 'undone'
+/** `return`: a node is let back to work. */
+export type PlanStrategy = Strategy | 'return'
 
-export const STEP_TABLE: Readonly<
-  Record<StepState, Readonly<Partial<Record<StepEvent, StepState>>>>
-> = {
-  planned: { send: 'sent' },
-  sent: {
-    accepted: 'accepted',
-    rehearsed: 'rehearsed',
-    started: 'started',
-    progress: 'started',
-    succeeded: 'succeeded',
-    verified: 'verified',
-    rejected: 'failed',
-    failed: 'failed',
-    expired: 'failed',
-    'kept-back': 'planned',
-    withdrawn: 'planned',
-  },
-  accepted: {
-    started: 'started',
-    progress: 'started',
-    succeeded: 'succeeded',
-    verified: 'verified',
-    rejected: 'failed',
-    failed: 'failed',
-    expired: 'failed',
-    withdrawn: 'planned',
-  },
-  started: {
-    progress: 'started',
-    succeeded: 'succeeded',
-    verified: 'verified',
-    rejected: 'failed',
-    failed: 'failed',
-    expired: 'failed',
-    withdrawn: 'planned',
-  },
-  succeeded: { verified: 'verified', rejected: 'failed', failed: 'failed', expired: 'assumed' },
-  verified: { undone: 'planned' },
-  assumed: { verified: 'verified', undone: 'planned' },
-  rehearsed: {},
-  failed: { send: 'sent', verified: 'verified' },
-}
-
-/** `undefined`: nothing follows, e.g. a result that comes late or twice. */
-export function nextStepState(state: StepState, event: StepEvent): StepState | undefined {
-  return STEP_TABLE[state][event]
-}
-
-export interface Step {
-  readonly stepId: string
-  readonly action: CommandAction
-  readonly workload: WorkloadId | null
-  readonly state: StepState
-  /** Commands sent; one that never left does not count. */
-  readonly attempts: number
-  /** The newest command of the step. */
-  readonly commandId: CommandId | null
-}
-
-/** What a plan is for. A predicted failure that comes true becomes `silent` or `failed`. */
-export type PlanCause = 'predicted' | 'silent' | 'failed' | 'release'
-
-export function planStep(action: CommandAction, workload: WorkloadId | null): Step {
-  const stepId = workload === null ? action : `${action}:${workload}`
-  return { stepId, action, workload, state: 'planned', attempts: 0, commandId: null }
-}
+/** How a plan can end. */
+export type PlanOutcome =
+  | 'done'
+  | 'rehearsed' // of a dry run
+  | 'failed' // tries of a step are used up, and nothing else is left to do
+  | 'halted' // people want nothing done
+  | 'needless' // its reason went away before it was finished
+  | 'superseded' // another strategy took its place
+  | 'lost' // its node has left
 
 /** What nobody chose: what is predicted is migrated, what is silent or failed fails over. */
 export function strategyFor(cause: Exclude<PlanCause, 'release'>): Strategy {
   return cause === 'predicted' ? 'migrate' : 'fail-over'
 }
 
-/** The step that shields the node comes first, then one for each workload, in the order given. */
+/** Most urgent first where nothing orders them. `timeoutMs`: of each step. */
 export function planFor(
-  cause: PlanCause,
-  workloads: readonly WorkloadId[],
-  chosen: Strategy | null = null,
+  strategy: PlanStrategy,
+  { order, waitsFor }: Pick<Ordered, 'order' | 'waitsFor'>,
+  timeoutMs: number,
 ): readonly Step[] {
-  if (cause === 'release') return [planStep('uncordon', null)]
-  const strategy = chosen ?? strategyFor(cause)
+  const moves = (action: 'migrate' | 'recover', shield: readonly string[]) =>
+    order.map((workload) => {
+      const first = [...(waitsFor.get(workload) ?? [])].map((other) => stepIdOf(action, other))
+      return planStep(action, workload, { after: [...shield, ...first], timeoutMs })
+    })
   switch (strategy) {
     case 'wait':
       return []
     case 'restart':
-      return [planStep('restart', null)]
+      return [planStep('restart', null, { timeoutMs })]
     case 'migrate':
-      return [planStep('cordon', null), ...workloads.map((w) => planStep('migrate', w))]
+      // New work and old go different ways, so neither waits for the other.
+      return [planStep('cordon', null, { timeoutMs }), ...moves('migrate', [])]
     case 'fail-over':
-      return [planStep('fence', null), ...workloads.map((w) => planStep('recover', w))]
+      return [planStep('fence', null, { timeoutMs }), ...moves('recover', ['fence'])]
+    case 'return':
+      return [planStep('uncordon', null, { timeoutMs })]
     default:
       return never(strategy)
   }
 }
 
-/** Fencing must be over before its workloads start elsewhere: two copies would both write. */
-export function isReady(step: Step, fence: Step | undefined): boolean {
-  if (!isOpen(step)) return false
-  return step.action !== 'recover' || (fence !== undefined && isAchieved(fence))
+/** Of one incident: all its steps, whatever strategy they belong to. */
+export interface PlanView {
+  readonly steps: ReadonlyMap<string, Step>
+  readonly attemptsMax: number
+  readonly nowMs: number
+  /** The workload still has to leave the node. */
+  readonly isThere: (workload: WorkloadId) => boolean
 }
 
-export function preconditionOf({ action, workload }: Step, node: NodeId): Precondition | null {
-  if (action === 'recover') return { kind: 'fenced', node }
-  if (action === 'migrate' && workload !== null) return { kind: 'placed-on', workload, node }
-  return null
+/**
+ * Nothing before it holds it up. Fencing must be over before workloads start elsewhere, whatever it
+ * takes: two copies would both write. What a workload depends on comes first, but it does not hold it up
+ * for ever: not when its tries are used up, nor beyond its timeout.
+ */
+export function isFree({ after }: Step, view: PlanView): boolean {
+  return after.every((stepId) => {
+    const before = view.steps.get(stepId)
+    if (before === undefined) return true
+    return before.workload === null ? isDone(before) : isPassed(before, before.workload, view)
+  })
 }
 
-/** It may be sent (again). */
-export function isOpen({ state }: Step): boolean {
-  return state === 'planned' || state === 'failed'
+function isPassed(step: Step, workload: WorkloadId, view: PlanView): boolean {
+  if (isDone(step) || isGivenUp(step, view.attemptsMax)) return true
+  if (isOpen(step) && !view.isThere(workload)) return true
+  return passesAtMs(step) <= view.nowMs
 }
 
-/** Good enough for what depends on it. */
-export function isAchieved({ state }: Step): boolean {
-  return (
-    state === 'succeeded' || state === 'verified' || state === 'assumed' || state === 'rehearsed'
-  )
+/** When it no longer holds up those after it. */
+export function passesAtMs({ freeAtMs, timeoutMs }: Step): number {
+  return freeAtMs === null ? Number.POSITIVE_INFINITY : freeAtMs + timeoutMs
+}
+
+/** Of the steps that are its own; null while it is not over. */
+export function outcomeOf(
+  own: readonly Step[],
+  attemptsMax: number,
+): Extract<PlanOutcome, 'done' | 'rehearsed' | 'failed'> | null {
+  if (own.every(isDone)) {
+    return own.some(({ state }) => state === 'rehearsed') ? 'rehearsed' : 'done'
+  }
+  const isOver = own.every((step) => isDone(step) || isGivenUp(step, attemptsMax))
+  return isOver ? 'failed' : null
 }

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto'
 import type { Bus, LogRecord, Reader } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry } from '../core/command.ts'
-import type { IncidentId, NodeId } from '../core/ids.ts'
+import type { FaultKind } from '../core/fault.ts'
+import type { IncidentId, NodeId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Policy } from '../core/policy.ts'
 import { type TopicName, topicName, type Topology } from '../core/topics.ts'
@@ -18,11 +19,20 @@ export interface AuditorOptions {
   readonly bus: Bus
   readonly topology: Topology
   readonly policy: Policy
+  readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly broken: (what: string) => void
 }
 
+export interface Told {
+  readonly atMs: number
+  readonly kind: FaultKind
+}
+
 export interface IncidentStory {
-  readonly node: NodeId
+  /** The one it is about, or those that share its cause. */
+  readonly nodes: Set<NodeId>
+  /** Its kind, as it was told, and when. */
+  readonly kinds: Told[]
   readonly openedAtMs: number
   /** The first reason that was given. */
   readonly why: string
@@ -35,6 +45,8 @@ const INCIDENTS_MAX = 200_000
 export class Auditor {
   readonly incidents = new Map<IncidentId, IncidentStory>()
   readonly counts = new Map<string, number>()
+  /** Incidents with a plan that has begun and not ended. */
+  readonly openPlans = new Set<IncidentId>()
   readonly #options: AuditorOptions
   readonly #books: readonly Books[]
   readonly #promises: readonly Promises[]
@@ -46,11 +58,11 @@ export class Auditor {
   #due: readonly number[] = []
 
   constructor(options: AuditorOptions) {
-    const { topology, policy, broken } = options
+    const { topology, policy, dependsOn, broken } = options
     this.#options = options
     const partitions = [...Array(topology.poolPartitions).keys()]
     this.#promises = partitions.map(
-      () => new Promises({ policy, nodePartitions: topology.nodePartitions, broken }),
+      () => new Promises({ policy, nodePartitions: topology.nodePartitions, dependsOn, broken }),
     )
     this.#books = this.#promises.map(
       (promises) => new Books((record, said) => promises.read(record, said), broken),
@@ -107,20 +119,33 @@ export class Auditor {
     this.#books[Number(entry.entryId.split('.')[0])].addJournal(entry)
     const { incidentId, node, atMs } = entry
     if (incidentId === null) return
+    if (entry.kind === 'plan') this.#takePlan(entry, incidentId)
     const known = this.incidents.get(incidentId)
     if (known !== undefined) {
+      if (entry.faultKind !== undefined) known.kinds.push({ atMs, kind: entry.faultKind })
+      if (entry.cause !== undefined && node !== null) known.nodes.add(node)
       if (entry.kind === 'incident-closed') known.closedAtMs = atMs
       // A cause that comes back is the incident of before.
       else if (entry.kind === 'incident-opened') known.closedAtMs = null
       return
     }
-    if (entry.kind !== 'incident-opened' || node === null) return
+    if (entry.kind !== 'incident-opened') return
     const why = entry.reasons[0] ?? ''
-    this.incidents.set(incidentId, { node, openedAtMs: atMs, why, closedAtMs: null })
+    const nodes = new Set(node === null ? nodesIn(entry) : [node])
+    const kinds = entry.faultKind === undefined ? [] : [{ atMs, kind: entry.faultKind }]
+    this.incidents.set(incidentId, { nodes, kinds, openedAtMs: atMs, why, closedAtMs: null })
     if (this.incidents.size > INCIDENTS_MAX) {
       const oldest = this.incidents.keys().next().value
       if (oldest !== undefined) this.incidents.delete(oldest)
     }
+  }
+
+  #takePlan({ evidence }: JournalEntry, incidentId: IncidentId): void {
+    const said = (name: string) => evidence.find(({ what }) => what === name)?.value
+    if (said('plan') === 'begun') this.openPlans.add(incidentId)
+    if (said('plan') !== 'ended') return
+    this.openPlans.delete(incidentId)
+    this.#count(`${said('strategy')} plans ${said('outcome')}`)
   }
 
   #takeCommand(record: LogRecord): void {
@@ -139,4 +164,12 @@ export class Auditor {
   #count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
   }
+}
+
+/** Of an incident of several nodes, which its evidence names. */
+function nodesIn({ evidence }: JournalEntry): readonly NodeId[] {
+  const named = evidence.find(({ what }) => what === 'nodes')?.value ?? ''
+  return String(named)
+    .split(', ')
+    .filter((name) => name !== '') as readonly string[] as readonly NodeId[]
 }

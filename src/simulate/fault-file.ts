@@ -46,7 +46,28 @@ const crashes = z.strictObject({
 const troubles = z.strictObject({ per_node_hour: numbers, lasts: lengths })
 const spells = z.strictObject({ per_hour: numbers, lasts: lengths })
 
+/** `size`: times slower (`slow_network`), share of its time until memory is full, or seconds between. */
+const ailment = troubles.extend({ size: numbers.default([1, 1]) })
+
 const schema = z.strictObject({
+  /** Before the first fault, so that every node has a past. */
+  warm_up: duration.optional(),
+  /** Nodes probe so many peers each time, and tell of it; checks, digests and challenges come with it. */
+  witnesses: z
+    .strictObject({ every: duration, peers: z.int().min(1).max(64), lost_probes: ratios })
+    .optional(),
+  ailments: z
+    .strictObject({
+      slow_network: ailment,
+      memory_leak: ailment,
+      service_down: ailment,
+      container_loop: ailment,
+      corruption: ailment,
+      lies: ailment,
+      impostor: ailment,
+    })
+    .partial()
+    .optional(),
   crashes: crashes.optional(),
   /** A node that answers late: every latency times `factor`. */
   slow: troubles.extend({ factor: numbers }).optional(),
@@ -88,6 +109,9 @@ const schema = z.strictObject({
       /** Owners that the broker thinks dead while they live. */
       expired_per_hour: numbers,
       group_rebalances_per_hour: numbers,
+      /** Ingest hangs, and watchers lose sight of all nodes. */
+      stalls_per_hour: numbers.default([0, 0]),
+      stalled_for: lengths.default([20_000, 60_000]),
     })
     .optional(),
   broker: z

@@ -6,6 +6,7 @@ import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Placement } from '../core/workload.ts'
 import { Cluster, type ClusterNode } from '../fleet/cluster.ts'
 import type { Inventory } from '../fleet/inventory.ts'
+import type { Ailment, AilmentName, Cause } from './kinds.ts'
 
 export interface Machine {
   /** `up`, `fenced` and `cordoned` are the truth, whatever was reported. */
@@ -15,10 +16,9 @@ export interface Machine {
   outCuts: number
   inCuts: number
   flapping: { readonly sinceMs: number; readonly periodMs: number } | null
-  /** Times every latency. */
-  slowness: number
+  readonly ailments: Map<AilmentName, Ailment>
   /** Since when the telemetry shows the coming crash, and when it comes. */
-  wear: { readonly sinceMs: number; readonly untilMs: number } | null
+  wear: { readonly sinceMs: number; readonly untilMs: number; readonly cause: Cause } | null
   /** The model is mad about it. */
   slandered: number
   skewMs: number
@@ -153,7 +153,7 @@ function createMachine(node: ClusterNode): Machine {
     outCuts: 0,
     inCuts: 0,
     flapping: null,
-    slowness: 1,
+    ailments: new Map(),
     wear: null,
     slandered: 0,
     skewMs: 0,

@@ -3,25 +3,18 @@
  * recoveries, times to them, and downtime, each beside what an oracle would have reached.
  */
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
-import type { Auditor, IncidentStory } from './auditor.ts'
+import type { Auditor } from './auditor.ts'
+import { type Detections, detections, sumOfFaults } from './detections.ts'
 import type { Work } from './hands.ts'
 import type { Machines, Outage } from './machines.ts'
 import type { Injected } from './troubles.ts'
 
-/** An incident so long after the end of a fault still speaks of it. */
-const AFTERMATH_MS = 60_000
 /** A workload that runs elsewhere within this was recovered. */
 const RECOVERED_MS_MAX = 300_000
 /** A node that fails within this after its work was moved away was rightly emptied. */
 const HORIZON_MS = 1_800_000
-const MISSED_HEARTBEATS = 3
 
-export interface Measures {
-  /** Faults by kind: all, those that an incident was opened for, those that an oracle could have seen. */
-  readonly faults: Readonly<Record<string, FaultCounts>>
-  readonly incidentCount: number
-  /** Of those, the ones that had a fault behind them. */
-  readonly trueIncidentCount: number
+export interface Measures extends Detections {
   readonly outageCount: number
   readonly recoveredCount: number
   /** Of the recoveries that a command brought about: sums, ms. */
@@ -37,84 +30,27 @@ export interface Measures {
   readonly falseMigrationCount: number
 }
 
-export interface FaultCounts {
-  readonly injected: number
-  readonly detected: number
-  readonly detectable: number
-}
-
 export interface Measured {
   readonly machines: Machines
   readonly auditor: Auditor
   readonly works: readonly Work[]
   readonly injected: readonly Injected[]
-  readonly heartbeatIntervalMs: number
   /** Of the world's clock: the faults began and ended. */
   readonly beganAtMs: number
   readonly endedAtMs: number
 }
 
 export function measure(world: Measured): Measures {
-  const incidents = [...world.auditor.incidents.values()].filter(
-    ({ openedAtMs }) => openedAtMs >= world.beganAtMs && openedAtMs <= world.endedAtMs,
-  )
   const faultsOf = grouped(world.injected, ({ node }) => node)
-  const incidentsOf = grouped([...world.auditor.incidents.values()], ({ node }) => node)
   return {
-    faults: countFaults(world, incidentsOf),
-    incidentCount: incidents.length,
-    trueIncidentCount: incidents.filter((incident) => isTrue(incident, faultsOf)).length,
-    ...recoveries(world, incidentsOf),
+    ...detections(world, [...world.auditor.incidents.values()], faultsOf),
+    ...recoveries(world),
     ...availability(world),
     ...migrations(world, faultsOf),
   }
 }
 
-function countFaults(
-  { injected, heartbeatIntervalMs }: Measured,
-  incidentsOf: ReadonlyMap<NodeId, readonly IncidentStory[]>,
-): Record<string, FaultCounts> {
-  const counts: Record<string, FaultCounts> = {}
-  for (const fault of injected) {
-    const { injected: all, detected, detectable } = counts[fault.kind] ?? NONE
-    const seen = (incidentsOf.get(fault.node) ?? []).some((incident) => speaksOf(incident, fault))
-    counts[fault.kind] = {
-      injected: all + 1,
-      detected: detected + Number(seen),
-      detectable: detectable + Number(seen || isDetectable(fault, heartbeatIntervalMs)),
-    }
-  }
-  return counts
-}
-
-const NONE: FaultCounts = { injected: 0, detected: 0, detectable: 0 }
-
-/** Opened while it lasted or showed, or open already when it began. */
-function speaksOf({ openedAtMs, closedAtMs }: IncidentStory, fault: Injected): boolean {
-  const beganAtMs = fault.shownSinceMs ?? fault.atMs
-  if (openedAtMs > fault.untilMs + AFTERMATH_MS) return false
-  return openedAtMs >= beganAtMs || closedAtMs === null || closedAtMs > fault.atMs
-}
-
-/** Whether the telemetry shows it at all: an oracle reads the same telemetry. */
-function isDetectable({ kind, atMs, untilMs, silentMs }: Injected, intervalMs: number): boolean {
-  if (kind === 'slow') return untilMs - atMs >= intervalMs
-  return (silentMs ?? untilMs - atMs) >= (MISSED_HEARTBEATS + 1) * intervalMs
-}
-
-function isTrue(
-  { node, openedAtMs }: IncidentStory,
-  faultsOf: ReadonlyMap<NodeId, readonly Injected[]>,
-): boolean {
-  return (faultsOf.get(node) ?? []).some(({ atMs, untilMs, shownSinceMs }) => {
-    return openedAtMs >= (shownSinceMs ?? atMs) && openedAtMs <= untilMs + AFTERMATH_MS
-  })
-}
-
-function recoveries(
-  { machines, works, endedAtMs }: Measured,
-  incidentsOf: ReadonlyMap<NodeId, readonly IncidentStory[]>,
-) {
+function recoveries({ machines, auditor, works, endedAtMs }: Measured) {
   const sums = {
     outageCount: 0,
     recoveredCount: 0,
@@ -139,7 +75,7 @@ function recoveries(
     sums.outageCount++
     if (work === undefined) continue
     if (lastedMs <= RECOVERED_MS_MAX) sums.recoveredCount++
-    const incident = incidentsOf.get(outage.node)?.findLast((each) => isOf(each, outage))
+    const incident = auditor.incidents.get(work.command.incidentId)
     if (incident === undefined || work.endedAtMs === null) continue
     const fence = fenceOf.get(work.command.incidentId)
     sums.timedCount++
@@ -160,10 +96,6 @@ function timeAfter({ beganAtMs, doneAtMs }: Work, atMs: number): number {
 function brought({ command, beganAtMs, endedAtMs }: Work, outage: Outage): boolean {
   if (command.node !== outage.node || outage.untilMs === null) return false
   return beganAtMs <= outage.untilMs && (endedAtMs ?? Infinity) >= outage.untilMs
-}
-
-function isOf({ openedAtMs }: IncidentStory, { untilMs }: Outage): boolean {
-  return openedAtMs <= (untilMs ?? Infinity)
 }
 
 function availability(world: Measured) {
@@ -229,15 +161,7 @@ function migrations(
 
 /** Adds up what several runs gave. */
 export function sumOf(a: Measures, b: Measures): Measures {
-  const faults: Record<string, FaultCounts> = { ...a.faults }
-  for (const [kind, counts] of Object.entries(b.faults)) {
-    const known = faults[kind] ?? NONE
-    faults[kind] = {
-      injected: known.injected + counts.injected,
-      detected: known.detected + counts.detected,
-      detectable: known.detectable + counts.detectable,
-    }
-  }
+  const faults = sumOfFaults(a.faults, b.faults)
   const sums = Object.entries(a).map(([name, value]) => {
     const other = b[name as keyof Measures]
     return [name, typeof value === 'number' && typeof other === 'number' ? value + other : value]

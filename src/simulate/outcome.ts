@@ -3,16 +3,25 @@ import type { Policy } from '../core/policy.ts'
 import { DEFAULT_POLICY } from '../core/policy.ts'
 import { HOUR_MS } from '../core/time.ts'
 import { measure, type Measures } from './measures.ts'
-import { HEARTBEAT_MS, type Violation, World, type WorldOptions } from './world.ts'
+import { type Violation, World, type WorldOptions } from './world.ts'
 
 const SLICE_MS = 60_000
 
-/** The default policy, but acting; and commands live for a minute, so that a lost one is soon missed. */
+/** Trust comes back within a run. */
+const TRUST_HALF_LIFE_MS = 600_000
+/** Detectors that are off by default. */
+const ATTACKS = ['sybil', 'flooding', 'vote-manipulation', 'timing-anomaly', 'challenge-response']
+
+/** The default policy, but acting, with every detector; and commands live for a minute, so that a lost one is soon missed. */
 export const SIMULATED_POLICY: Policy = {
   ...DEFAULT_POLICY,
   version: 'simulated',
   mode: 'enforce',
   commandTtlMs: 60_000,
+  detectors: {
+    ...Object.fromEntries(ATTACKS.map((name) => [name, { enabled: true }])),
+    byzantine: { halfLife: TRUST_HALF_LIFE_MS },
+  },
 }
 
 export interface SimulateOptions extends Omit<WorldOptions, 'policy'> {
@@ -54,14 +63,14 @@ export async function simulate(options: SimulateOptions): Promise<Outcome | null
 
 function outcomeOf(
   world: World,
-  { seed, nodeCount, heartbeatIntervalMs = HEARTBEAT_MS }: SimulateOptions,
+  { seed, nodeCount }: SimulateOptions,
   beganAtMs: number,
   endedAtMs: number,
 ): Outcome {
   const { auditor, machines, troubles, processes, telemetry, violations, workforce } = world
   const { works } = workforce
   const { injected } = troubles
-  const times = { heartbeatIntervalMs, beganAtMs, endedAtMs }
+  const times = { beganAtMs, endedAtMs }
   return {
     seed,
     nodeCount,

@@ -1,10 +1,12 @@
 /** One process of the whole service on the simulated bus, with a model that reads what it says from a metric. */
 import type { Bus, Output } from '../core/bus.ts'
 import type { ModelCard, Quality } from '../core/model.ts'
+import type { PromotionRules } from '../core/model-life.ts'
 import type { NodeClass } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Topology } from '../core/topics.ts'
 import type { RailCheck } from '../decide/admission.ts'
+import { nodeKey } from '../detect/challenge-response.ts'
 import { IngestFold } from '../ingest/route.ts'
 import { CoordinatorFold } from '../pipeline/coordinator.ts'
 import { startIngest } from '../pipeline/ingest.ts'
@@ -12,12 +14,16 @@ import { type Role, type RoleEvents, startRole } from '../pipeline/role.ts'
 import { WatcherFold } from '../pipeline/watcher.ts'
 import type { Predictor } from '../predict/session.ts'
 import { featureHash, featureNames } from '../state/features.ts'
-import { WEAR } from './telemetry.ts'
+import type { Stall } from './stall.ts'
+import { SIGNS, WEAR } from './telemetry.ts'
+import { NODE_SECRET } from './witnesses.ts'
 
 export const SIGNATURE = 'simulated'
 const COMMIT_INTERVAL_MS = 100
 const TICK_INTERVAL_MS = 1_000
 const HORIZON_MS = 1_800_000
+/** As the service has it by default. */
+const CHANGE_GAP_MS = 5_000
 /** A probability of 1 has no finite margin. */
 const CERTAIN = 0.999
 
@@ -30,6 +36,8 @@ export interface ProcessOptions {
   readonly policy: Policy
   readonly rails: readonly RailCheck[]
   readonly events: RoleEvents
+  readonly stall: Stall
+  readonly promotion?: PromotionRules
   readonly tamper?: (outputs: readonly Output[]) => readonly Output[]
 }
 
@@ -63,6 +71,8 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
           kernel,
           policyFor: () => policy,
           sign: () => SIGNATURE,
+          ...(options.promotion === undefined ? {} : { promotion: options.promotion }),
+          keyOf: (node) => nodeKey(NODE_SECRET, node),
           source: '/simulated',
         },
         options.rails,
@@ -80,7 +90,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
         kernel,
         nodeClasses,
         predictors,
-        changeGapMs: nodeClass.predictionIntervalMs,
+        changeGapMs: Math.max(CHANGE_GAP_MS, nodeClass.heartbeatIntervalMs ?? 0),
         policies: [policy],
         nodesMax: options.nodesMax,
         source: '/simulated',
@@ -88,24 +98,30 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   })
   await startIngest({
     ...shared,
+    bus: options.stall.of(bus),
     createRouter: (source) =>
       new IngestFold({ topology, nodeClasses, defaultClass: nodeClass.name, source, kernel }),
   })
   return { watcher, coordinator }
 }
 
-/** Answers at once: the probability is the metric's value. */
+/** Answers at once: the probability is the greatest of the metrics that say so. */
 function simulatedModel(nodeClass: NodeClass): Predictor {
   const features = featureNames(nodeClass)
-  const wear = features.indexOf(`${WEAR}.value`)
+  const read = [WEAR, ...SIGNS].map((name) => features.indexOf(`${name}.value`))
   return {
     card: cardOf(nodeClass, features),
     provider: 'simulated',
     predict: async (matrix, rowCount) => {
       const probability = new Float32Array(rowCount)
       for (let row = 0; row < rowCount; row++) {
-        const value = matrix[row * features.length + wear]
-        probability[row] = Number.isNaN(value) ? 0 : Math.min(CERTAIN, value)
+        let most = 0
+        for (const column of read) {
+          const value = matrix[row * features.length + column]
+          // A missing value is not greater.
+          if (value > most) most = value
+        }
+        probability[row] = Math.min(CERTAIN, most)
       }
       const margin = probability.map((p) => Math.log((p + 1 - CERTAIN) / (1 - p)))
       return { probability, margin }

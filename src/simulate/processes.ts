@@ -2,12 +2,13 @@
 import type { SimulatedBroker } from '../bus/simulated/simulated-bus.ts'
 import { groupName } from '../pipeline/role.ts'
 import { type Process, type ProcessOptions, startProcess } from './process.ts'
+import { Stall } from './stall.ts'
 
 /** The group waits so long for a process that is dead. */
 const SESSION_MS = 6_000
 const ROLES = ['ingest', 'watcher', 'coordinator'] as const
 
-export interface ProcessesOptions extends Omit<ProcessOptions, 'bus' | 'events'> {
+export interface ProcessesOptions extends Omit<ProcessOptions, 'bus' | 'events' | 'stall'> {
   readonly broker: SimulatedBroker
   readonly broken: (what: string) => void
 }
@@ -18,6 +19,7 @@ export class Processes {
   troubleCount = 0
   readonly #options: ProcessesOptions
   readonly #alive = new Map<string, Process>()
+  readonly #stall = new Stall()
   #names = 0
 
   constructor(options: ProcessesOptions) {
@@ -30,6 +32,7 @@ export class Processes {
     const process = await startProcess({
       ...this.#options,
       bus: broker.open(name),
+      stall: this.#stall,
       events: {
         trouble: () => void this.troubleCount++,
         bug: (role, partition, error) => {
@@ -50,6 +53,12 @@ export class Processes {
     this.killCount++
     broker.crash(name, SESSION_MS)
     broker.clock.after(backAfterMs, () => void this.start())
+  }
+
+  /** Whatever ingests hangs. */
+  stall(ms: number): void {
+    const { clock } = this.#options.broker
+    this.#stall.begin(ms, (waitMs, callback) => void clock.after(waitMs, callback))
   }
 
   /** The broker thinks an owner dead, which lives on and is not told. */

@@ -6,13 +6,14 @@
 import type { Assessment, AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord } from '../core/bus.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
-import type { CommandId, NodeId, PoolId } from '../core/ids.ts'
+import type { CommandId, NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import { kindOf, logBody } from '../core/log.ts'
 import type { NodeEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Control, Policy } from '../core/policy.ts'
 import { budgetNodesMax, isSharedCause, type Lane, laneOf } from '../decide/admission.ts'
 import type { Said } from './books.ts'
+import { FailingBooks } from './failing-books.ts'
 
 interface Known {
   readonly id: NodeId
@@ -41,6 +42,7 @@ interface PoolBooks {
 export interface PromiseOptions {
   readonly policy: Policy
   readonly nodePartitions: number
+  readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly broken: (what: string) => void
 }
 
@@ -54,6 +56,9 @@ export class Promises {
   readonly #pools = new Map<PoolId, PoolBooks>()
   readonly #vetoed = new Set<NodeId>()
   readonly #late = new Set<number>()
+  readonly #failing = new FailingBooks()
+  /** Incident and shield → when it was first sent: nothing of its plan was free to go before. */
+  readonly #shieldedAtMs = new Map<string, number>()
   /** Incident and step → commands that were sent and not taken back in time. */
   readonly #attempts = new Map<string, number>()
   readonly #withdrawn = new Set<CommandId>()
@@ -112,7 +117,10 @@ export class Promises {
   #takeAssessments({ source, late, rows }: AssessmentRecord): void {
     if (late) this.#late.add(source)
     else this.#late.delete(source)
-    for (const row of rows) this.#assess(row)
+    for (const row of rows) {
+      this.#failing.assess(row, late)
+      this.#assess(row)
+    }
   }
 
   #assess({ node: id, probability, trigger }: Assessment): void {
@@ -122,6 +130,7 @@ export class Promises {
   }
 
   #takeFact(event: NodeEvent): void {
+    this.#failing.takeFact(event, this.#nowMs)
     const known = this.#nodes.get(event.node)
     if (event.kind === 'join') {
       this.#nodes.set(event.node, {
@@ -154,6 +163,7 @@ export class Promises {
         for (const pool of pools) pool.stopped = control.stopped
         return
       case 'approval':
+      case 'emergency':
       case 'model':
       case 'silence':
       case 'acknowledge':
@@ -208,6 +218,7 @@ export class Promises {
       this.#judgeOperators(command, pool)
       this.#judgeNode(command)
       this.#judgeBudget(command, pool, lane)
+      this.#noteShield(command)
       this.#judgeMove(command, pool)
       this.#countAttempt(command, 1)
     }
@@ -233,10 +244,13 @@ export class Promises {
     if (node === undefined) return this.#object(command, 'is for a node that never joined')
     const { policy, nodePartitions } = this.#options
     if (this.#nowMs < node.maintenanceUntilMs) this.#object(command, 'is for a node in maintenance')
-    if (!node.failed && this.#late.has(partitionOf(node.id, nodePartitions))) {
+    const isLate = (id: NodeId) => this.#late.has(partitionOf(id, nodePartitions))
+    if (!node.failed && isLate(node.id)) {
       this.#object(command, 'is for a node that its watcher has lost sight of')
     }
     if (laneOf(command.action) !== 'preemptive') return
+    const failing = this.#failing.forbids(command, policy.emergency, isLate, this.#nowMs)
+    if (failing !== null) this.#object(command, failing)
     const acted = this.#acted.get(node.id)
     const other = acted !== undefined && acted.incident !== command.incidentId
     if (other && this.#nowMs - acted.atMs < policy.cooldownMs) {
@@ -272,6 +286,14 @@ export class Promises {
     if (busy.size >= max) this.#object(command, `is beyond the ${lane} budget of ${max} nodes`)
   }
 
+  #noteShield({ action, incidentId }: Command): void {
+    const key = `${incidentId}/${action}`
+    if ((action !== 'cordon' && action !== 'fence') || this.#shieldedAtMs.has(key)) return
+    this.#shieldedAtMs.set(key, this.#nowMs)
+    const [oldest] = this.#shieldedAtMs.keys()
+    if (this.#shieldedAtMs.size > STEPS_MAX) this.#shieldedAtMs.delete(oldest)
+  }
+
   #judgeMove(command: Command, { open }: PoolBooks): void {
     const { workload, target, stepId, incidentId } = command
     for (const other of open.values()) {
@@ -282,8 +304,25 @@ export class Promises {
       if (same) this.#object(command, `repeats ${other.command.commandId}, which is not over`)
     }
     if (workload === null) return
+    this.#judgeOrder(command, open)
     if (target === null) this.#object(command, 'has nowhere to go')
     else if (this.#vetoed.has(target)) this.#object(command, `goes to node ${target}, vetoed`)
+  }
+
+  /** What a workload depends on is over before it is started, or has had its time. */
+  #judgeOrder(command: Command, open: PoolBooks['open']): void {
+    const { attemptsMax, commandTtlMs } = this.#options.policy
+    const { action, incidentId } = command
+    const shield = action === 'migrate' ? 'cordon' : 'fence'
+    const sinceMs = this.#nowMs - (this.#shieldedAtMs.get(`${incidentId}/${shield}`) ?? 0)
+    if (sinceMs >= attemptsMax * commandTtlMs) return
+    const dependsOn = this.#options.dependsOn.get(command.workload!) ?? []
+    for (const { command: other } of open.values()) {
+      if (other.workload === null || other.action !== action) continue
+      if (other.incidentId === incidentId && dependsOn.includes(other.workload)) {
+        this.#object(command, `is sent while ${other.workload}, which it depends on, is under way`)
+      }
+    }
   }
 
   #countAttempt(command: Command, by: 1 | -1): void {

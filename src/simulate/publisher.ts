@@ -5,7 +5,9 @@ import type { NodeClass } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Control } from '../core/policy.ts'
 import { type InputTopic, topicName, type Topology } from '../core/topics.ts'
+import type { EvidenceRecord } from '../core/evidence.ts'
 import type { NodeSpec } from '../fleet/inventory.ts'
+import type { Cause } from './kinds.ts'
 
 const SOURCE = '/world'
 
@@ -25,14 +27,18 @@ export class Publisher {
     return this.#event('events', 'event.join', id, nowMs, { ...body, place, capacity })
   }
 
-  failure({ id }: NodeSpec, atMs: number, nowMs: number): Output {
-    const body = { kind: 'failure', node: id, at: atMs, failureKind: 'simulated' }
+  failure({ id }: NodeSpec, { failureKind }: Cause, atMs: number, nowMs: number): Output {
+    const body = { kind: 'failure', node: id, at: atMs, failureKind }
     return this.#event('events', 'event.failure', id, nowMs, body)
   }
 
   maintenance({ id }: NodeSpec, untilMs: number, nowMs: number): Output {
     const body = { kind: 'maintenance', node: id, at: nowMs, until: untilMs }
     return this.#event('events', 'event.maintenance', id, nowMs, body)
+  }
+
+  evidence({ atMs, ...said }: EvidenceRecord, nowMs: number): Output {
+    return this.#event('evidence', 'evidence', said.node, nowMs, { ...said, at: atMs })
   }
 
   control(control: Control, nowMs: number): Output {

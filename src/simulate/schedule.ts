@@ -6,6 +6,7 @@ import { HOUR_MS } from '../core/time.ts'
 import type { NodeSpec } from '../fleet/inventory.ts'
 import { Random, type Range } from '../fleet/random.ts'
 import type { Faults } from './fault-file.ts'
+import { type AilmentName, type Cause, CAUSES, LISTED } from './kinds.ts'
 
 /** `atMs` and `untilMs` are since the beginning of the run. */
 export type Happening = { readonly atMs: number } & (
@@ -15,14 +16,21 @@ export type Happening = { readonly atMs: number } & (
       readonly repairMs: number
       /** After the crash; null: no event ever says so. */
       readonly confirmedAfterMs: number | null
+      readonly cause: Cause
     }
   /** The telemetry shows that the node will crash. */
-  | { readonly kind: 'wear'; readonly node: number; readonly untilMs: number }
   | {
-      readonly kind: 'slow'
+      readonly kind: 'wear'
       readonly node: number
       readonly untilMs: number
-      readonly factor: number
+      readonly cause: Cause
+    }
+  | {
+      readonly kind: 'ailment'
+      readonly name: AilmentName
+      readonly node: number
+      readonly untilMs: number
+      readonly size: number
     }
   | {
       readonly kind: 'flapping'
@@ -42,6 +50,7 @@ export type Happening = { readonly atMs: number } & (
   | { readonly kind: 'kill'; readonly backAfterMs: number }
   | { readonly kind: 'expiry'; readonly draw: number }
   | { readonly kind: 'group-rebalance' }
+  | { readonly kind: 'stall'; readonly untilMs: number }
   | { readonly kind: 'veto'; readonly node: number; readonly untilMs: number }
   | { readonly kind: 'maintenance'; readonly node: number; readonly untilMs: number }
   | { readonly kind: 'stop'; readonly untilMs: number }
@@ -69,8 +78,10 @@ export function drawSchedule(options: ScheduleOptions): readonly Happening[] {
   const happenings: Happening[] = [
     ...crashes(options, faults.crashes),
     ...troubles(options, 'slow', faults.slow, (random, node, atMs, untilMs) => {
-      return { kind: 'slow', atMs, node, untilMs, factor: random.between(faults.slow!.factor) }
+      const size = random.between(faults.slow!.factor)
+      return { kind: 'ailment', name: 'slow', atMs, node, untilMs, size }
     }),
+    ...LISTED.flatMap((name) => ailments(options, name)),
     ...troubles(options, 'flapping', faults.flapping, (random, node, atMs, untilMs) => {
       const periodMs = Math.round(random.logBetween(faults.flapping!.period))
       return { kind: 'flapping', atMs, node, untilMs, periodMs }
@@ -109,7 +120,7 @@ function crashes(
   )
   const followed = drawn.between(faults.followed)
   const happenings: Happening[] = []
-  const fall = (random: Random, node: number, atMs: number): number => {
+  const fall = (random: Random, node: number, atMs: number, cause: Cause): number => {
     const hours = repairHours === undefined ? null : random.pick(repairHours)
     const repairMs = repairOf(random, faults, hours)
     const isConfirmed = random.chance(confirmed)
@@ -120,15 +131,18 @@ function crashes(
       node,
       repairMs,
       confirmedAfterMs: isConfirmed ? confirmedAfterMs : null,
+      cause,
     })
     return repairMs
   }
   for (const { index } of nodes) {
     const random = new Random(seed, `node/${index}/crashes`)
+    const causes = new Random(seed, `node/${index}/causes`)
     let atMs = 0
     for (;;) {
       atMs += Math.round(random.exponential(HOUR_MS / rate))
       if (atMs >= lengthMs) break
+      const cause = causes.pick(CAUSES)
       const buildUpMs = Math.round(random.logBetween(faults.build_up))
       if (random.chance(foreseeable)) {
         happenings.push({
@@ -136,12 +150,13 @@ function crashes(
           atMs: Math.max(0, atMs - buildUpMs),
           node: index,
           untilMs: atMs,
+          cause,
         })
       }
-      const repairMs = fall(random, index, atMs)
+      const repairMs = fall(random, index, atMs, cause)
       if (random.chance(followed)) {
         const soonMs = Math.round(random.logBetween(faults.followed_within))
-        fall(random, rackMate(random, nodes, index), atMs + soonMs)
+        fall(random, rackMate(random, nodes, index), atMs + soonMs, cause)
       }
       atMs += repairMs
     }
@@ -182,6 +197,15 @@ function quantile(values: readonly number[], at: number): number {
   return values[upper - 1] * Math.pow(values[upper] / values[upper - 1], part)
 }
 
+function ailments(options: ScheduleOptions, name: (typeof LISTED)[number]): readonly Happening[] {
+  const key = name.replaceAll('-', '_') as keyof NonNullable<Faults['ailments']>
+  const faults = options.faults.ailments?.[key]
+  return troubles(options, name, faults, (random, node, atMs, untilMs) => {
+    return { kind: 'ailment', name, atMs, node, untilMs, size: random.between(faults!.size) }
+  })
+}
+
+/** What a node has outlasts the run; it is seen until it ends. */
 function troubles(
   { seed, nodes, lengthMs }: ScheduleOptions,
   name: string,
@@ -192,7 +216,7 @@ function troubles(
   const rate = new Random(seed, `faults/${name}`).between(faults.per_node_hour)
   return nodes.flatMap(({ index }) => {
     const random = new Random(seed, `node/${index}/${name}`)
-    return times(random, rate, faults.lasts, lengthMs).map(([atMs, untilMs]) =>
+    return times(random, rate, faults.lasts, lengthMs, Infinity).map(([atMs, untilMs]) =>
       create(random, index, atMs, untilMs),
     )
   })
@@ -218,13 +242,14 @@ function times(
   perHour: number,
   lasts: Range,
   lengthMs: number,
+  endMs = lengthMs,
 ): readonly (readonly [atMs: number, untilMs: number])[] {
   const found: (readonly [number, number])[] = []
   if (perHour === 0) return found
   for (let nowMs = 0; ;) {
     const atMs = nowMs + Math.round(random.exponential(HOUR_MS / perHour))
     if (atMs >= lengthMs) return found
-    const untilMs = Math.min(lengthMs, atMs + Math.round(random.logBetween(lasts)))
+    const untilMs = Math.min(endMs, atMs + Math.round(random.logBetween(lasts)))
     found.push([atMs, untilMs])
     nowMs = untilMs
   }
@@ -257,6 +282,12 @@ function processes(options: ScheduleOptions): readonly Happening[] {
         'group-rebalance',
         { per_hour: service.group_rebalances_per_hour, lasts: once },
         (_, atMs) => ({ kind: 'group-rebalance', atMs }),
+      ),
+      ...spells(
+        options,
+        'stall',
+        { per_hour: service.stalls_per_hour, lasts: service.stalled_for },
+        (_, atMs, untilMs) => ({ kind: 'stall', atMs, untilMs }),
       ),
     )
   }

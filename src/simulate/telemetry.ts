@@ -10,26 +10,33 @@ import { topicName, type Topology } from '../core/topics.ts'
 import { Random } from '../fleet/random.ts'
 import { SampleBuilder } from '../ingest/samples.ts'
 import type { Faults } from './fault-file.ts'
+import { CAUSES } from './kinds.ts'
 import { isMute, type Machine } from './machines.ts'
 
 /** The metric that the simulated model reads its probability from. */
 export const WEAR = 'wear'
+/** What shows that a node will crash, and why; the model reads these as well. */
+export const SIGNS = CAUSES.map(({ metric }) => metric)
 
 /** Where samples are rare, predictions are rarer. */
 const BEATS_PER_PREDICTION = 5
+const DISK_MS = 4
 const LATENCY_MS = 2
 const RESPONSE_MS = 40
+const MEMORY_RATIO = 0.45
+/** Where a leak ends: it is over before the kernel has to kill. */
+const MEMORY_FULL_RATIO = 0.985
 
 export function simulatedClass(heartbeatIntervalMs: number): NodeClass {
   return {
     name: 'server',
     metrics: [
       gauge('cpu_utilization'),
-      gauge('network_latency', { max: null }),
-      gauge('response_time', {
-        max: null,
-        health: { part: 'network', good: 10 * RESPONSE_MS, bad: 40 * RESPONSE_MS },
-      }),
+      gauge('memory_utilization', { health: { part: 'resources', good: 0.85, bad: 0.98 } }),
+      milliseconds('disk_latency', { part: 'resources', good: 50, bad: 500 }),
+      milliseconds('network_latency', { part: 'network', good: 20, bad: 200 }),
+      milliseconds('response_time', { part: 'uptime', good: 500, bad: 5_000 }),
+      ...SIGNS.map((sign) => gauge(sign)),
       gauge(WEAR),
     ],
     attributes: [],
@@ -44,6 +51,10 @@ export function simulatedClass(heartbeatIntervalMs: number): NodeClass {
 function gauge(name: string, more: Partial<Metric> = {}): Metric {
   const bounds = { min: 0, max: 1 }
   return { name, unit: '1', kind: 'gauge', health: null, peers: false, ...bounds, ...more }
+}
+
+function milliseconds(name: string, health: Metric['health']): Metric {
+  return gauge(name, { unit: 'ms', max: 600_000, health })
 }
 
 interface Late {
@@ -74,6 +85,8 @@ export class Telemetry {
   readonly #repeated: number
   readonly #late: number
   #waiting: Late[] = []
+  /** Of one sample; every call fills it anew. */
+  readonly #row: number[] = []
 
   constructor(options: TelemetryOptions) {
     const { seed, topology, nodeClass, machines, records } = options
@@ -120,7 +133,7 @@ export class Telemetry {
   /** What is late is what was measured, not what is so when it comes. */
   #delay(index: number, nowMs: number): void {
     if (this.#waiting.length >= LATE_MAX) return
-    const values = this.#values(index, nowMs)
+    const values = [...this.#values(index, nowMs)]
     const atMs = nowMs + this.#options.machines[index].skewMs
     this.#waiting.push({
       dueAtMs: nowMs + Math.round(this.#random.logBetween(this.#options.records!.late_by)),
@@ -162,12 +175,21 @@ export class Telemetry {
     this.sampleCount++
     const machine = this.#options.machines[index]
     const noise = 0.9 + 0.2 * this.#random.ratio()
-    return [
-      0.4 * noise,
-      LATENCY_MS * machine.slowness * noise,
-      RESPONSE_MS * machine.slowness * noise,
-      wearOf(machine, nowMs, noise),
-    ]
+    const { ailments, wear, slandered } = machine
+    const slowness = ailments.get('slow')?.size ?? 1
+    const isWorn = wear !== null && nowMs <= wear.untilMs
+    const sign = isWorn ? wear.cause.metric : null
+    const values = this.#row
+    values[0] = 0.4 * noise
+    values[1] = memoryOf(machine, nowMs) + 0.02 * (noise - 1)
+    values[2] = DISK_MS * slowness * noise
+    values[3] = LATENCY_MS * (ailments.get('slow-network')?.size ?? 1) * noise
+    values[4] = RESPONSE_MS * slowness * noise
+    for (let i = 0; i < SIGNS.length; i++) {
+      values[5 + i] = isWorn && SIGNS[i] === sign ? wornBy(wear, nowMs, noise) : USUAL * noise
+    }
+    values[5 + SIGNS.length] = slandered > 0 ? Math.min(1, 0.92 * noise + 0.05) : USUAL * noise
+    return values
   }
 
   #close(partition: number, outputs: Output[]): void {
@@ -187,10 +209,22 @@ export class Telemetry {
   }
 }
 
+/** What the model says of a node that is well. */
+const USUAL = 0.05
+
 /** 0..1: what the simulated model will say. */
-function wearOf({ wear, slandered }: Machine, nowMs: number, noise: number): number {
-  if (slandered > 0) return Math.min(1, 0.92 * noise + 0.05)
-  if (wear === null || nowMs > wear.untilMs) return 0.05 * noise
-  const progress = (nowMs - wear.sinceMs) / Math.max(1, wear.untilMs - wear.sinceMs)
-  return Math.min(1, (0.05 + 1.1 * progress) * noise)
+function wornBy(
+  { sinceMs, untilMs }: NonNullable<Machine['wear']>,
+  nowMs: number,
+  noise: number,
+): number {
+  const progress = (nowMs - sinceMs) / Math.max(1, untilMs - sinceMs)
+  return Math.min(1, (USUAL + 1.1 * progress) * noise)
+}
+
+function memoryOf({ ailments }: Machine, nowMs: number): number {
+  const leak = ailments.get('memory-leak')
+  if (leak === undefined) return MEMORY_RATIO
+  const progress = (nowMs - leak.sinceMs) / Math.max(1, leak.size * (leak.untilMs - leak.sinceMs))
+  return MEMORY_RATIO + (MEMORY_FULL_RATIO - MEMORY_RATIO) * Math.min(1, progress)
 }

@@ -2,10 +2,12 @@
 import type { SimulatedBroker } from '../bus/simulated/simulated-bus.ts'
 import type { Bus, Output } from '../core/bus.ts'
 import { never } from '../core/errors.ts'
+import type { FaultKind } from '../core/fault.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Control } from '../core/policy.ts'
 import { Random } from '../fleet/random.ts'
 import type { Faults } from './fault-file.ts'
+import { type AilmentName, AILMENTS } from './kinds.ts'
 import type { Machine, Machines } from './machines.ts'
 import type { Processes } from './processes.ts'
 import type { Publisher } from './publisher.ts'
@@ -22,13 +24,23 @@ const LAST_REPAIR_MS = 60_000
 /** Faults that take a machine down. */
 const FELLING: ReadonlySet<string> = new Set(['crash', 'zone-loss'])
 
+/** What a node that only falls silent shows, whatever the cause. */
+const SYMPTOM: FaultKind = 'service-unavailability'
+/** A flapping link that is lost so often is told from one outage. */
+const FLAPS_MIN = 3
+/** A cut that keeps so many nodes of a pool at least from the rest is a partition of it. */
+const SIDE_RATIO = 0.1
+
 export interface Injected {
-  readonly kind: 'crash' | 'zone-loss' | 'flapping' | 'network-partition' | 'slow'
+  readonly kind: 'crash' | 'zone-loss' | 'flapping' | 'network-partition' | AilmentName
   readonly node: NodeId
   readonly atMs: number
   untilMs: number
   /** Since when its telemetry shows it. */
   readonly shownSinceMs: number | null
+  /** What is to be told of it, from when on the world shows that; until then a silence is all there is. */
+  readonly truth: FaultKind
+  truthSinceMs: number | null
   /** Of a flapping node: how long it is silent at a time. */
   readonly silentMs: number | null
 }
@@ -86,10 +98,10 @@ export class Troubles {
       case 'crash':
         return this.#crash(machines.all[happening.node], happening)
       case 'wear':
-        machines.all[happening.node].wear = { sinceMs: nowMs(), untilMs }
+        machines.all[happening.node].wear = { sinceMs: nowMs(), untilMs, cause: happening.cause }
         return
-      case 'slow':
-        return this.#slow(machines.all[happening.node], happening.factor, lastsMs)
+      case 'ailment':
+        return this.#ail(machines.all[happening.node], happening.name, happening.size, lastsMs)
       case 'flapping':
         return this.#flap(machines.all[happening.node], happening.periodMs, lastsMs)
       case 'cut':
@@ -107,6 +119,8 @@ export class Troubles {
         return processes.expire(happening.draw)
       case 'group-rebalance':
         return broker.rebalance()
+      case 'stall':
+        return processes.stall(lastsMs)
       case 'veto':
       case 'maintenance':
       case 'stop':
@@ -138,17 +152,16 @@ export class Troubles {
 
   /** The power controller cuts it off; somebody brings it back. */
   fence(machine: Machine): void {
-    const { machines } = this.#options
     machine.node.fenced = true
     machine.node.cordoned = true
-    if (!machines.powerOff(machine)) return
+    if (!this.#fell(machine)) return
     this.wrongfulFenceCount++
     this.#backAfter(machine, this.#calm ? LAST_REPAIR_MS : FENCED_MS)
   }
 
   restart(machine: Machine): void {
     const { wear } = machine
-    if (!this.#options.machines.powerOff(machine)) return
+    if (!this.#fell(machine)) return
     machine.wear = wear
     this.#restarting.add(machine)
   }
@@ -165,8 +178,6 @@ export class Troubles {
     if (node.up) return null
     if (wasUp) {
       machines.powerOn(machine)
-      machine.flapping = null
-      machine.slowness = 1
       if (wear === null || !this.#isRestartable(machine, wear.sinceMs)) return null
       machine.wear = null
       machine.mended = { crashAtMs: wear.untilMs, downs: null }
@@ -197,25 +208,29 @@ export class Troubles {
   }
 
   #crash(machine: Machine, happening: Extract<Happening, { kind: 'crash' }>): void {
-    const { machines, publisher, nowMs } = this.#options
+    const { publisher, nowMs } = this.#options
     const atMs = nowMs()
     if (machine.mended?.crashAtMs === atMs) return
-    const shownSinceMs = machine.wear?.sinceMs ?? null
-    if (!machines.powerOff(machine)) return
-    const { repairMs, confirmedAfterMs } = happening
-    this.#inject('crash', machine, repairMs, { shownSinceMs })
+    const { wear } = machine
+    // A crash that comes before the one that shows is another.
+    const shownSinceMs = wear !== null && wear.untilMs <= atMs ? wear.sinceMs : null
+    if (!this.#fell(machine)) return
+    const { repairMs, confirmedAfterMs, cause } = happening
+    const truth = { truth: cause.kind, truthSinceMs: shownSinceMs }
+    const fault = this.#inject('crash', machine, repairMs, { shownSinceMs, ...truth })
     this.#backAfter(machine, repairMs)
     if (confirmedAfterMs === null || confirmedAfterMs >= repairMs) return
     const { downs } = machine
     this.#later(confirmedAfterMs, () => {
       if (machine.mended?.downs === downs) return
-      this.#say(publisher.failure(machine.node.spec, atMs, nowMs()))
+      fault.truthSinceMs ??= nowMs()
+      this.#say(publisher.failure(machine.node.spec, cause, atMs, nowMs()))
     })
   }
 
   #loseZone(zone: readonly Machine[], lastsMs: number): void {
     for (const machine of zone) {
-      if (!this.#options.machines.powerOff(machine)) continue
+      if (!this.#fell(machine)) continue
       this.#inject('zone-loss', machine, lastsMs)
       this.#backAfter(machine, lastsMs)
     }
@@ -231,25 +246,62 @@ export class Troubles {
     })
   }
 
-  #slow(machine: Machine, factor: number, lastsMs: number): void {
-    this.#inject('slow', machine, lastsMs)
-    machine.slowness = factor
-    this.#later(lastsMs, () => void (machine.slowness = 1))
+  /** What is down has no other trouble. */
+  #ail(machine: Machine, name: AilmentName, size: number, lastsMs: number): void {
+    const { ailments, node } = machine
+    if (!node.up) return
+    const atMs = this.#options.nowMs()
+    this.#inject(name, machine, lastsMs, { truth: AILMENTS[name].kind, truthSinceMs: atMs })
+    const ailment = { name, sinceMs: atMs, untilMs: atMs + lastsMs, size }
+    ailments.set(name, ailment)
+    this.#later(lastsMs, () => void (ailments.get(name) === ailment && ailments.delete(name)))
   }
 
   #flap(machine: Machine, periodMs: number, lastsMs: number): void {
-    this.#inject('flapping', machine, lastsMs, { silentMs: periodMs })
-    machine.flapping = { sinceMs: this.#options.nowMs(), periodMs }
-    this.#later(lastsMs, () => void (machine.flapping = null))
+    if (!machine.node.up) return
+    const sinceMs = this.#options.nowMs()
+    const lostAgainMs = (2 * FLAPS_MIN - 1) * periodMs
+    const truthSinceMs = lastsMs < lostAgainMs ? null : sinceMs + lostAgainMs
+    this.#inject('flapping', machine, lastsMs, {
+      silentMs: periodMs,
+      truth: 'network',
+      truthSinceMs,
+    })
+    const flapping = { sinceMs, periodMs }
+    machine.flapping = flapping
+    this.#later(lastsMs, () => {
+      if (machine.flapping === flapping) machine.flapping = null
+    })
+  }
+
+  /** False when it was down already. Whatever ailed it is over. */
+  #fell(machine: Machine): boolean {
+    const { machines, nowMs } = this.#options
+    if (!machines.powerOff(machine)) return false
+    machine.ailments.clear()
+    machine.flapping = null
+    for (let i = this.injected.length - 1; i >= 0; i--) {
+      const fault = this.injected[i]
+      if (fault.node !== machine.node.spec.id || FELLING.has(fault.kind)) continue
+      if (fault.kind === 'network-partition') continue
+      fault.untilMs = Math.min(fault.untilMs, nowMs())
+      if (fault.truthSinceMs !== null && fault.truthSinceMs > fault.untilMs)
+        fault.truthSinceMs = null
+    }
+    return true
   }
 
   #cut(cut: readonly Machine[], direction: Direction, lastsMs: number): void {
     for (const machine of cut) {
-      if (direction !== 'in') {
-        machine.outCuts++
-        if (machine.node.up) this.#inject('network-partition', machine, lastsMs)
-      }
+      if (direction !== 'in') machine.outCuts++
       if (direction !== 'out') machine.inCuts++
+      if (machine.node.up)
+        this.#inject(
+          'network-partition',
+          machine,
+          lastsMs,
+          this.#truthOfCut(machine, cut, direction),
+        )
     }
     this.#later(lastsMs, () => {
       for (const machine of cut) {
@@ -258,6 +310,18 @@ export class Troubles {
       }
       this.#options.workforce.healed()
     })
+  }
+
+  /** A side that nothing is heard of may as well be down. Without peers that tell, nothing shows a cut inwards. */
+  #truthOfCut({ node }: Machine, cut: readonly Machine[], direction: Direction) {
+    const { machines, faults, nowMs } = this.#options
+    if (direction !== 'in' || faults.witnesses === undefined) return { truth: SYMPTOM }
+    const isMate = (other: Machine) => other.node.spec.pool === node.spec.pool
+    const mates = machines.all.filter(isMate).length
+    const side = cut.filter(isMate).length
+    const isSide = side >= Math.max(2, SIDE_RATIO * mates) && mates - side >= 2
+    const truth: FaultKind = isSide ? 'network-partition' : 'network'
+    return { truth, truthSinceMs: nowMs() }
   }
 
   #slander(victims: readonly Machine[], lastsMs: number): void {
@@ -291,12 +355,14 @@ export class Troubles {
     kind: Injected['kind'],
     machine: Machine,
     lastsMs: number,
-    more: Partial<Pick<Injected, 'shownSinceMs' | 'silentMs'>> = {},
-  ): void {
+    more: Partial<Omit<Injected, 'kind' | 'node' | 'atMs' | 'untilMs'>> = {},
+  ): Injected {
     const atMs = this.#options.nowMs()
     const { id } = machine.node.spec
-    const common = { shownSinceMs: null, silentMs: null, ...more }
-    this.injected.push({ kind, node: id, atMs, untilMs: atMs + lastsMs, ...common })
+    const unknown = { shownSinceMs: null, silentMs: null, truth: SYMPTOM, truthSinceMs: null }
+    const fault = { kind, node: id, atMs, untilMs: atMs + lastsMs, ...unknown, ...more }
+    this.injected.push(fault)
+    return fault
   }
 
   #say(output: Output): void {

@@ -5,6 +5,7 @@
 import { createSimulatedBus, type SimulatedBroker } from '../bus/simulated/simulated-bus.ts'
 import type { Bus, Output } from '../core/bus.ts'
 import type { PoolId } from '../core/ids.ts'
+import type { PromotionRules } from '../core/model-life.ts'
 import type { Policy } from '../core/policy.ts'
 import { topicSpecs, type Topology } from '../core/topics.ts'
 import { placementOutput } from '../agent/report.ts'
@@ -12,6 +13,7 @@ import { budgetNodesMax, RAILS, type RailCheck } from '../decide/admission.ts'
 import { createInventory, type Inventory } from '../fleet/inventory.ts'
 import { Random } from '../fleet/random.ts'
 import { Auditor } from './auditor.ts'
+import { withDependencies } from './dependencies.ts'
 import type { Faults } from './fault-file.ts'
 import { Machines } from './machines.ts'
 import { Processes } from './processes.ts'
@@ -19,6 +21,7 @@ import { Publisher } from './publisher.ts'
 import { drawSchedule } from './schedule.ts'
 import { simulatedClass, Telemetry } from './telemetry.ts'
 import { Troubles } from './troubles.ts'
+import { Witnesses } from './witnesses.ts'
 import { Workforce } from './workforce.ts'
 
 /** Between the samples of a node, unless told otherwise. */
@@ -42,6 +45,8 @@ export interface WorldOptions {
   readonly faults: Faults
   readonly kernel: WebAssembly.Module
   readonly policy: Policy
+  /** Those of the service where it is left out. */
+  readonly promotion?: PromotionRules
   readonly heartbeatIntervalMs?: number
   readonly partitions?: number
   readonly processCount?: number
@@ -53,6 +58,8 @@ export interface WorldOptions {
 export interface Mechanisms {
   readonly rails: readonly RailCheck[]
   readonly preconditions: boolean
+  /** Placements say what workloads depend on; the auditor knows it without them. */
+  readonly dependencies: boolean
   /** Of the broker: owners that were replaced can write no more. */
   readonly fencing: boolean
   /** What the coordinators say, as it goes out. */
@@ -77,6 +84,7 @@ export class World {
   readonly processes: Processes
   readonly telemetry: Telemetry
   readonly troubles: Troubles
+  readonly #witnesses: Witnesses
   readonly #options: WorldOptions
   readonly #bus: Bus
   readonly #topology: Topology
@@ -106,7 +114,9 @@ export class World {
     const after = (ms: number, callback: () => void) => void clock.after(ms, callback)
     const broken = (what: string) => this.broken(what)
     const nodeClass = simulatedClass(options.heartbeatIntervalMs ?? HEARTBEAT_MS)
-    this.#inventory = createInventory(seed, nodeCount)
+    const { nodes, placements } = createInventory(seed, nodeCount)
+    const dependent = withDependencies(seed, placements)
+    this.#inventory = { nodes, placements: (without.dependencies ?? true) ? dependent : placements }
     this.machines = new Machines(this.#inventory, { nowMs, broken })
     this.#publisher = new Publisher(this.#topology, nodeClass)
     const bus = this.#bus
@@ -118,7 +128,11 @@ export class World {
       machines: this.machines.all,
       records: faults.records,
     })
-    this.auditor = new Auditor({ bus, topology, policy, broken })
+    const dependsOn = new Map(dependent.map((each) => [each.workload, each.dependsOn]))
+    const { machines } = this
+    const publisher = this.#publisher
+    this.#witnesses = new Witnesses({ seed, faults, machines, bus, publisher, nowMs, after })
+    this.auditor = new Auditor({ bus, topology, policy, dependsOn, broken })
     this.processes = new Processes({
       broker: this.broker,
       topology,
@@ -128,6 +142,7 @@ export class World {
       policy,
       rails: without.rails ?? RAILS,
       ...(without.tamper === undefined ? {} : { tamper: without.tamper }),
+      ...(options.promotion === undefined ? {} : { promotion: options.promotion }),
       broken,
     })
     this.workforce = new Workforce({
@@ -184,7 +199,8 @@ export class World {
       ),
     ])
     this.#beat()
-    await this.#pass(WARM_UP_MS)
+    this.#witnesses.start()
+    await this.#pass(this.#options.faults.warm_up ?? WARM_UP_MS)
     this.#schedule()
   }
 
@@ -220,9 +236,14 @@ export class World {
     for (const { workload, node } of this.machines.lost()) {
       problems.push(`workload ${workload} of node ${node} is lost: it runs nowhere`)
     }
-    for (const [id, { node, closedAtMs }] of this.auditor.incidents) {
-      if (closedAtMs === null) problems.push(`incident ${id} of node ${node} does not end`)
+    for (const [id, { nodes, closedAtMs }] of this.auditor.incidents) {
+      const whose = [...nodes].join(', ')
+      if (closedAtMs === null) problems.push(`incident ${id} of node ${whose} does not end`)
     }
+    for (const id of this.auditor.openPlans)
+      problems.push(`the plan of incident ${id} does not end`)
+    const { openCount } = this.auditor
+    if (openCount > 0) problems.push(`${openCount} commands do not end`)
     const coordinators = this.processes.coordinators()
     if (coordinators.size < this.#topology.poolPartitions) problems.push('a pool has no owner')
     for (const [partition, figures] of coordinators) {

@@ -10,6 +10,8 @@ import type { Command, JournalEntry, Result, ResultState } from '../core/command
 import type { ClassModels } from '../core/model-life.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
 import { AssignmentViews } from './assignments.ts'
+import { BallotViews } from './ballots.ts'
+import { ConditionViews } from './conditions.ts'
 import { MaintenanceViews } from './maintenance.ts'
 import { Ring } from './ring.ts'
 
@@ -110,6 +112,8 @@ export class ConsoleViews {
   readonly stream: Ring<StreamEvent>
   readonly assignments: AssignmentViews
   readonly maintenance: MaintenanceViews
+  readonly conditions = new ConditionViews()
+  readonly ballots = new BallotViews()
   readonly alertBook = new AlertBook()
   /** By node class. */
   readonly models = new Map<string, ClassModels>()
@@ -223,6 +227,8 @@ export class ConsoleViews {
         if (typeof body.kind !== 'string') return false
         this.decisions.push(body as unknown as JournalEntry)
         this.maintenance.take(body as unknown as JournalEntry)
+        this.conditions.take(body as unknown as JournalEntry)
+        this.ballots.take(body as unknown as JournalEntry)
         this.alertBook.takeJournal(body as unknown as JournalEntry)
         this.#publish('decision', body)
         return true

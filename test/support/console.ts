@@ -47,6 +47,8 @@ export function createConsole(ports: Partial<AppPorts> = {}, limits: Partial<Vie
     metrics: async () => '',
     about: () => ({ version: '0', bus: 'simulated', mode: 'observe', provider: null }),
     networks: () => [],
+    waiting: () => [],
+    paths: () => null,
     config: {
       keys: () => ({}),
       figures: () => ({ said: null, pools: [], takenBackCount: 0 }),

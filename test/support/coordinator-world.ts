@@ -1,4 +1,5 @@
 /** Feeds a coordinator the records of a pool-log and reads back what it says, as its neighbours would. */
+import type { AlertRecord } from '../../src/core/alert.ts'
 import type { Assessment, AssessmentRecord, ModelRef } from '../../src/core/assessment.ts'
 import type { LogRecord, Output } from '../../src/core/bus.ts'
 import { toBytes, toText } from '../../src/core/bytes.ts'
@@ -10,10 +11,13 @@ import type { Capacity, NodeEvent } from '../../src/core/node.ts'
 import { partitionOf } from '../../src/core/partition.ts'
 import { type Control, DEFAULT_POLICY, type Policy } from '../../src/core/policy.ts'
 import type { RailFigures } from '../../src/core/rail-figures.ts'
+import type { RoutePaths } from '../../src/core/route-paths.ts'
 import type { Assignment, ShardFigures } from '../../src/core/shard.ts'
 import type { Topology } from '../../src/core/topics.ts'
+import type { WaitingQueueView } from '../../src/core/waiting.ts'
 import type { Placement } from '../../src/core/workload.ts'
 import { type RailCheck, RAILS } from '../../src/decide/admission.ts'
+import type { NodeKeys } from '../../src/detect/detector.ts'
 import { CoordinatorFold } from '../../src/pipeline/coordinator.ts'
 import type { NodeRecord } from '../../src/pipeline/coordinator-outbox.ts'
 import { foreshockWasm } from './node-class.ts'
@@ -41,6 +45,7 @@ export interface WorldOptions {
   readonly poolPartitions?: number
   readonly rails?: readonly RailCheck[]
   readonly promotion?: PromotionRules
+  readonly keyOf?: NodeKeys
   /** An owner before this one; what it has said is not said again. */
   readonly after?: CoordinatorWorld
 }
@@ -56,6 +61,7 @@ export class CoordinatorWorld {
   readonly #fold: CoordinatorFold
   readonly #rails: readonly RailCheck[]
   readonly #promotion: PromotionRules
+  readonly #keyOf: NodeKeys
 
   constructor({
     policy = {},
@@ -63,12 +69,14 @@ export class CoordinatorWorld {
     poolPartitions = 1,
     rails = RAILS,
     promotion = DEFAULT_PROMOTION,
+    keyOf = () => null,
     after,
   }: WorldOptions = {}) {
     this.topology = { prefix: 't.', nodePartitions: 4, poolPartitions, clock, retentionMs: 1e9 }
     this.policy = { ...DEFAULT_POLICY, mode: 'enforce', ...policy }
     this.#rails = rails
     this.#promotion = promotion
+    this.#keyOf = keyOf
     this.#fold = this.createFold()
     if (after === undefined) this.feed('claim', { role: 'coordinator', owner: 'test' })
     else this.#follow(after)
@@ -90,6 +98,7 @@ export class CoordinatorWorld {
       sign: (bytes: Uint8Array) => `signed-${bytes.length}`,
       source: 'foreshock/test',
       promotion: this.#promotion,
+      keyOf: this.#keyOf,
     }
     return new CoordinatorFold(options, this.#rails)
   }
@@ -269,6 +278,19 @@ export class CoordinatorWorld {
 
   railFigures(): RailFigures {
     return this.#fold.railFigures()[0]
+  }
+
+  /** What waits for room, who is served first comes first. */
+  waiting(): WaitingQueueView | undefined {
+    return this.#fold.waiting()[0]
+  }
+
+  paths(from: string, to: string): RoutePaths | null {
+    return this.#fold.paths(POOL, from, to)
+  }
+
+  alerts(kind: AlertRecord['kind'], outputs: readonly Output[] = this.outputs): AlertRecord[] {
+    return bodies<AlertRecord>(outputs, 't.alerts').filter((alert) => alert.kind === kind)
   }
 
   /** What this world's own coordinator makes of another log. */

@@ -72,6 +72,7 @@ export function createCommand(
     commandId: commandId as CommandId,
     incidentId: 'i1' as IncidentId,
     planId: null,
+    idempotencyKey: null,
     stepId: null,
     pool: 'europe' as PoolId,
     epoch: 1,

@@ -2,6 +2,7 @@
 import type { ClassModels } from '../../src/core/model-life.ts'
 import type { RailFigures } from '../../src/core/rail-figures.ts'
 import type { ShardFigures } from '../../src/core/shard.ts'
+import type { WaitingFigures } from '../../src/core/waiting.ts'
 import type { ModelId, PoolId } from '../../src/core/ids.ts'
 import type { RoleFigures } from '../../src/http/live-metrics.ts'
 import { Metrics } from '../../src/http/metrics.ts'
@@ -92,6 +93,23 @@ const RAIL_FIGURES: RailFigures = {
   zoneAlarmingRatioMax: 0.3,
   commandsInFlight: 7,
   stopped: true,
+  emergency: true,
+  failingRatio: 0.4,
+  failingRatioMax: 0.33,
+  hasQuorum: false,
+  pausedNodes: 9,
+}
+
+const WAITING: WaitingFigures = {
+  pool: 'web' as PoolId,
+  counts: { CRITICAL: 1, HIGH: 0, NORMAL: 4, LOW: 0 },
+  countMax: 10_000,
+  oldestMs: 9_000,
+  enteredCount: 8,
+  placedCount: 3,
+  putOffCount: 2,
+  waitedMs: 60_000,
+  waitedMsMax: 30_000,
 }
 
 /** As a process has it that has just started. */
@@ -101,6 +119,7 @@ export function freshMetrics(): Metrics {
     roles: () => ROLES,
     shards: () => [SHARDS],
     rails: () => [RAIL_FIGURES],
+    waiting: () => [WAITING],
     intake: () => new Map([['test.telemetry', { recordCount: 3, byteCount: 900 }]]),
     bus: () => ({ connected: true, reconnectCount: 2, lastError: null, stuckLeaseCount: 0 }),
     guards: () => [

@@ -28,6 +28,7 @@ export const LAYERS: Readonly<Record<string, readonly string[] | 'everything'>> 
     'config',
     'agent',
     'decide',
+    'detect',
     'fleet',
     'ingest',
     'pipeline',

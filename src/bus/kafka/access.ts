@@ -81,8 +81,8 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
     shares: false,
   },
   agent: {
-    reads: COMMANDS,
-    writes: ['telemetry', 'events', 'results', 'placements', 'evidence'],
+    reads: [...COMMANDS, 'journal'],
+    writes: ['telemetry', 'events', 'results', 'placements', 'evidence', 'votes'],
     shares: false,
   },
 }

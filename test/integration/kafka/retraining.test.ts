@@ -112,6 +112,7 @@ class Trial {
       roles: () => [],
       shards: () => [],
       rails: () => [],
+      waiting: () => [],
       intake: () => new Map(),
       guards: () => [],
       degraded: () => [],

@@ -297,3 +297,49 @@ describe('cancel', () => {
     expect(results(outputs).at(-1)).toBe('failed: too late for 1 command(s), which go on')
   })
 })
+
+describe('another command for the same step', () => {
+  const key = { idempotencyKey: 'i1.plan/migrate:w1/0' }
+  const take = (executor: Executor, commandId: string, fields: Partial<Command> = {}) =>
+    executor.take(commandRecord(migrate(commandId, { ...key, ...fields })), NOW_MS)
+  const states = (outputs: Parameters<typeof bodies>[0]) =>
+    bodies<Result>(outputs, 'results').map(({ commandId, state }) => `${commandId} ${state}`)
+
+  test('begins nothing while the first runs: what becomes of it is told of the newer one', () => {
+    const hooks = new ScriptedHooks()
+    hooks.script = [
+      { kind: 'running' },
+      { kind: 'succeeded', placement: null },
+      { kind: 'verified' },
+    ]
+    const executor = createExecutor(hooks)
+    take(executor, 'c1')
+    expect(states(take(executor, 'c2'))).toEqual(['c2 started'])
+    expect(states(executor.advance(NOW_MS))).toEqual(['c2 succeeded', 'c2 verified'])
+    expect(states(take(executor, 'c3'))).toEqual(['c3 verified'])
+    expect(hooks.begun).toEqual(['migrate c1'])
+    expect(executor.counts()).toMatchObject({ taken: 1, repeated: 2 })
+  })
+
+  test('is carried out where the first has failed, or the step was undone since', () => {
+    const hooks = new ScriptedHooks()
+    hooks.script = [{ kind: 'failed', detail: 'no route' }]
+    const executor = createExecutor(hooks)
+    take(executor, 'c1')
+    hooks.script = [{ kind: 'succeeded', placement: null }, { kind: 'verified' }]
+    take(executor, 'c2')
+    take(executor, 'c3', { idempotencyKey: 'i1.plan/migrate:w1/1' })
+    expect(hooks.begun).toEqual(['migrate c1', 'migrate c2', 'migrate c3'])
+  })
+
+  test('is forgotten with the command it belongs to', () => {
+    const hooks = new ScriptedHooks()
+    hooks.script = [{ kind: 'succeeded', placement: null }, { kind: 'verified' }]
+    const executor = createExecutor(hooks, 1)
+    take(executor, 'c1', { expiresAtMs: NOW_MS + 1 })
+    const other = migrate('c2', { idempotencyKey: 'other', expiresAtMs: NOW_MS + 3 })
+    executor.take(commandRecord(other), NOW_MS + 2)
+    executor.take(commandRecord(migrate('c3', key)), NOW_MS + 4)
+    expect(hooks.begun).toEqual(['migrate c1', 'migrate c2', 'migrate c3'])
+  })
+})

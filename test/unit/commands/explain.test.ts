@@ -36,7 +36,16 @@ test('an incident is told from what was seen to what became of it', () => {
   const closedAtMs = world.nowMs
   expect(story).toMatchObject({ node: 'ill', pool: 'web', outcome: 'foreseen', closedAtMs })
   const text = storyText(story)
-  const told = ['seen', 'refused by veto', 'decided', 'is verified', 'was foreseen 1m', 'disk']
+  const told = [
+    'seen',
+    'refused by veto',
+    'The plan has 2 steps: cordon, migrate:w1.',
+    'decided',
+    'is verified',
+    'The plan to migrate the work of node ill is done: 2 of 2 steps',
+    'was foreseen 1m',
+    'disk',
+  ]
   for (const [i, each] of told.entries()) {
     expect(text).toContain(each)
     if (i > 0) expect(text.indexOf(each)).toBeGreaterThan(text.indexOf(told[i - 1]))

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
+import { DEFAULT_EMERGENCY } from '../../../src/core/emergency.ts'
 import type { PoolId } from '../../../src/core/ids.ts'
 import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
 import { DEFAULT_WATCH } from '../../../src/core/runtime-config.ts'
@@ -154,6 +155,30 @@ test('a pool that learns says how much it tries out, and a fixed one keeps the n
   expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
 })
 
+test('emergencies: a pool has its own limits, and a policy from before keeps its name', () => {
+  const text = `
+    [policy]
+    cooldown = "1m"
+    [pools.web]
+    emergency_ratio = 0.1
+    emergency_leave_after = "30s"`
+  const { policy, pools } = loadConfig({ text, env: {} })
+  expect(policy.emergency).toEqual(DEFAULT_EMERGENCY)
+  expect(policy.version).toBe('sha256:90be7213fd16')
+  const web = pools.get('web')!
+  expect(web.emergency).toEqual({
+    enterRatio: 0.1,
+    leaveRatio: 0.1,
+    leaveAfterMs: 30_000,
+    nodesMin: 2,
+  })
+  expect(web.version).not.toBe(policy.version)
+  const wrong = '[policy]\nemergency_leave_ratio = 0.5'
+  expect(() => loadConfig({ text: wrong, env: {} })).toThrow(
+    'emergency_leave_ratio: 0.5 is too much; set it to at most emergency_ratio (0.33)',
+  )
+})
+
 test('a pool says how its shards are placed, and the others have none', () => {
   const text = `
     [pools.web]
@@ -238,7 +263,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',

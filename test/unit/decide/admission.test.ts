@@ -28,7 +28,7 @@ const FREE: Ask = {
   attempts: 0,
   lastPreemptiveAtMs: null,
   budget: { nodeCount: 20, busyCount: 0, nodeIsBusy: false },
-  target: () => ({ ok: true, target: 'n2' as NodeId }),
+  target: () => ({ ok: true, target: 'n2' as NodeId, why: 'the best' }),
   inFlight: null,
 }
 
@@ -37,7 +37,7 @@ const BAD_ZONE = { name: 'z', nodeCount: 10, alarmingCount: 3 }
 const NO_TARGET = { ok: false as const, why: 'none of 3 other nodes can take it' }
 
 test('what nothing speaks against is admitted, with its target', () => {
-  expect(admit(FREE)).toEqual({ ok: true, target: 'n2' })
+  expect(admit(FREE)).toEqual({ ok: true, target: 'n2', why: 'the best' })
 })
 
 describe('refused', () => {

@@ -131,3 +131,62 @@ test('equal nodes share the work, and one that goes changes only the choices tha
   const after = pick(nodes.slice(1))
   for (const [i, target] of before.entries()) if (target !== 'a') expect(after[i]).toBe(target)
 })
+
+describe('what a workload is best near to, and away from', () => {
+  const near = (latencies: Readonly<Record<string, number>>) => ({
+    to: 'node db, where what it depends on runs',
+    latencyMs: (node: NodeId) => latencies[node] ?? null,
+  })
+  const pair = [candidate('x'), candidate('y', { zone: 'b' })]
+
+  test('the nearer of two that carry the same takes it, and the decision says how near it is', () => {
+    const asked = question({ nearness: near({ x: 30, y: 0.4 }) })
+    const choice = chooseTarget(asked, pair, () => IDLE)
+    expect(choice).toEqual({
+      ok: true,
+      target: 'y',
+      why: 'Node y is the best that can take it: 10 % load with it, of at most 90 %; 0.4 ms from node db, where what it depends on runs.',
+    })
+  })
+
+  test('nearness counts as much as load: one that is much emptier wins over one that is a little nearer', () => {
+    const asked = question({ nearness: near({ x: 3, y: 0.5 }) })
+    expect(chosen(asked, pair, { y: { cpu: 1 } })).toBe('y')
+    expect(chosen(asked, pair, { y: { cpu: 6 } })).toBe('x')
+  })
+
+  test('what nobody has measured is taken for the furthest', () => {
+    expect(chosen(question({ nearness: near({ y: 40 }) }), pair)).toBe('y')
+  })
+
+  const members = (
+    zones: Readonly<Record<string, number>>,
+    nodes: Readonly<Record<string, number>>,
+  ) => ({
+    name: 'web',
+    inZone: (zone: string | null) => (zone === null ? 0 : (zones[zone] ?? 0)),
+    onNode: (node: NodeId) => nodes[node] ?? 0,
+  })
+
+  test('a zone with fewer of its group is better, however full', () => {
+    const group = members({ a: 1 }, { z: 1 })
+    const choice = chooseTarget(question({ group }), pair, (node) => ({
+      ...IDLE,
+      cpu: node === 'y' ? 7 : 0,
+    }))
+    expect(choice).toMatchObject({ ok: true, target: 'y' })
+    expect(choice.why).toContain('its zone b has 0 others of group web')
+  })
+
+  test('in one zone a node without others of its group is better, and one with them better than none', () => {
+    const group = members({ a: 1 }, { x: 1 })
+    const both = [candidate('x'), candidate('z')]
+    expect(chosen(question({ group }), both, { z: { cpu: 7 } })).toBe('z')
+    expect(chosen(question({ group }), [candidate('x')])).toBe('x')
+  })
+
+  test('neither makes a target of a node that is full', () => {
+    const asked = question({ nearness: near({ y: 0.1 }), group: members({ a: 9 }, {}) })
+    expect(chosen(asked, pair, { y: { cpu: 9 } })).toBe('x')
+  })
+})

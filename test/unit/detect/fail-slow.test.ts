@@ -34,7 +34,7 @@ test('a node three times slower than before and than its peers is told within mi
   for (let step = 60; step < 70; step++) told.push(...minute(feed, step, (n) => (n === 3 ? 3 : 1)))
   expect(told).toEqual(['raised n3/network_latency warning', 'raised n3/network_latency error'])
   const { fault } = feed.told[0]
-  expect(fault.kind).toBe('performance-degradation')
+  expect(fault.kind).toBe('network')
   expect(fault.evidence.map(({ what }) => what)).toEqual([
     'network_latency',
     'peersTimesSlower',

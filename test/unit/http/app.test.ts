@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../../src/core/errors.ts'
-import type { PoolId } from '../../../src/core/ids.ts'
+import type { IncidentId, NodeId, PoolId, WorkloadId } from '../../../src/core/ids.ts'
 import { command, createConsole, outputRecord, result } from '../../support/console.ts'
 
 interface Listed {
@@ -212,4 +212,54 @@ test('the network of a pool is shown by the process that decides for it', async 
   const answer = await app.request('/v1/networks/db')
   expect(answer.status).toBe(404)
   expect(((await answer.json()) as { detail: string }).detail).toContain('pool "db"')
+})
+
+test('what waits for room is shown with its place, as many as are asked for', async () => {
+  const waiting = ['w1', 'w2'].map((workload) => ({
+    workload: workload as WorkloadId,
+    node: 'n1' as NodeId,
+    incidentId: 'i1' as IncidentId,
+    priority: 'CRITICAL' as const,
+    needs: { cpu: 1, memoryBytes: 1, gpu: null },
+    sinceMs: 1_000,
+    why: 'full',
+  }))
+  const queue = {
+    pool: 'web' as PoolId,
+    counts: { CRITICAL: 2, HIGH: 0, NORMAL: 0, LOW: 0 },
+    countMax: 10_000,
+    oldestMs: 9_000,
+    enteredCount: 5,
+    placedCount: 3,
+    putOffCount: 0,
+    waitedMs: 9_000,
+    waitedMsMax: 4_000,
+    waiting,
+  }
+  const { app } = createConsole({ waiting: () => [queue, { ...queue, pool: 'db' as PoolId }] })
+  expect(await (await app.request('/v1/waiting?pool=web&limit=1')).json()).toEqual({
+    items: [{ ...queue, waiting: [waiting[0]] }],
+  })
+  expect(((await (await app.request('/v1/waiting')).json()) as { items: [] }).items).toHaveLength(2)
+  expect((await app.request('/v1/waiting?limit=none')).status).toBe(400)
+})
+
+test('ways between two nodes are asked for by name, of the process that decides for their pool', async () => {
+  const [from, to, pool] = ['a' as NodeId, 'b' as NodeId, 'web' as PoolId]
+  const shortest = { nodes: [from, to], latencyMs: 2 }
+  const found = { pool, from, to, atMs: 5, shortest, pair: null }
+  const { app } = createConsole({ paths: (...asked) => (asked[0] === pool ? found : null) })
+  expect(await (await app.request('/v1/paths?pool=web&from=a&to=b')).json()).toEqual(found)
+  for (const [query, status, named] of [
+    ['from=a&to=b', 404, 'pool "default"'],
+    ['pool=web&to=b', 400, 'from:'],
+    ['pool=web&from=a', 400, 'to:'],
+    ['pool=web&from=a&to=a', 400, 'to:'],
+  ] as const) {
+    const answer = await app.request(`/v1/paths?${query}`)
+    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
+      status,
+      expect.stringContaining(named),
+    ])
+  }
 })

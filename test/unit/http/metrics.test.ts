@@ -75,6 +75,24 @@ test('incidents, refusals, dead letters and transactions are counted by what the
   expect(text).toContain('foreshock_transactions_total{role="watcher",outcome="committed"} 1')
 })
 
+test('plans are counted by strategy and outcome once they have ended, with time and steps', async () => {
+  const metrics = createMetrics()
+  const plan = (figures: Readonly<Record<string, string | number>>) => {
+    const evidence = Object.entries(figures).map(([what, value]) => ({ what, value, limit: null }))
+    metrics.fold(outputRecord('journal', { kind: 'plan', rail: null, evidence }))
+  }
+  plan({ plan: 'begun', strategy: 'migrate', steps: 3 })
+  const ended = { plan: 'ended', strategy: 'migrate', outcome: 'failed', durationMs: 12_000 }
+  plan({ ...ended, steps: 3, stepsDone: 1, stepsTakenBack: 1 })
+  const text = await lines(metrics)
+  expect(text).toContain('foreshock_plans_total{strategy="migrate",outcome="failed"} 1')
+  const seconds = 'foreshock_plan_duration_seconds_sum{strategy="migrate",outcome="failed"} 12'
+  expect(text).toContain(seconds)
+  expect(text).toContain('foreshock_plan_steps_total{strategy="migrate",end="done"} 1')
+  expect(text).toContain('foreshock_plan_steps_total{strategy="migrate",end="not-done"} 2')
+  expect(text).toContain('foreshock_plan_steps_total{strategy="migrate",end="taken-back"} 1')
+})
+
 test('reasons of others cannot make series without end', async () => {
   const metrics = createMetrics()
   for (let i = 0; i < 100; i++) {
@@ -145,6 +163,12 @@ test('how full the rails of a pool are is shown beside what they allow', async (
   for (const line of [
     'foreshock_rail_refused{pool="web",rail="budget"} 6',
     'foreshock_budget_nodes{pool="web"} 3',
+    'foreshock_waiting_workloads{pool="web",priority="NORMAL"} 4',
+    'foreshock_waiting_workloads_max{pool="web"} 10000',
+    'foreshock_waiting_oldest_seconds{pool="web"} 9',
+    'foreshock_waiting_longest_seconds{pool="web"} 30',
+    'foreshock_waiting_turns_total{pool="web",outcome="put-off"} 2',
+    'foreshock_waiting_seconds_total{pool="web"} 60',
     'foreshock_budget_nodes_max{pool="web"} 4',
     'foreshock_zone_alarming_ratio{pool="web"} 0.25',
     'foreshock_zone_alarming_ratio_max{pool="web"} 0.3',

@@ -11,6 +11,8 @@ function decode(body: object) {
 
 test.each([
   { kind: 'reachability', reachable: ['b'], unreachable: ['c'] },
+  { kind: 'reachability', reachable: ['b', 'd'], unreachable: [], latenciesMs: [0.4, null] },
+  { kind: 'claim', about: 'b', claim: 'dead', hopsLeft: 8 },
   {
     kind: 'service-check',
     about: 'b',
@@ -59,6 +61,26 @@ test.each([
     },
     reason: 'field-invalid',
     detail: 'at most 256',
+  },
+  {
+    body: { kind: 'reachability', node: 'a', reachable: ['b', 'c'], latenciesMs: [1] },
+    reason: 'field-invalid',
+    detail: '`latenciesMs`: expected one for each of `reachable`',
+  },
+  {
+    body: { kind: 'reachability', node: 'a', reachable: ['b'], latenciesMs: [-1] },
+    reason: 'field-invalid',
+    detail: '`latenciesMs.0`',
+  },
+  {
+    body: { ...claim, hopsLeft: 0 },
+    reason: 'field-invalid',
+    detail: '`hopsLeft`: expected 1 to 8',
+  },
+  {
+    body: { ...claim, hopsLeft: 9 },
+    reason: 'field-invalid',
+    detail: '`hopsLeft`: expected 1 to 8',
   },
   {
     body: { kind: 'digest', node: 'a', object: 'o', version: '1', root: 'XYZ' },

@@ -331,9 +331,14 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
     body: { kind: 'panic' },
     reason: 'kind-unknown',
     detail:
-      '`kind` is "panic"; expected one of mode, stop, veto, approval, model, maintenance, silence, acknowledge, config',
+      '`kind` is "panic"; expected one of mode, stop, emergency, veto, approval, model, maintenance, silence, acknowledge, config',
   },
-  { topic: 'votes', body: {}, reason: 'not-supported', detail: 'votes are not counted yet' },
+  {
+    topic: 'votes',
+    body: {},
+    reason: 'field-invalid',
+    detail: '`ballot`: expected the id of an open ballot',
+  },
 ])('$topic: refused as $reason: $detail', ({ topic, body, reason, detail }) => {
   const [letter] = routed([recordOf(topic, JSON.stringify(body))])
   expect(letter).toMatchObject({ topic: 'test.dead-letter', headers: { reason, detail } })

@@ -10,6 +10,7 @@ import {
   type RuntimeSettings,
 } from '../../../src/core/runtime-config.ts'
 import { HOUR_MS } from '../../../src/core/time.ts'
+import { careful } from '../../../src/pipeline/coordinator-config.ts'
 import { asText, CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
 
 const ALERTS: PageRules = {
@@ -210,6 +211,19 @@ describe('a changed pool', () => {
       policyVersion: 'before',
       dryRun: true,
     })
+  })
+
+  test('keeps what was just asked for where that is more careful', () => {
+    const votes = { quorumRatio: 0.5 } as Policy['votes']
+    const bold = { ...DEFAULT_POLICY, mode: 'enforce', votes: null, dryRun: false } as const
+    const shy = { ...bold, mode: 'approve', votes, dryRun: true } as const
+    for (const [before, after] of [
+      [bold, shy],
+      [shy, bold],
+    ] as const) {
+      const back = careful({ ...before, attemptsMax: 7 }, after)
+      expect(back).toMatchObject({ mode: 'approve', votes, dryRun: true, attemptsMax: 7 })
+    }
   })
 
   test('has what is in force, also after the log has forgotten who said it', () => {

@@ -94,6 +94,52 @@ test('a node that is ill with many of its image is not moved from, and is when i
   }
 })
 
+test('a node that reports itself is not silent, for a minute', () => {
+  const world = new CoordinatorWorld()
+  world.joinMany(4)
+  const report = () => {
+    evidence(world, { kind: 'reachability', node: 'n0', reachable: ['n1'], unreachable: [] })
+  }
+  report()
+  world.silent('n0')
+  expect(world.commands('fence')).toEqual([])
+  expect(world.stats()['vouchedCount']).toBe(1)
+  for (let i = 0; i < 4; i++) {
+    world.after(9_000)
+    report()
+  }
+  expect(world.commands('fence')).toEqual([])
+  world.after(11_000)
+  expect(world.commands('fence')).toHaveLength(1)
+  expect(world.stats()['vouchedCount']).toBe(0)
+})
+
+test('a node that reports itself and is heard of again was never silent', () => {
+  const world = new CoordinatorWorld()
+  world.joinMany(4)
+  evidence(world, { kind: 'reachability', node: 'n0', reachable: ['n1'], unreachable: [] })
+  world.silent('n0')
+  world.assess('n0')
+  world.after(60_000)
+  expect(world.commands()).toEqual([])
+  expect(world.journal('incident-opened')).toEqual([])
+})
+
+test('an incident tells its kind, the one that is known later, and what joins it', () => {
+  const world = new CoordinatorWorld()
+  world.joinMany(4)
+  const kinds = () => world.journal().flatMap(({ faultKind }) => faultKind ?? [])
+  world.silent('n0')
+  expect(kinds()).toEqual(['service-unavailability'])
+  world.fail('n0')
+  slow(world, 'n1')
+  const exit = { kind: 'service-check', node: 'n1', about: 'n1', service: 's' } as const
+  for (let i = 0; i < 3; i++) {
+    evidence(world, { ...exit, probe: 'container', ok: false, status: 1, latencyMs: null })
+  }
+  expect(kinds().slice(-2)).toEqual(['network', 'software'])
+})
+
 /** Ten nodes, of which the first `cut` do not reach the others. */
 function partitioned(cut: number, more: { readonly seconds?: number } = {}): CoordinatorWorld {
   const world = new CoordinatorWorld()
@@ -123,9 +169,12 @@ test('work of the minority is not moved before it fails, and nothing is moved th
 
 test('the majority recovers what the minority had; without a majority nobody does, but for what failed for certain', () => {
   const majority = partitioned(3)
+  // Until then n0 reports itself.
+  majority.after(11_000)
   majority.silent('n0')
   expect(majority.commands('fence')).toHaveLength(1)
   const none = partitioned(5)
+  none.after(11_000)
   none.silent('n0')
   expect(none.commands()).toEqual([])
   expect(none.rails()).toEqual(['shared-cause'])

@@ -8,6 +8,8 @@ import { DEFAULT_PROMOTION, type PromotionRules } from '../../../src/core/model-
 import type { Policy } from '../../../src/core/policy.ts'
 import { RAILS } from '../../../src/decide/admission.ts'
 import { CAPACITY, CoordinatorWorld } from '../../support/coordinator-world.ts'
+import { VOTE_RULES } from '../../support/votes.ts'
+import { reach, SPLIT_BRAIN } from '../../support/split-network.ts'
 
 interface Scenario {
   readonly rail: Rail
@@ -81,6 +83,35 @@ const SCENARIOS: readonly Scenario[] = [
     because: 'our own watcher is late, so a high probability is old news',
     play: (world) => {
       world.assess('n0', { liveness: 'unknown', probability: 0.95 }, { late: true })
+    },
+    held: onNode0,
+  },
+  {
+    rail: 'no-quorum',
+    because: 'no side of the split network has a majority',
+    policy: { splitBrain: SPLIT_BRAIN },
+    play: (world) => {
+      reach(world, (node) => (node < 4 ? 0 : node < 8 ? 1 : 2), 30)
+      world.fail('n0')
+    },
+    held: onNode0,
+  },
+  {
+    rail: 'emergency',
+    because: 'four of nine nodes are silent',
+    policy: { budgetRatio: 1 },
+    play: (world) => {
+      for (const node of ['n1', 'n2', 'n3', 'n4']) world.silent(node)
+      world.risky('n0')
+    },
+    held: onNode0,
+  },
+  {
+    rail: 'emergency',
+    because: 'an operator has declared one',
+    play: (world) => {
+      world.control({ kind: 'emergency', emergency: true })
+      world.risky('n0')
     },
     held: onNode0,
   },
@@ -160,6 +191,16 @@ const SCENARIOS: readonly Scenario[] = [
     held: ({ action }) => action === 'recover',
   },
   {
+    rail: 'votes',
+    because: 'two nodes at once are fenced only by a vote',
+    policy: { budgetRatio: 1, votes: { ...VOTE_RULES, fenceNodesMax: 1 } },
+    play: (world) => {
+      world.silent('n1')
+      world.silent('n0')
+    },
+    held: onNode0,
+  },
+  {
     rail: 'hold-out',
     because: 'all alarms are held out, to know what becomes of them',
     promotion: { ...DEFAULT_PROMOTION, holdOutRatio: 1 },
@@ -222,6 +263,33 @@ test('a refusal is written once, and again after it had stopped applying', () =>
   world.after(world.policy.cooldownMs)
   world.risky('n0')
   expect(world.rails().filter((rail) => rail === 'mode').length).toBeGreaterThan(1)
+})
+
+test.each([
+  {
+    allowed: 'a mode',
+    before: { kind: 'mode', mode: 'observe' } as const,
+    after: { kind: 'mode', mode: 'enforce' } as const,
+  },
+  {
+    allowed: 'a stop that ends',
+    before: { kind: 'stop', stopped: true } as const,
+    after: { kind: 'stop', stopped: false } as const,
+  },
+  {
+    allowed: 'a veto that is taken back',
+    before: { kind: 'veto', node: 'n0' as NodeId, veto: true } as const,
+    after: { kind: 'veto', node: 'n0' as NodeId, veto: false } as const,
+  },
+])('$allowed is followed at once, without another word of the node', ({ before, after }) => {
+  const world = new CoordinatorWorld()
+  world.joinMany(3)
+  world.control(before)
+  world.place('w', 'n0')
+  world.fail('n0')
+  expect(world.commands()).toEqual([])
+  world.control(after)
+  expect(world.commands('fence')).toHaveLength(1)
 })
 
 test('what undoes passes a stopped pool', () => {
@@ -313,4 +381,18 @@ test('a release whose attempts are used up is tried anew after a cooldown: no no
   expect(world.commands('uncordon')).toHaveLength(3)
   world.carryOut(world.commands('uncordon')[2])
   expect(world.stats()['openIncidentCount']).toBe(0)
+})
+
+test('what a stop or a mode held back is done when it is over, without a new word of the node', () => {
+  for (const hold of ['stop', 'mode'] as const) {
+    const world = new CoordinatorWorld()
+    world.joinMany(9)
+    const held = hold === 'stop' ? { stopped: true } : { mode: 'observe' as const }
+    world.control({ kind: hold, ...held })
+    world.silent('n0')
+    expect(world.commands()).toEqual([])
+    const free = hold === 'stop' ? { stopped: false } : { mode: 'enforce' as const }
+    world.control({ kind: hold, ...free })
+    expect(world.commands()).toMatchObject([{ action: 'fence', node: 'n0' }])
+  }
 })

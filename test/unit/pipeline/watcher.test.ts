@@ -200,3 +200,19 @@ test('the same records give the same outputs, byte for byte', async () => {
   expect(outputs.length).toBeGreaterThan(5)
   expect(outputs).toEqual(log.outputs)
 })
+
+test('work announced on a failed node does not bring it back, and its pool hears of it', async () => {
+  const log = new Log()
+  const event = (kind: string, more = {}) =>
+    log.append('node-event', { kind, node: 'a', atMs: log.nowMs, ...more })
+  const capacity = { cpu: 1, memoryBytes: 1, gpu: null }
+  const place = { zone: null, region: null, latitude: null, longitude: null }
+  await event('join', { class: CLASS.name, pool: 'web', labels: {}, place, capacity })
+  await log.seconds(10, ['a'])
+  await event('failure', { failureKind: 'test' })
+  const [fact] = await event('maintenance', { untilMs: log.nowMs + 600_000 })
+  expect(JSON.parse(textOf(fact.value))).toMatchObject({ kind: 'maintenance', node: 'a' })
+  expect(fact.key).toBe('a')
+  await log.seconds(60, [])
+  expect(log.changes()).toEqual([])
+})

@@ -1,69 +1,84 @@
-import { describe, expect, test } from 'vitest'
-import type { NodeId, WorkloadId } from '../../../src/core/ids.ts'
+import { expect, test } from 'vitest'
+import type { WorkloadId } from '../../../src/core/ids.ts'
+import { orderByDependency } from '../../../src/recover/dependencies.ts'
 import {
-  isAchieved,
-  isOpen,
-  isReady,
-  nextStepState,
+  isFree,
+  outcomeOf,
   planFor,
-  planStep,
-  preconditionOf,
-  STEP_TABLE,
-  type StepEvent,
-  type StepState,
+  type PlanStrategy,
+  type PlanView,
 } from '../../../src/recover/plan.ts'
+import { planStep, type Step, type StepState } from '../../../src/recover/step.ts'
 
-const W = 'w' as WorkloadId
-const NODE = 'n' as NodeId
+const [DB, WEB] = ['db', 'web'] as WorkloadId[]
+const TIMEOUT_MS = 1_000
+const ORDERED = orderByDependency([
+  { workload: WEB, rank: 0, dependsOn: [DB] },
+  { workload: DB, rank: 3, dependsOn: [] },
+])
 
-describe('a step', () => {
-  test.each<{ from: StepState; event: StepEvent; to: StepState | undefined; because: string }>([
-    { from: 'planned', event: 'send', to: 'sent', because: 'it is sent' },
-    { from: 'sent', event: 'verified', to: 'verified', because: 'words in between may be missing' },
-    { from: 'sent', event: 'kept-back', to: 'planned', because: 'it never left' },
-    { from: 'started', event: 'kept-back', to: undefined, because: 'what began has left' },
-    { from: 'started', event: 'accepted', to: undefined, because: 'it does not go back' },
-    { from: 'succeeded', event: 'expired', to: 'assumed', because: 'nobody verified it' },
-    { from: 'assumed', event: 'verified', to: 'verified', because: 'late, but verified' },
-    { from: 'failed', event: 'send', to: 'sent', because: 'it is tried again' },
-    { from: 'failed', event: 'verified', to: 'verified', because: 'the late word is the truth' },
-    { from: 'verified', event: 'failed', to: undefined, because: 'what is verified stays so' },
-    { from: 'verified', event: 'undone', to: 'planned', because: 'its placement says it is back' },
-    { from: 'rehearsed', event: 'send', to: undefined, because: 'a dry run is over' },
-  ])('$from + $event = $to, because $because', ({ from, event, to }) => {
-    expect(nextStepState(from, event)).toBe(to)
-  })
-
-  test('is open, under way or achieved in every state, and never two of these', () => {
-    const underWay = new Set<StepState>(['sent', 'accepted', 'started'])
-    for (const state of Object.keys(STEP_TABLE) as StepState[]) {
-      const step = { ...planStep('migrate', W), state }
-      const answers = [isOpen(step), underWay.has(state), isAchieved(step)]
-      expect(answers.filter(Boolean), state).toHaveLength(1)
-    }
-  })
+test.each<{ strategy: PlanStrategy; steps: Record<string, readonly string[]> }>([
+  { strategy: 'wait', steps: {} },
+  { strategy: 'restart', steps: { restart: [] } },
+  { strategy: 'return', steps: { uncordon: [] } },
+  {
+    strategy: 'migrate',
+    steps: { cordon: [], 'migrate:db': [], 'migrate:web': ['migrate:db'] },
+  },
+  {
+    strategy: 'fail-over',
+    steps: { fence: [], 'recover:db': ['fence'], 'recover:web': ['fence', 'recover:db'] },
+  },
+])('the steps of $strategy, and what comes before each', ({ strategy, steps }) => {
+  const plan = planFor(strategy, ORDERED, TIMEOUT_MS)
+  expect(Object.fromEntries(plan.map(({ stepId, after }) => [stepId, after]))).toEqual(steps)
+  expect(plan.map(({ stepId }) => stepId)).toEqual(Object.keys(steps))
 })
 
-test('the shield comes first, then the workloads in the order given', () => {
-  expect(planFor('predicted', [W]).map(({ stepId }) => stepId)).toEqual(['cordon', 'migrate:w'])
-  expect(planFor('silent', [W]).map(({ stepId }) => stepId)).toEqual(['fence', 'recover:w'])
-  expect(planFor('release', [W]).map(({ stepId }) => stepId)).toEqual(['uncordon'])
+function view(steps: readonly Step[], more: Partial<PlanView> = {}): PlanView {
+  const map = new Map(steps.map((step) => [step.stepId, step]))
+  return { steps: map, attemptsMax: 3, nowMs: 0, isThere: () => true, ...more }
+}
+
+test.each<{ state: StepState | 'none'; free: boolean }>([
+  { state: 'planned', free: false },
+  { state: 'started', free: false },
+  { state: 'failed', free: false },
+  { state: 'succeeded', free: true },
+  { state: 'assumed', free: true },
+])('a workload starts elsewhere with its old node fenced: $state', ({ state, free }) => {
+  const recover = planStep('recover', WEB, { after: ['fence'] })
+  const fence = { ...planStep('fence', null), state: state as StepState, attempts: 9, freeAtMs: 0 }
+  expect(isFree(recover, view([fence], { nowMs: 1e9 }))).toBe(free)
 })
 
-test('a workload starts elsewhere only once its old node is fenced', () => {
-  const recover = planStep('recover', W)
-  const fence = planStep('fence', null)
-  expect(isReady(recover, undefined)).toBe(false)
-  expect(isReady(recover, fence)).toBe(false)
-  expect(isReady(recover, { ...fence, state: 'started' })).toBe(false)
-  expect(isReady(recover, { ...fence, state: 'failed' })).toBe(false)
-  expect(isReady(recover, { ...fence, state: 'succeeded' })).toBe(true)
-  expect(isReady(planStep('migrate', W), undefined)).toBe(true)
+const before = { ...planStep('recover', DB, { timeoutMs: TIMEOUT_MS }), freeAtMs: 0 }
+
+test.each<{ what: string; step: Step; more?: Partial<PlanView>; free: boolean }>([
+  { what: 'is planned', step: before, free: false },
+  {
+    what: 'has succeeded and may not answer',
+    step: { ...before, state: 'succeeded' },
+    free: false,
+  },
+  { what: 'is verified', step: { ...before, state: 'verified' }, free: true },
+  { what: 'has failed', step: { ...before, state: 'failed', attempts: 2 }, free: false },
+  { what: 'is given up', step: { ...before, state: 'failed', attempts: 3 }, free: true },
+  { what: 'is not there any more', step: before, more: { isThere: () => false }, free: true },
+  { what: 'takes its time', step: before, more: { nowMs: TIMEOUT_MS - 1 }, free: false },
+  { what: 'takes too long', step: before, more: { nowMs: TIMEOUT_MS }, free: true },
+])('whether a workload may start when what it depends on $what', ({ step, more = {}, free }) => {
+  const dependent = planStep('recover', WEB, { after: ['recover:db'] })
+  expect(isFree(dependent, view([step], more))).toBe(free)
 })
 
-test('each action says what must hold when it begins', () => {
-  expect(preconditionOf(planStep('recover', W), NODE)).toEqual({ kind: 'fenced', node: NODE })
-  const placed = { kind: 'placed-on', workload: W, node: NODE }
-  expect(preconditionOf(planStep('migrate', W), NODE)).toEqual(placed)
-  expect(preconditionOf(planStep('fence', null), NODE)).toBeNull()
+test.each<{ states: readonly StepState[]; outcome: string | null }>([
+  { states: ['verified', 'assumed'], outcome: 'done' },
+  { states: ['verified', 'rehearsed'], outcome: 'rehearsed' },
+  { states: ['verified', 'succeeded'], outcome: null },
+  { states: ['verified', 'planned'], outcome: null },
+  { states: ['verified', 'failed'], outcome: 'failed' },
+])('a plan with steps that are $states ends as $outcome', ({ states, outcome }) => {
+  const steps = states.map((state) => ({ ...planStep('recover', WEB), state, attempts: 3 }))
+  expect(outcomeOf(steps, 3)).toBe(outcome)
 })

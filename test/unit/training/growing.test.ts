@@ -58,7 +58,7 @@ test('members that were interrupted twice give the mean of members that were not
   const data = dataOf(7)
   const options = (outDir: string): GrowOptions => ({
     module,
-    data,
+    dataOf: () => data,
     params: PARAMS,
     members: 2,
     outDir: join(directory, outDir),
@@ -79,6 +79,30 @@ test('members that were interrupted twice give the mean of members that were not
   expect(await growMembers(options('broken'))).toEqual(whole)
   await dropGrown(join(directory, 'broken'), 2)
   expect(readdirSync(directory).filter((name) => name.startsWith('.broken.'))).toEqual([])
+})
+
+test('members learn what is theirs: the trees of each are those of its own labels', async () => {
+  const one: BoostData = { ...dataOf(11), validation: null }
+  const labels = one.rows.labels.map((label, row) => (row % 3 === 0 ? 0 : label))
+  const other: BoostData = { ...one, rows: { ...one.rows, labels } }
+  const grow = (name: string, dataOf: GrowOptions['dataOf']) =>
+    growMembers({
+      module,
+      dataOf,
+      params: PARAMS,
+      members: 2,
+      outDir: join(directory, name),
+      resume: false,
+      before: null,
+      onProgress: () => {},
+    })
+  const mixed = await grow('mixed', (member) => (member === 0 ? one : other))
+  const ones = await grow('ones', () => one)
+  const others = await grow('others', () => other)
+  const each = PARAMS.treesMax
+  expect(mixed.trees.slice(0, each)).toEqual(ones.trees.slice(0, each))
+  expect(mixed.trees.slice(each)).toEqual(others.trees.slice(each))
+  expect(ones.trees.slice(each)).not.toEqual(others.trees.slice(each))
 })
 
 test('classes go on as well', () => {

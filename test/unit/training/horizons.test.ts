@@ -69,6 +69,24 @@ test('the main model is the same to the byte as without the others', async () =>
   expect(existsSync(join(alone, 'horizon-8d.onnx'))).toBe(false)
 })
 
+test('a member of half the horizon learns what the model of that horizon learns', async () => {
+  const alone = join(mkdtempSync(join(tmpdir(), 'foreshock-models-')), 'small')
+  const half = SMALL_MANIFEST.replace('[training]', '[training]\nmember_horizons = [0.5]')
+  const other = await train({ ...options, manifest: smallManifest(half), outDir: alone })
+  const [within, main] = [
+    loadPredictor(alone, { kernel: module }),
+    loadPredictor(outDir, { kernel: module }),
+  ]
+  const [row, [short, long]] = [
+    new Float32Array((await main).card.features.length).fill(20),
+    [await within, await main],
+  ]
+  expect(other.modelHash).not.toBe(card.modelHash)
+  expect((await short.predict(row, 1)).margin).toEqual(
+    (await long.shorter![1].predict(row, 1)).margin,
+  )
+})
+
 test('a backtest judges every horizon as training did', async () => {
   const scorer = await loadPredictor(outDir, { kernel: module })
   const { seed: _, ...judged } = options

@@ -1,0 +1,88 @@
+// Goal: who goes on in a split network and what is voted on are read by pool, and what does not fit together is refused.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/config.ts'
+
+test('split brain: a pool has a policy of its own, and what does not fit together is refused', () => {
+  const text = `
+    [policy.split_brain]
+    policy = "static-quorum"
+    quorum = 5
+    stable_after = "30s"
+    [pools.web.split_brain]
+    policy = "keep-oldest"
+    minority = "fence"
+    [pools.batch.split_brain]
+    policy = "off"
+    [pools.large.split_brain]
+    quorum = 9`
+  const { policy, pools } = loadConfig({ text, env: {} })
+  const rules = {
+    policy: 'static-quorum',
+    quorumNodes: 5,
+    stableAfterMs: 30_000,
+    leaseWaitMs: 10_000,
+    minority: 'pause',
+    resumeEveryMs: 10_000,
+  }
+  expect(policy.splitBrain).toEqual(rules)
+  expect(pools.get('large')!.splitBrain).toEqual({ ...rules, quorumNodes: 9 })
+  const web = { ...rules, policy: 'keep-oldest', quorumNodes: null, minority: 'fence' }
+  expect(pools.get('web')!.splitBrain).toEqual(web)
+  expect(pools.get('batch')!.splitBrain).toBeNull()
+  expect(pools.get('batch')!.version).toBe('default')
+})
+
+test.each([
+  { more: 'policy = "static-quorum"', message: 'split_brain.quorum: static-quorum needs it; set' },
+  {
+    more: 'policy = "down-all"\nquorum = 3',
+    message: 'split_brain.quorum: down-all has none; leave',
+  },
+  {
+    more: 'policy = "keep-majority"\n[policy.detectors.network_partition]\nenabled = false',
+    message: 'split_brain.policy: nothing says where the network is split; leave',
+  },
+  { more: 'policy = "majority"', message: 'expected one of "off"|"keep-majority"' },
+])('split brain with $more is refused', ({ more, message }) => {
+  const text = `[policy.split_brain]\n${more}`
+  expect(() => loadConfig({ text, env: {} })).toThrow(message)
+})
+
+test('votes: off unless asked for, by pool, and only where nodes have keys', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'votes-'))
+  const file = join(directory, 'secret')
+  writeFileSync(file, 's'.repeat(32))
+  const text = `
+    [state]
+    node_secret_file = "${file}"
+    [policy.votes]
+    quorum = 0.75
+    [pools.web.votes]
+    enabled = true
+    fence_nodes = 0
+    age_min = "1d"`
+  try {
+    const { policy, pools } = loadConfig({ text, env: {} })
+    expect(policy.votes).toBeNull()
+    expect(policy.version).toBe('default')
+    expect(pools.get('web')!.votes).toMatchObject({
+      quorumRatio: 0.75,
+      fenceNodesMax: 0,
+      ageMinMs: 86_400_000,
+      deadlineMs: 120_000,
+    })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test.each([
+  { more: 'enabled = true', message: 'votes.enabled: votes are signed with keys of nodes; set' },
+  { more: 'quorum = 0.5', message: '`policy.votes.quorum`: expected more than half, up to 1' },
+  { more: 'deadlines = "1m"', message: 'did you mean `policy.votes.deadline`?' },
+])('votes with $more are refused', ({ more, message }) => {
+  expect(() => loadConfig({ text: `[policy.votes]\n${more}`, env: {} })).toThrow(message)
+})

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { decodePlacement } from '../../../src/ingest/placements.ts'
+
+const decode = (more: object) =>
+  decodePlacement(new TextEncoder().encode(JSON.stringify({ workload: 'w', node: 'n', ...more })))
+
+test('a placement may name its group, and is of none where it names none', () => {
+  expect(decode({ group: 'web servers' })).toMatchObject({
+    ok: true,
+    value: { group: 'web servers' },
+  })
+  const alone = decode({})
+  expect(alone.ok && 'group' in alone.value).toBe(false)
+})
+
+test.each([
+  { group: '', because: 'it is empty' },
+  { group: 'x'.repeat(257), because: 'it is too long' },
+  { group: 'a\nb', because: 'it has a control character' },
+  { group: 7, because: 'it is no text' },
+])('a group is refused by name when $because', ({ group }) => {
+  const decoded = decode({ group })
+  expect(decoded.ok).toBe(false)
+  expect(JSON.stringify(decoded)).toContain('group')
+})
