@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<JournalEntry['kind'], string>> = {
   fault: 'fault',
   condition: 'pool',
   ballot: 'ballot',
+  merge: 'merged',
   config: 'config',
   page: 'paged',
 }

@@ -1,6 +1,11 @@
 /** `[policy.split_brain]`, or `[pools.NAME.split_brain]` for what differs in one pool. */
 import { z } from 'zod'
-import { SPLIT_BRAIN_POLICIES, type SplitBrainRules } from '../core/split-brain.ts'
+import {
+  DEFAULT_MERGE,
+  MERGE_POLICIES,
+  SPLIT_BRAIN_POLICIES,
+  type SplitBrainRules,
+} from '../core/split-brain.ts'
 import { duration, invalid } from './toml.ts'
 
 const STABLE_AFTER_MS = 20_000
@@ -15,6 +20,7 @@ export const SplitBrainTable = z.strictObject({
   lease_wait: duration.optional(),
   minority: z.enum(['pause', 'fence']).optional(),
   resume_every: duration.optional(),
+  merge: z.enum(MERGE_POLICIES).optional(),
 })
 export type SplitBrainTable = z.output<typeof SplitBrainTable>
 
@@ -47,5 +53,6 @@ export function toSplitBrain(
     leaseWaitMs: table.lease_wait ?? LEASE_WAIT_MS,
     minority: table.minority ?? 'pause',
     resumeEveryMs: table.resume_every ?? RESUME_EVERY_MS,
+    merge: table.merge ?? DEFAULT_MERGE,
   }
 }

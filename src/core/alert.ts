@@ -17,6 +17,7 @@ export interface AlertRecord {
     | 'emergency'
     | 'split-brain'
     | 'ballot'
+    | 'placement-conflict'
     /** CRITICAL work has no room. */
     | 'waiting'
   readonly pool: PoolId

@@ -117,6 +117,8 @@ export interface JournalEntry {
     | 'model'
     /** Something begins, changes or ends that holds for the whole pool. */
     | 'condition'
+    /** A workload was placed on both sides of a split network. */
+    | 'merge'
     /** A ballot is opened, a vote counted, or it is decided. */
     | 'ballot'
     /** A configuration came into force, was kept, or was taken back. */

@@ -14,6 +14,11 @@ export const SPLIT_BRAIN_POLICIES = [
 ] as const
 export type SplitBrainPolicy = (typeof SPLIT_BRAIN_POLICIES)[number]
 
+/** Which of two placements of a workload holds: the one written last, or that of the side that went on. */
+export const MERGE_POLICIES = ['last-writer', 'majority'] as const
+export type MergePolicy = (typeof MERGE_POLICIES)[number]
+export const DEFAULT_MERGE: MergePolicy = 'last-writer'
+
 export interface SplitBrainRules {
   readonly policy: SplitBrainPolicy
   /** The sides must have been the same for so long, ms. */
@@ -26,4 +31,5 @@ export interface SplitBrainRules {
   readonly minority: 'pause' | 'fence'
   /** Once the network is whole, the next nodes are let back after so long, ms; a budget of them at once. */
   readonly resumeEveryMs: number
+  readonly merge: MergePolicy
 }

@@ -1,6 +1,7 @@
 /** Workloads: what is placed on nodes and moved away from them. */
 import type { NodeId, PoolId, WorkloadId } from './ids.ts'
 import type { Gpu } from './node.ts'
+import type { VersionVector } from './version-vector.ts'
 
 export type Priority = 'CRITICAL' | 'HIGH' | 'NORMAL' | 'LOW'
 
@@ -30,4 +31,6 @@ export interface Placement {
   readonly dependsOn: readonly WorkloadId[]
   /** Workloads of one group do the same: they are kept in different zones and on different nodes. */
   readonly group?: string
+  /** How often each executor has placed it, as far as this one knows; without it the newest record holds. */
+  readonly versions?: VersionVector
 }

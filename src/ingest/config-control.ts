@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { SEVERITIES } from '../core/fault.ts'
+import { MERGE_POLICIES, SPLIT_BRAIN_POLICIES } from '../core/split-brain.ts'
 import { CONFIG_POOLS_MAX, type ConfigControl } from '../core/runtime-config.ts'
 
 const ratio = z.number().min(0).max(1)
@@ -13,6 +14,44 @@ const said = z
   .trim()
   .min(1, 'expected who and why: it is written to the journal')
   .max(1_024)
+
+const emergency = z
+  .looseObject({
+    enterRatio: ratio,
+    leaveRatio: ratio,
+    leaveAfterMs: ms,
+    nodesMin: z.int().min(1),
+  })
+  .refine(({ enterRatio, leaveRatio }) => leaveRatio <= enterRatio, {
+    error: '`leaveRatio` is over `enterRatio`; expected at most that',
+  })
+
+const splitBrain = z
+  .looseObject({
+    policy: z.enum(SPLIT_BRAIN_POLICIES),
+    stableAfterMs: ms,
+    quorumNodes: z.int().min(1).nullable(),
+    leaseWaitMs: ms,
+    minority: z.enum(['pause', 'fence']),
+    resumeEveryMs: ms,
+    merge: z.enum(MERGE_POLICIES),
+  })
+  .refine(({ policy, quorumNodes }) => (policy === 'static-quorum') === (quorumNodes !== null), {
+    error: '`quorumNodes` is for static-quorum, and null for the others',
+  })
+
+const votes = z.looseObject({
+  quorumRatio: z.number().gt(0.5).max(1),
+  deadlineMs: ms,
+  validMs: ms,
+  ageMinMs: ms,
+  trustMinRatio: ratio,
+  electorsMin: z.int().min(1),
+  zoneWeightMaxRatio: z.number().gt(0).max(1),
+  fenceNodesMax: z.int().min(0),
+  zoneFailover: z.boolean(),
+  emergency: z.boolean(),
+})
 
 const policy = z.looseObject({
   version: z.string().min(1),
@@ -25,15 +64,12 @@ const policy = z.looseObject({
   budgetRatio: ratio,
   sharedCauseRatio: ratio,
   sharedCauseNodesMin: z.int().min(1),
-  emergency: z.looseObject({ enterRatio: ratio, leaveRatio: ratio, leaveAfterMs: ms }).optional(),
-  splitBrain: z.looseObject({}).nullable().optional(),
-  votes: z
-    .looseObject({ quorumRatio: ratio, trustMinRatio: ratio, deadlineMs: ms, validMs: ms })
-    .nullable()
-    .optional(),
   commandTtlMs: ms,
   targetLoadMaxRatio: ratio,
   dryRun: z.boolean(),
+  emergency: emergency.exactOptional(),
+  splitBrain: splitBrain.nullable().exactOptional(),
+  votes: votes.nullable().exactOptional(),
   detectors: z.record(z.string(), z.record(z.string(), z.union([z.number(), z.boolean()]))),
 })
 

@@ -1,5 +1,6 @@
 /** Placements: where the executors say that a workload runs. */
 import { z } from 'zod'
+import { WRITERS_MAX } from '../core/version-vector.ts'
 import type { Placement } from '../core/workload.ts'
 import { checkedBody, parseObject } from './body.ts'
 import type { Field } from './field.ts'
@@ -7,6 +8,7 @@ import { bytesCount, nodeId, poolOrDefault, resources, workloadId } from './sche
 
 const DEPENDENCIES_MAX = 256
 const GROUP_CHARS_MAX = 256
+const WRITER_CHARS_MAX = 256
 const NO_CONTROLS = 'expected text without control characters'
 
 const PlacementBody = z.object({
@@ -22,6 +24,12 @@ const PlacementBody = z.object({
     .min(1)
     .max(GROUP_CHARS_MAX)
     .regex(/^\P{Cc}*$/u, NO_CONTROLS)
+    .exactOptional(),
+  versions: z
+    .record(z.string().min(1).max(WRITER_CHARS_MAX), z.int().min(0))
+    .refine((versions) => Object.keys(versions).length <= WRITERS_MAX, {
+      error: `expected at most ${WRITERS_MAX} writers`,
+    })
     .exactOptional(),
 })
 

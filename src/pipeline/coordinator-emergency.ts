@@ -84,13 +84,8 @@ export class EmergencyDesk {
     for (const pool of this.#state.pools.values()) {
       if (!this.#begun.has(pool.id)) this.#begin(pool)
       const { emergency: rules } = this.#policyFor(pool)
-      // Of a well pool nothing is walked over.
-      const { standing, dismissed } = pool.emergency
-      const most = pool.failingNodeCount + pool.failedNodes.size
-      if (standing === null && !dismissed && most <= rules.enterRatio * pool.activeNodeCount) {
-        continue
-      }
-      const count = failingOf(this.#state, pool, nowMs)
+      forgetOldFailures(pool, nowMs)
+      const count = failingOf(this.#state, pool)
       this.#turn(pool, countEmergency(pool.emergency, count, rules, nowMs))
     }
   }
@@ -113,9 +108,8 @@ export class EmergencyDesk {
 
   #enter(pool: PoolState): void {
     const { standing } = pool.emergency
-    const { nowMs } = this.#outbox
     const { emergency: rules } = this.#policyFor(pool)
-    const count = failingOf(this.#state, pool, nowMs)
+    const count = failingOf(this.#state, pool)
     const why = `${count.failingCount} of ${count.nodeCount} nodes are failing (limit ${percent(rules.enterRatio)})`
     const said = standing!.said === null ? why : `${standing!.said}; ${why}`
     const summary = `Emergency in pool ${pool.id}: ${said}. Nothing is moved ahead of a failure, recovery goes on.`
@@ -125,7 +119,7 @@ export class EmergencyDesk {
   }
 
   #leave(pool: PoolState, sinceMs: number): void {
-    const count = failingOf(this.#state, pool, this.#outbox.nowMs)
+    const count = failingOf(this.#state, pool)
     const share = `${count.failingCount} of ${count.nodeCount} nodes are failing`
     const summary = `The emergency in pool ${pool.id} is over: ${share}.`
     this.#tell(pool, summary, sinceMs, count, false)
@@ -161,17 +155,20 @@ export class EmergencyDesk {
   }
 }
 
-/** Silent, critical, or failed within the last hour; what a late watcher does not know is not failing. */
-export function failingOf(state: CoordinatorState, pool: PoolState, nowMs: number): FailingCount {
-  let failedCount = 0
-  for (const id of pool.failedNodes) {
-    const failedAtMs = state.nodes.get(id)?.failedAtMs ?? null
-    if (failedAtMs !== null && nowMs - failedAtMs <= FAILED_COUNTS_MS) failedCount++
-  }
+/** Silent, critical, or failed of late; what a late watcher does not know is not failing. */
+export function failingOf(state: CoordinatorState, pool: PoolState): FailingCount {
+  const failedCount = pool.failedOfLate.size
   return {
     nodeCount: pool.activeNodeCount + failedCount,
     failingCount: pool.failingNodeCount + failedCount,
     certain: state.lateSources.size === 0,
+  }
+}
+
+function forgetOldFailures({ failedOfLate }: PoolState, nowMs: number): void {
+  for (const [node, failedAtMs] of failedOfLate) {
+    if (nowMs - failedAtMs <= FAILED_COUNTS_MS) return
+    failedOfLate.delete(node)
   }
 }
 
@@ -184,5 +181,5 @@ export function emergencyOf(
 ): string | null {
   const { standing } = pool.emergency
   if (standing === null) return null
-  return emergencyReason(standing, failingOf(state, pool, nowMs), rules, nowMs)
+  return emergencyReason(standing, failingOf(state, pool), rules, nowMs)
 }

@@ -98,6 +98,7 @@ export class NodeFactDesk {
     node.alarm = QUIET
     node.probability = null
     pool.failedNodes.delete(node.id)
+    pool.failedOfLate.delete(node.id)
     if (cordonedBy !== null && node.incident === null) {
       const planId = this.#outbox.planId(cordonedBy)
       this.#incidents.release(node, { id: cordonedBy, planId, evidence: [] })
@@ -136,6 +137,7 @@ export class NodeFactDesk {
     node.failedAtMs = this.#outbox.nowMs
     node.liveness = 'silent'
     pool.failedNodes.add(node.id)
+    pool.failedOfLate.set(node.id, node.failedAtMs)
     this.#forgetOldest(pool.failedNodes)
     const why = whyOf(node, 'failed', event.failureKind)
     const evidence = [{ what: 'failureKind', value: event.failureKind, limit: null }]

@@ -1,4 +1,4 @@
-/** How full the rails of the pools are. Read at a scrape: of nodes only those that have failed are walked over. */
+/** How full the rails of the pools are. Read at a scrape: nothing of it walks over nodes. */
 import type { Rail } from '../core/command.ts'
 import type { PoolId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
@@ -12,7 +12,6 @@ import { EVERY_RAIL } from './coordinator-state.ts'
 export function railFigures(
   state: CoordinatorState,
   policyFor: (pool: PoolState) => Policy,
-  nowMs: number,
   splitOf: (pool: PoolId) => Pick<RailFigures, 'hasQuorum' | 'pausedNodes'>,
 ): readonly RailFigures[] {
   return [...state.pools.values()].map((pool) => {
@@ -27,7 +26,7 @@ export function railFigures(
       commandsInFlight: pool.flights.size,
       stopped: pool.stopped !== null,
       emergency: pool.emergency.standing !== null,
-      failingRatio: ratioOf(failingOf(state, pool, nowMs)),
+      failingRatio: ratioOf(failingOf(state, pool)),
       failingRatioMax: policy.emergency.enterRatio,
       ...splitOf(pool.id),
     }

@@ -44,6 +44,12 @@ export interface ShardPage {
   readonly pool: PoolId
 }
 
+/** Body of a pool-log record `freeze`: why the map stands as it is; null: it follows again. */
+export interface ShardFreeze {
+  readonly pool: PoolId
+  readonly reason: string | null
+}
+
 export interface ShardDeskOptions {
   /** Of the pool-log. */
   readonly partition: number
@@ -59,6 +65,10 @@ interface PoolShards {
   readonly pages: ShardPages
   /** A page was asked for and has not come back through the log. */
   paging: boolean
+  /** No side of the pool's network goes on, as the log has it. */
+  frozen: string | null
+  /** What the log was asked to have instead, and has not yet; null: nothing. */
+  freezeAsked: boolean | null
   /** What the map does not follow yet. */
   readonly pending: Map<NodeId, NodeChange>
   /** The plan has something to do without a change of nodes. */
@@ -88,6 +98,7 @@ export class ShardDesk {
   /** After a claim: a new owner may have another configuration. */
   claimed(): void {
     this.#askedCount = 0
+    for (const shards of this.#pools.values()) shards.freezeAsked = null
   }
 
   /** Rules of a pool, read from the log. */
@@ -121,6 +132,14 @@ export class ShardDesk {
     this.#publish(shards)
   }
 
+  takeFreeze({ pool, reason }: ShardFreeze): void {
+    const shards = this.#pools.get(pool)
+    if (shards === undefined) return
+    shards.frozen = reason
+    shards.freezeAsked = null
+    this.wake()
+  }
+
   /** An operator has spoken: what was refused may be allowed now. */
   wake(): void {
     for (const shards of this.#pools.values()) {
@@ -132,6 +151,7 @@ export class ShardDesk {
   /** Once for each record, when all else has been decided: takes in what became of the nodes. */
   follow(): void {
     this.#ask()
+    for (const shards of this.#pools.values()) this.#askFreeze(shards)
     const { left, touched } = this.#state
     if (this.#pools.size > 0) {
       for (const { pool, node } of left) {
@@ -170,7 +190,20 @@ export class ShardDesk {
     this.#askedCount = pools.size
   }
 
-  #log(kind: 'shard-rules' | 'shard-page', pool: PoolId, body: PoolRules | ShardPage): void {
+  /** The policy of this process says whether a side goes on: a map that is folded again must know it from the log. */
+  #askFreeze(shards: PoolShards): void {
+    const reason = this.#state.pool(shards.id).noQuorum
+    const wanted = reason !== null
+    if (wanted === (shards.frozen !== null) || wanted === shards.freezeAsked) return
+    shards.freezeAsked = wanted
+    this.#log('freeze', shards.id, { pool: shards.id, reason })
+  }
+
+  #log(
+    kind: 'shard-rules' | 'shard-page' | 'freeze',
+    pool: PoolId,
+    body: PoolRules | ShardPage | ShardFreeze,
+  ): void {
     const { topology, partition } = this.#options
     this.#outbox.push(logOutput(topicName(topology, 'pool-log'), partition, kind, pool, body))
   }
@@ -246,10 +279,15 @@ export class ShardDesk {
   }
 
   /** Why the map stands as it is, or null. A map that gateways follow moves what they send. */
-  #holdOf({ id, followed }: PoolShards): { readonly rail: Rail; readonly reason: string } | null {
+  #holdOf({
+    id,
+    followed,
+    frozen,
+  }: PoolShards): { readonly rail: Rail; readonly reason: string } | null {
     const pool = this.#state.pool(id)
     const stopped = stopOf(pool, this.#outbox.nowMs)
     if (stopped !== null) return { rail: 'stop', reason: `the pool is stopped: ${stopped}` }
+    if (frozen !== null) return { rail: 'no-quorum', reason: frozen }
     const mode = pool.mode ?? followed.mode
     if (mode !== 'enforce') return { rail: 'mode', reason: `the mode is ${mode}` }
     return followed.dryRun ? { rail: 'mode', reason: 'the policy is a dry run' } : null
@@ -281,6 +319,8 @@ function createShards(followed: PoolRules): PoolShards {
     map: null,
     pages: new ShardPages(followed.pool),
     paging: false,
+    frozen: null,
+    freezeAsked: null,
     pending: new Map(),
     replan: false,
     dueMs: Number.POSITIVE_INFINITY,

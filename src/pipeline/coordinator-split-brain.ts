@@ -40,6 +40,8 @@ export class SplitBrainDesk {
   readonly #incidents: IncidentDesk
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #splits = new Map<PoolId, PoolSplit>()
+  /** Nodes of the side that went on last; kept until another one does. */
+  readonly #wentOn = new Map<PoolId, ReadonlySet<NodeId>>()
 
   constructor(
     state: CoordinatorState,
@@ -70,6 +72,10 @@ export class SplitBrainDesk {
     return { rail, reason, lanes: 'preemptive' }
   }
 
+  wentOn(pool: PoolId, node: NodeId): boolean {
+    return this.#wentOn.get(pool)?.has(node) === true
+  }
+
   figures(pool: PoolId): { readonly hasQuorum: boolean; readonly pausedNodes: number } {
     const split = this.#splits.get(pool)
     return {
@@ -93,12 +99,19 @@ export class SplitBrainDesk {
   follow(id: PoolId, view: NetworkView): void {
     const pool = this.#state.pool(id)
     const { splitBrain: rules } = this.#policyFor(pool)
-    if (rules === null) return
     const split = this.#splits.get(id)
+    if (rules === null) {
+      // The policy was taken away meanwhile: nobody is kept from work by it.
+      if (split !== undefined) this.#resume(pool, split, 'follows no policy any more', 0, Infinity)
+      return
+    }
     const { nowMs } = this.#outbox
     if (view.state === 'PARTITIONED' && nowMs - view.sidesSinceMs >= rules.stableAfterMs) {
       this.#judge(pool, split ?? this.#begin(id), view, rules)
-    } else if (split !== undefined && view.state === 'NORMAL') this.#resume(pool, split, rules)
+    } else if (split !== undefined && view.state === 'NORMAL') {
+      const nodesMax = budgetNodesMax(this.#policyFor(pool), pool.activeNodeCount)
+      this.#resume(pool, split, 'is whole', rules.resumeEveryMs, nodesMax)
+    }
   }
 
   #begin(id: PoolId): PoolSplit {
@@ -133,11 +146,13 @@ export class SplitBrainDesk {
     })
     const isNew = before === null || before.why !== verdict.why || before.lives !== verdict.lives
     split.verdict = verdict
+    pool.noQuorum = verdict.lives === null ? verdict.why : null
     split.paused.clear()
     for (const [index, side] of sides.entries()) {
       if (index !== verdict.lives) for (const node of side) split.paused.add(node)
     }
     if (isNew) this.#announce(pool, split, verdict)
+    if (isNew && verdict.lives !== null) this.#wentOn.set(pool.id, new Set(sides[verdict.lives]))
     if (rules.minority === 'fence' && verdict.lives !== null) this.#fence(split, verdict)
   }
 
@@ -175,24 +190,25 @@ export class SplitBrainDesk {
   }
 
   /** The network has been whole for a while: some nodes now, the next ones later. */
-  #resume(pool: PoolState, split: PoolSplit, { resumeEveryMs }: SplitBrainRules): void {
+  #resume(pool: PoolState, split: PoolSplit, why: string, everyMs: number, nodesMax: number): void {
     const { nowMs } = this.#outbox
     split.verdict = null
+    pool.noQuorum = null
     split.resumeAtMs ??= nowMs
     if (nowMs < split.resumeAtMs) return
-    split.resumeAtMs = nowMs + resumeEveryMs
-    let left = budgetNodesMax(this.#policyFor(pool), pool.activeNodeCount)
+    split.resumeAtMs = nowMs + everyMs
+    let left = nodesMax
     for (const id of split.paused) {
       if (left-- === 0) break
       split.paused.delete(id)
       const incident = this.#state.nodes.get(id)?.incident
       if (incident?.cause !== 'cut-off') continue
-      this.#incidents.close(incident, `The network of node ${id} is whole again.`, true)
+      this.#incidents.close(incident, `The network of node ${id} ${why}.`, true)
     }
     this.#wake(pool)
     if (split.paused.size > 0) return
     this.#splits.delete(pool.id)
-    const summary = `The network of pool ${pool.id} is whole, and every node is let back.`
+    const summary = `The network of pool ${pool.id} ${why}, and every node is let back.`
     this.#tell(pool, summary, split.sinceMs, false)
   }
 

@@ -117,6 +117,10 @@ export interface PoolState {
   mode: Mode | null
   stopped: string | null
   emergency: EmergencyState
+  /** Why no side of the pool's network goes on; null where one does. */
+  noQuorum: string | null
+  /** Node → when its failure was confirmed, oldest first: those of late, which an emergency counts. */
+  readonly failedOfLate: Map<NodeId, number>
   /** Commands were kept back out of band: nothing is tried again before then. */
   heldUntilMs: number
   held: string | null
@@ -191,6 +195,7 @@ export class CoordinatorState {
     this.critical.delete(node.id)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
+    pool.failedOfLate.delete(node.id)
     pool.repairs.unshield(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
@@ -260,6 +265,7 @@ export class CoordinatorState {
     const [from, to] = [this.pool(node.pool), this.pool(poolId)]
     from.nodes.delete(node.id)
     from.failedNodes.delete(node.id)
+    from.failedOfLate.delete(node.id)
     if (from.repairs.unshield(node.id)) to.repairs.shield(node.id)
     this.left.push({ pool: node.pool, node: node.id })
     this.stir(node, CHANGED_NODE)
@@ -277,7 +283,7 @@ export class CoordinatorState {
 
   #shared(counted: Counted): Counted {
     const { pool, zone, alarming, failing } = counted
-    const flags = [alarming, failing, zone !== null].map(Number).join('')
+    const flags = (alarming ? 1 : 0) + (failing ? 2 : 0) + (zone === null ? 0 : 4)
     const key = `${flags}${pool.length}/${pool}${zone}`
     const known = this.#counted.get(key)
     if (known !== undefined) return known
@@ -326,6 +332,8 @@ function createPool(id: PoolId, mode: Mode | null, stopped: string | null): Pool
     mode,
     stopped,
     emergency: CALM,
+    noQuorum: null,
+    failedOfLate: new Map(),
     heldUntilMs: 0,
     held: null,
     dirty: false,

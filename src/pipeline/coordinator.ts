@@ -35,7 +35,6 @@ import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
 import { type RailCheck, RAILS } from '../decide/admission.ts'
 import type { NodeKeys } from '../detect/detector.ts'
-import { undoneBy } from '../recover/step.ts'
 import { AssessmentDesk } from './coordinator-assessments.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
@@ -55,9 +54,15 @@ import { Outbox } from './coordinator-outbox.ts'
 import { PlanDesk } from './coordinator-plans.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
-import { type PoolRules, ShardDesk, type ShardPage } from './coordinator-shards.ts'
+import {
+  type PoolRules,
+  ShardDesk,
+  type ShardFreeze,
+  type ShardPage,
+} from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import { PlacementDesk } from './coordinator-placements.ts'
 import { VoteDesk } from './coordinator-votes.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
 import type { Fold } from './fold.ts'
@@ -99,6 +104,7 @@ export class CoordinatorFold implements Fold {
   readonly #emergencies: EmergencyDesk
   readonly #splits: SplitBrainDesk
   readonly #votes: VoteDesk
+  readonly #placements: PlacementDesk
   readonly #holdOuts: HoldOutDesk
   readonly #facts: NodeFactDesk
   readonly #assessments: AssessmentDesk
@@ -176,6 +182,12 @@ export class CoordinatorFold implements Fold {
       this.#splits,
     )
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
+    this.#placements = new PlacementDesk(
+      this.#state,
+      this.#outbox,
+      options.policyFor,
+      (pool, node) => this.#splits.wentOn(pool, node),
+    )
     this.#votes = new VoteDesk(
       options,
       this.#state,
@@ -243,6 +255,7 @@ export class CoordinatorFold implements Fold {
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#votes.stats(),
+      ...this.#placements.stats(),
       ...this.#state.latencies.stats(),
       ...this.#evidence.stats(),
     }
@@ -257,7 +270,7 @@ export class CoordinatorFold implements Fold {
   railFigures(): readonly RailFigures[] {
     const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
     const splitOf = (pool: PoolId) => this.#splits.figures(pool)
-    return railFigures(this.#state, policyFor, this.#outbox.nowMs, splitOf)
+    return railFigures(this.#state, policyFor, splitOf)
   }
 
   /** What waits for room, of each pool where something has. */
@@ -287,7 +300,7 @@ export class CoordinatorFold implements Fold {
       case 'node-fact':
         return this.#takeFact(logBody<NodeEvent>(record))
       case 'placement':
-        return this.#takePlacement(logBody<Placement>(record))
+        return this.#placements.take(logBody<Placement>(record))
       case 'result': {
         const result = logBody<Result>(record)
         this.#evidence.takeResult(result)
@@ -337,6 +350,7 @@ export class CoordinatorFold implements Fold {
       case 'vote':
         return this.#votes.take(logBody<Vote>(record))
       case 'freeze':
+        return this.#shards.takeFreeze(logBody<ShardFreeze>(record))
       case undefined:
         this.#skippedCount++
     }
@@ -352,25 +366,6 @@ export class CoordinatorFold implements Fold {
     this.#outbox.nowMs = this.#clock.nowMs
     this.#evidence.tick()
     this.#votes.tick()
-  }
-
-  #takePlacement(placement: Placement): void {
-    const { ledger } = this.#state
-    const { workload, pool: poolId } = placement
-    const pool = this.#state.pool(poolId)
-    // Nothing moves it now, so a reservation left from an earlier move is over.
-    if (!pool.flightOf.has(workload)) ledger.unreserve(workload)
-    ledger.place(placement)
-    const node = placement.node === null ? undefined : this.#state.nodes.get(placement.node)
-    const steps = node?.incident?.steps
-    for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
-      const step = steps?.get(stepId)
-      const undone = step === undefined ? null : undoneBy(step, 'undone')
-      if (undone !== null) steps?.set(stepId, undone)
-    }
-    pool.woken.add('capacity')
-    pool.dirty = true
-    if (node !== undefined) this.#state.stir(node, [])
   }
 
   /** Until nothing follows from anything: closing an incident may free a budget for another. */

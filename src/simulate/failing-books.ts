@@ -1,6 +1,7 @@
 /**
  * How much of a pool fails for certain, by the records of its pool-log alone: nodes that are silent, and
- * those whose failure was confirmed within the last hour. Critical ones are left out, so it is the least.
+ * those whose failure was confirmed within the last hour. Critical ones are left out, and silent ones that
+ * said something of others a moment ago, so it is the least.
  */
 import type { Assessment } from '../core/assessment.ts'
 import type { CommandAction } from '../core/command.ts'
@@ -9,11 +10,14 @@ import type { NodeId, PoolId } from '../core/ids.ts'
 import type { NodeEvent } from '../core/node.ts'
 
 const FAILED_COUNTS_MS = 3_600_000
+/** A node that speaks of others vouches for itself at most so long. */
+const VOUCHED_MS = 70_000
 
 interface Known {
   readonly pool: PoolId
   silent: boolean
   failedAtMs: number | null
+  vouchedUntilMs: number
 }
 
 export class FailingBooks {
@@ -21,7 +25,7 @@ export class FailingBooks {
 
   /** `late`: its watcher is, and says nothing certain. */
   assess({ node, pool, liveness, lastSeenAtMs }: Assessment, late: boolean): void {
-    const known = this.#nodes.get(node) ?? { pool, silent: false, failedAtMs: null }
+    const known = this.#nodes.get(node) ?? createKnown(pool)
     this.#nodes.set(node, known)
     if (late) return
     known.silent = liveness === 'silent'
@@ -31,11 +35,16 @@ export class FailingBooks {
     }
   }
 
+  hear(node: NodeId, nowMs: number): void {
+    const known = this.#nodes.get(node)
+    if (known !== undefined) known.vouchedUntilMs = nowMs + VOUCHED_MS
+  }
+
   takeFact(event: NodeEvent, nowMs: number): void {
     const known = this.#nodes.get(event.node)
     if (event.kind === 'join') {
       const silent = known?.failedAtMs === null && known.silent
-      this.#nodes.set(event.node, { pool: event.pool, silent, failedAtMs: null })
+      this.#nodes.set(event.node, { ...createKnown(event.pool), silent })
     } else if (event.kind === 'leave') this.#nodes.delete(event.node)
     else if (event.kind === 'failure' && known?.failedAtMs === null) known.failedAtMs = nowMs
   }
@@ -52,13 +61,18 @@ export class FailingBooks {
     let [nodeCount, failingCount] = [0, 0]
     for (const [each, known] of this.#nodes) {
       if (known.pool !== pool) continue
-      const { failedAtMs, silent } = known
+      const { failedAtMs, silent, vouchedUntilMs } = known
       const isOld = failedAtMs !== null && nowMs - failedAtMs > FAILED_COUNTS_MS
       if (isOld) continue
       nodeCount++
-      if (failedAtMs !== null || (silent && !isLate(each))) failingCount++
+      const isSilent = silent && !isLate(each) && nowMs > vouchedUntilMs
+      if (failedAtMs !== null || isSilent) failingCount++
     }
     if (failingCount < nodesMin || failingCount <= enterRatio * nodeCount) return null
     return `is preemptive, and ${failingCount} of ${nodeCount} nodes of pool ${pool} fail`
   }
+}
+
+function createKnown(pool: PoolId): Known {
+  return { pool, silent: false, failedAtMs: null, vouchedUntilMs: 0 }
 }

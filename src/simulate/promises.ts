@@ -6,6 +6,7 @@
 import type { Assessment, AssessmentRecord } from '../core/assessment.ts'
 import type { LogRecord } from '../core/bus.ts'
 import type { Command, JournalEntry, Result } from '../core/command.ts'
+import type { EvidenceRecord } from '../core/evidence.ts'
 import type { CommandId, NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import { kindOf, logBody } from '../core/log.ts'
 import type { NodeEvent } from '../core/node.ts'
@@ -102,6 +103,8 @@ export class Promises {
         return
       case 'assessment':
         return this.#takeAssessments(logBody<AssessmentRecord>(record))
+      case 'evidence':
+        return this.#failing.hear(logBody<EvidenceRecord>(record).node, this.#nowMs)
       case 'node-fact':
         return this.#takeFact(logBody<NodeEvent>(record))
       case 'control':

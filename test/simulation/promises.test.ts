@@ -84,7 +84,7 @@ test('a pool that learns keeps every promise, and restarts', { timeout: 120_000 
   expect(restartCount).toBeGreaterThan(0)
 })
 
-test('one seed gives one journal, byte for byte', { timeout: 60_000 }, async () => {
+test('one seed gives one journal, byte for byte', { timeout: 120_000 }, async () => {
   const faults = { ...DEFAULT, crashes }
   const [first, second] = [await run({ seed: 11, faults }), await run({ seed: 11, faults })]
   expect(first.counts['fence commands']).toBeGreaterThan(0)

@@ -9,6 +9,7 @@ export const SPLIT_BRAIN: SplitBrainRules = {
   leaseWaitMs: 10_000,
   minority: 'pause',
   resumeEveryMs: 10_000,
+  merge: 'last-writer',
 }
 
 /** Nodes `n0` and so on; those without a side say nothing and are reached by nobody. */

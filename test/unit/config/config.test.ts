@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, policyFor } from '../../../src/config/config.ts'
-import { DEFAULT_EMERGENCY } from '../../../src/core/emergency.ts'
 import type { PoolId } from '../../../src/core/ids.ts'
 import { DEFAULT_DRIFT, DEFAULT_PROMOTION } from '../../../src/core/model-life.ts'
 import { DEFAULT_WATCH } from '../../../src/core/runtime-config.ts'
@@ -153,30 +152,6 @@ test('a pool that learns says how much it tries out, and a fixed one keeps the n
   expect(web.version).not.toBe(fixed.version)
   const wrong = '[policy]\nchooser = "learn"\nexplore_min = 0.5'
   expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
-})
-
-test('emergencies: a pool has its own limits, and a policy from before keeps its name', () => {
-  const text = `
-    [policy]
-    cooldown = "1m"
-    [pools.web]
-    emergency_ratio = 0.1
-    emergency_leave_after = "30s"`
-  const { policy, pools } = loadConfig({ text, env: {} })
-  expect(policy.emergency).toEqual(DEFAULT_EMERGENCY)
-  expect(policy.version).toBe('sha256:90be7213fd16')
-  const web = pools.get('web')!
-  expect(web.emergency).toEqual({
-    enterRatio: 0.1,
-    leaveRatio: 0.1,
-    leaveAfterMs: 30_000,
-    nodesMin: 2,
-  })
-  expect(web.version).not.toBe(policy.version)
-  const wrong = '[policy]\nemergency_leave_ratio = 0.5'
-  expect(() => loadConfig({ text: wrong, env: {} })).toThrow(
-    'emergency_leave_ratio: 0.5 is too much; set it to at most emergency_ratio (0.33)',
-  )
 })
 
 test('a pool says how its shards are placed, and the others have none', () => {

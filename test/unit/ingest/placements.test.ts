@@ -23,3 +23,16 @@ test.each([
   expect(decoded.ok).toBe(false)
   expect(JSON.stringify(decoded)).toContain('group')
 })
+
+test('versions of executors are taken as they are, and bounded', () => {
+  expect(decode({ versions: { east: 2 } })).toMatchObject({
+    ok: true,
+    value: { versions: { east: 2 } },
+  })
+  const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`e${i}`, 1]))
+  expect(decode({ versions: many })).toMatchObject({
+    ok: false,
+    detail: '`versions`: expected at most 64 writers',
+  })
+  expect(decode({ versions: { east: -1 } }).ok).toBe(false)
+})

@@ -4,6 +4,7 @@ import type { NodeId } from '../../../src/core/ids.ts'
 import type { Policy } from '../../../src/core/policy.ts'
 import type { Assignment, ShardRules } from '../../../src/core/shard.ts'
 import { asText, CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
+import { reach, SPLIT_BRAIN } from '../../support/split-network.ts'
 
 const RULES: ShardRules = { shardCount: 120, replicaCount: 2, boundRatio: 1.25, movesMax: null }
 
@@ -344,4 +345,37 @@ test('a late result of a node that has left brings it back nowhere', () => {
   const last = world.outputs.findLast(({ topic, key }) => topic === 't.nodes' && key === 'n1')!
   expect(last.value, 'a tombstone').toBeNull()
   expect(world.figures().nodeCount).toBe(5)
+})
+
+/** The two halves of the fleet do not reach each other, or do again. */
+function meet(world: CoordinatorWorld, split: boolean, seconds: number): void {
+  reach(world, (node) => (split ? node % 2 : 0), seconds, 6)
+}
+
+test('without a quorum the map stands as it is, and follows when a side goes on again', () => {
+  const world = fleet({}, { splitBrain: SPLIT_BRAIN })
+  meet(world, false, 2)
+  meet(world, true, 25)
+  const before = world.map()
+  world.fail('n1')
+  meet(world, true, 5)
+  expect(world.map()).toEqual(before)
+  const refusals = world.journal('refusal').filter(({ node }) => node === null)
+  expect(refusals).toMatchObject([{ rail: 'no-quorum' }])
+  meet(world, false, 45)
+  expect(held(world, 'n1')).toEqual([])
+  expect(asText(world.refold())).toEqual(asText(world.outputs))
+})
+
+test('an owner whose policy knows no quorum lets a map go on that another one froze', () => {
+  const world = fleet({}, { splitBrain: SPLIT_BRAIN })
+  meet(world, false, 2)
+  meet(world, true, 25)
+  world.fail('n1')
+  const next = world.successor({ splitBrain: null })
+  next.after(2_000)
+  expect(held(next, 'n1')).toEqual([])
+  // The map is a function of the log: whoever folds it gets the same one, whatever its own policy.
+  const map = new CoordinatorWorld({ policy: { shards: RULES }, after: next }).map()
+  expect(map).toEqual(next.map())
 })

@@ -207,3 +207,13 @@ test('without rules the side without majority is left alone, as before', () => {
   expect(world.rails()).toEqual(['shared-cause'])
   expect(told(world)).toEqual([])
 })
+
+test('a policy that is taken away lets everybody back at once', () => {
+  const world = createWorld({ minority: 'fence' })
+  split(world, SMALL_SIDE)
+  const next = world.successor({ splitBrain: null })
+  next.after(1_000)
+  const { hasQuorum, pausedNodes } = next.railFigures()
+  expect({ hasQuorum, pausedNodes }).toEqual({ hasQuorum: true, pausedNodes: 0 })
+  expect(next.journal('incident-closed').length).toBe(world.journal('incident-closed').length)
+})

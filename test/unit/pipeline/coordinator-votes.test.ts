@@ -136,8 +136,8 @@ test('who votes twice is seen by the detector of manipulation', () => {
   const { ballot } = ballotsOf(world)[0]
   world.feed('vote', signedVote(ballot, 'n3', 'yes'))
   world.feed('vote', signedVote(ballot, 'n3', 'no'))
-  const seen = world.journal('fault').filter(({ faultKind }) => faultKind === undefined)
-  expect(seen).toMatchObject([{ node: 'n3' }])
+  const faults = world.journal('fault').filter(({ node }) => node === 'n3')
+  expect(faults).toHaveLength(1)
   expect(ballotsOf(world).at(-1)).toMatchObject({ voteCount: 1, noRatio: 0 })
 })
 

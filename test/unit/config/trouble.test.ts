@@ -1,9 +1,34 @@
-// Goal: who goes on in a split network and what is voted on are read by pool, and what does not fit together is refused.
+// Goal: what the file says of emergencies, split networks and votes, and what does not fit together.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/config.ts'
+import { DEFAULT_EMERGENCY } from '../../../src/core/emergency.ts'
+
+test('emergencies: a pool has its own limits, and a policy from before keeps its name', () => {
+  const text = `
+    [policy]
+    cooldown = "1m"
+    [pools.web]
+    emergency_ratio = 0.1
+    emergency_leave_after = "30s"`
+  const { policy, pools } = loadConfig({ text, env: {} })
+  expect(policy.emergency).toEqual(DEFAULT_EMERGENCY)
+  expect(policy.version).toBe('sha256:90be7213fd16')
+  const web = pools.get('web')!
+  expect(web.emergency).toEqual({
+    enterRatio: 0.1,
+    leaveRatio: 0.1,
+    leaveAfterMs: 30_000,
+    nodesMin: 2,
+  })
+  expect(web.version).not.toBe(policy.version)
+  const wrong = '[policy]\nemergency_leave_ratio = 0.5'
+  expect(() => loadConfig({ text: wrong, env: {} })).toThrow(
+    'emergency_leave_ratio: 0.5 is too much; set it to at most emergency_ratio (0.33)',
+  )
+})
 
 test('split brain: a pool has a policy of its own, and what does not fit together is refused', () => {
   const text = `
@@ -26,6 +51,7 @@ test('split brain: a pool has a policy of its own, and what does not fit togethe
     leaseWaitMs: 10_000,
     minority: 'pause',
     resumeEveryMs: 10_000,
+    merge: 'last-writer',
   }
   expect(policy.splitBrain).toEqual(rules)
   expect(pools.get('large')!.splitBrain).toEqual({ ...rules, quorumNodes: 9 })
