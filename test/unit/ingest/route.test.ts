@@ -338,7 +338,7 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
     body: { kind: 'panic' },
     reason: 'kind-unknown',
     detail:
-      '`kind` is "panic"; expected one of mode, stop, emergency, veto, approval, model, maintenance, silence, config, acknowledge',
+      '`kind` is "panic"; expected one of mode, stop, emergency, veto, approval, model, maintenance, silence, acknowledge, config',
   },
   {
     topic: 'votes',
