@@ -107,6 +107,11 @@ export class Auditor {
     return this.#promises.reduce((sum, { openCount }) => sum + openCount, 0)
   }
 
+  /** Records whose coordinator has not committed an answer. */
+  get unansweredCount(): number {
+    return this.#books.reduce((sum, { waitingCount }) => sum + waitingCount, 0)
+  }
+
   async #each(name: TopicName, take: (record: LogRecord) => void): Promise<void> {
     const reader = this.#readers.get(name)!
     for (;;) {
