@@ -32,6 +32,7 @@ function incident(
     nodes: new Set(nodes as readonly NodeId[]),
     kinds: kinds.map((kind) => ({ kind, atMs: openedAtMs })),
     openedAtMs,
+    turnsAtMs: [openedAtMs],
     why: '',
     closedAtMs: openedAtMs + MINUTE_MS,
   }
