@@ -10,6 +10,7 @@ export type ReadCommand =
 const ACTIONS: ReadonlySet<string> = new Set<CommandAction>([
   'migrate',
   'recover',
+  'promote',
   'fence',
   'restart',
   'cordon',
@@ -64,7 +65,11 @@ function problemOf(fields: Record<string, unknown>): string | undefined {
   if (!isPrecondition(fields['precondition'])) return '`precondition` is of no known kind'
   const key = fields['idempotencyKey'] ?? null
   if (key !== null && typeof key !== 'string') return '`idempotencyKey` must be a text or null'
-  const moves = action === 'migrate' || action === 'recover'
+  const share = fields['capacityRatio'] ?? null
+  if (share !== null && !(typeof share === 'number' && share > 0 && share <= 1)) {
+    return '`capacityRatio` must be a number over 0 and up to 1, or null'
+  }
+  const moves = action === 'migrate' || action === 'recover' || action === 'promote'
   if (moves && (fields['workload'] === null || fields['target'] === null)) {
     return `\`${action}\` needs a workload and a target`
   }

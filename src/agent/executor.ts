@@ -202,8 +202,11 @@ export class Executor implements CommandExecutor {
   }
 
   private unmet(command: Command): string | null {
-    const { precondition } = command
-    return precondition === null ? null : this.options.hooks.unmet(precondition)
+    const { precondition, action } = command
+    // A promotion waits for its fence by itself.
+    return precondition === null || action === 'promote'
+      ? null
+      : this.options.hooks.unmet(precondition)
   }
 
   private start(command: Command, nowMs: number): ActionStart {
@@ -213,6 +216,8 @@ export class Executor implements CommandExecutor {
         return hooks.migrate(command, nowMs)
       case 'recover':
         return hooks.recover(command, nowMs)
+      case 'promote':
+        return hooks.promote(command, nowMs)
       case 'fence':
         return hooks.fence(command, nowMs)
       case 'restart':

@@ -1,5 +1,6 @@
 /** A running service and its file: SIGHUP reads it anew, and one that was changed before the start is said. */
 import type { Logger } from 'pino'
+import { DEFAULT_POLICY, type Mode } from '../core/policy.ts'
 import type { ConfigFigures } from '../core/runtime-config.ts'
 import type { Service } from '../pipeline/service.ts'
 import type { Io } from './command.ts'
@@ -39,6 +40,13 @@ export function followConfig(reload: ConfigReload, state: Followed, io: Io): () 
     isEnded = true
     clearInterval(timer)
   }
+}
+
+/** Of the default policy: the log's word over that of the file. */
+export function modeInForce({ said }: ConfigFigures, file: Mode): Mode {
+  if (said === null) return file
+  const text = said.keys['policy.mode']
+  return text === undefined ? DEFAULT_POLICY.mode : (JSON.parse(text) as Mode)
 }
 
 /** Of the coordinators of one process: the log says the same to each. */

@@ -11,6 +11,9 @@ import { record, type RecorderOptions } from '../store/history-recorder.ts'
 /** A recorder that could not be opened, or whose log could not be read, is opened again after this. */
 const RESTART_MS = 10_000
 
+/** A disk that hangs holds up the end no longer; what has gathered is read again. */
+const STOP_MAX_MS = 20_000
+
 export interface Recording extends Omit<RecorderOptions, 'signal' | 'guarded' | 'onBehind'> {
   readonly caller: Caller
   readonly degraded: DegradedModes
@@ -23,7 +26,7 @@ export function startRecording(recording: Recording): () => Promise<void> {
   const running = keep(recording, ended.signal)
   return async () => {
     ended.abort()
-    await running
+    await Promise.race([running, sleep(STOP_MAX_MS, undefined, { ref: false })])
   }
 }
 

@@ -303,6 +303,7 @@ export class ReplayWorld implements World {
     return {
       migrate: move,
       recover: move,
+      promote: move,
       fence: simple,
       restart: () => ({ ok: false, refused: 'a history cannot be mended by a restart' }),
       cordon: simple,

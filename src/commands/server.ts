@@ -32,7 +32,7 @@ import { Ring } from '../state/ring.ts'
 import { ConsoleViews } from '../store/views.ts'
 import { openBus } from './bus.ts'
 import { ConfigReload } from './config-reload.ts'
-import { followConfig, mergeConfig } from './config-follow.ts'
+import { followConfig, mergeConfig, modeInForce } from './config-follow.ts'
 import type { Io } from './command.ts'
 import { feedConsole } from './console.ts'
 import { loadKernel, packagedNodeClasses, packageRoot, packageVersion } from './package.ts'
@@ -269,7 +269,7 @@ function listenFor(
     about: () => ({
       version: packageVersion(),
       bus: bus.name,
-      mode: config.policy.mode,
+      mode: modeInForce(configOf(state.service), config.policy.mode),
       provider: state.service?.models[0]?.provider ?? null,
       models: state.service?.models.map(({ card }) => card.version) ?? [],
       stopped: state.service?.stopReason() ?? null,

@@ -20,6 +20,9 @@ import { toVotes, VotesTable } from './votes.ts'
 const EXPLORE_MIN = 0.01
 const EXPLORE_MAX = 0.1
 
+/** Of a node's capacity: a node may be said to carry more than it has. */
+const OVERLOAD_MAX = 16
+
 const ratio = z.number().min(0).max(1)
 
 const actingPoint = z.union(
@@ -50,7 +53,11 @@ export const PolicyTable = z.strictObject({
   emergency_nodes_min: z.int().min(1).optional(),
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
+  overload: z.number().gt(0).lte(OVERLOAD_MAX).optional(),
+  regional_failover: z.boolean().optional(),
   dry_run: z.boolean().optional(),
+  return_ratio: z.number().gt(0).lte(1).optional(),
+  return_watch: duration.optional(),
   chooser: z.enum(['fixed', 'learn']).optional(),
   explore_min: ratio.optional(),
   explore_ratio: ratio.optional(),
@@ -88,7 +95,11 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     emergency: toEmergencyRules(table),
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
+    overloadRatio: toOverload(table),
+    regionalFailover: table.regional_failover ?? defaults.regionalFailover,
     dryRun: table.dry_run ?? defaults.dryRun,
+    returnRatio: table.return_ratio ?? defaults.returnRatio,
+    returnWatchMs: table.return_watch ?? defaults.returnWatchMs,
     chooser: toChooserRules(table),
     splitBrain: toSplitBrain(
       base.split_brain,
@@ -99,6 +110,13 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     detectors,
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
+}
+
+function toOverload({ overload, target_load_max: bound }: PolicyTable): number | null {
+  const least = bound ?? DEFAULT_POLICY.targetLoadMaxRatio
+  if (overload === undefined || overload >= least) return overload ?? null
+  const mend = `set it to at least target_load_max (${least})`
+  throw new ServiceError('CONFIG_INVALID', `overload: ${overload} is too little; ${mend}`)
 }
 
 function toChooserRules(table: PolicyTable): ChooserRules | null {
@@ -160,18 +178,19 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
 }
 
 /** What is as it was before it could be set is left out: policies from then keep their names. */
-function textOf({
-  chooser,
-  emergency,
-  splitBrain,
-  votes,
-  ...rules
-}: Omit<Policy, 'version' | 'shards'>): string {
+function textOf(rules: Omit<Policy, 'version' | 'shards'>): string {
+  const { chooser, overloadRatio, regionalFailover, emergency, splitBrain, votes, ...others } =
+    rules
+  const { returnRatio, returnWatchMs, ...old } = others
   return JSON.stringify({
-    ...rules,
+    ...old,
     ...(chooser === null ? {} : { chooser }),
+    ...(overloadRatio === null ? {} : { overloadRatio }),
+    ...(regionalFailover ? { regionalFailover } : {}),
     ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
     ...(splitBrain === null ? {} : { splitBrain }),
     ...(votes === null ? {} : { votes }),
+    ...(returnRatio === DEFAULT_POLICY.returnRatio ? {} : { returnRatio }),
+    ...(returnWatchMs === DEFAULT_POLICY.returnWatchMs ? {} : { returnWatchMs }),
   })
 }

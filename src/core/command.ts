@@ -10,6 +10,7 @@ import type { BallotRecord } from './vote.ts'
 export type CommandAction =
   | 'migrate' // move a running workload away before its node fails
   | 'recover' // start a workload of a failed node elsewhere
+  | 'promote' // start a workload of a failed node on its standby, where its state is already
   | 'fence' // make sure a silent node can do no harm
   | 'restart' // restart the node's service where it is
   | 'cordon' // take no new workloads
@@ -42,6 +43,8 @@ export interface Command {
   readonly node: NodeId
   readonly workload: WorkloadId | null
   readonly target: NodeId | null
+  /** Of an `uncordon`: the share of its capacity that the node may be given work for, 0..1; else null. */
+  readonly capacityRatio: number | null
   readonly expiresAtMs: number
   readonly dryRun: boolean
   readonly reasons: readonly string[]

@@ -7,8 +7,7 @@ export const DEGRADED_LOSSES = {
   'recorder-behind':
     'reports and training lack the newest samples until the recorder has caught up',
   'model-fallback-cpu': 'the GPU: predictions are the same, and take longer',
-  'inference-down':
-    'predictions of the partitions that wait for their model; liveness is watched by others',
+  'inference-down': 'predictions and liveness of the nodes in partitions that wait for their model',
   'broker-slow': 'time: commands and alerts leave later than usual',
 } as const
 

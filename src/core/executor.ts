@@ -31,6 +31,11 @@ export type ActionStart =
 export interface ExecutorHooks {
   migrate(command: Command, nowMs: number): ActionStart
   recover(command: Command, nowMs: number): ActionStart
+  /**
+   * Of the copy that is kept warm at `target`, which must be the standby of the workload. It may come
+   * before its node is fenced: it is made ready, and takes effect only once the precondition holds.
+   */
+  promote(command: Command, nowMs: number): ActionStart
   fence(command: Command, nowMs: number): ActionStart
   /** Never of a fenced node, nor beyond a fence: what it runs may run elsewhere by then. */
   restart(command: Command, nowMs: number): ActionStart

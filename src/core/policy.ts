@@ -53,7 +53,15 @@ export interface Policy {
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
+  /** A node over this load is relieved until targets' bound holds; `null`: nothing moves for its load. */
+  readonly overloadRatio: number | null
+  /** Where all nodes of a region are down its CRITICAL and HIGH work goes to others, and the rest waits. */
+  readonly regionalFailover: boolean
   readonly dryRun: boolean
+  /** Share of its capacity with which a node that is let back returns first, over 0; at 1 it returns whole. */
+  readonly returnRatio: number
+  /** So long it is watched before it returns whole. */
+  readonly returnWatchMs: number
   /** `null`: strategies are not chosen; the last rung of each ladder is what is done. */
   readonly chooser: ChooserRules | null
   /** By detector, where a setting differs from the detector's own default. */
@@ -78,7 +86,11 @@ export const DEFAULT_POLICY: Policy = {
   votes: null,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
+  overloadRatio: null,
+  regionalFailover: false,
   dryRun: false,
+  returnRatio: 0.25,
+  returnWatchMs: 600_000,
   chooser: null,
   detectors: {},
   shards: null,

@@ -33,4 +33,6 @@ export interface Placement {
   readonly group?: string
   /** How often each executor has placed it, as far as this one knows; without it the newest record holds. */
   readonly versions?: VersionVector
+  /** Where executors keep a second copy warm that runs nothing until it is promoted; none when absent. */
+  readonly standby?: NodeId | null
 }

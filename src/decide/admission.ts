@@ -22,9 +22,11 @@ import type { TargetChoice } from './place.ts'
  */
 export type Lane = 'preemptive' | 'recovery' | 'release'
 
+const RECOVERING: ReadonlySet<CommandAction> = new Set(['fence', 'recover', 'promote'])
+
 export function laneOf(action: CommandAction): Lane {
   if (action === 'uncordon' || action === 'cancel') return 'release'
-  return action === 'fence' || action === 'recover' ? 'recovery' : 'preemptive'
+  return RECOVERING.has(action) ? 'recovery' : 'preemptive'
 }
 
 /** Everything that a rail may look at, as values, so that a refusal can be replayed and explained. */

@@ -99,6 +99,8 @@ export function commandSentence(
       return `Workload ${workload} moves from node ${node} ${to}.`
     case 'recover':
       return `Workload ${workload} of node ${node} starts again${target === null ? ' elsewhere' : ` on node ${target}`}.`
+    case 'promote':
+      return `Workload ${workload} of node ${node} goes on from its standby${target === null ? '' : ` on node ${target}`}.`
     case 'fence':
       return `Node ${node} is fenced before its work starts elsewhere.`
     case 'restart':

@@ -62,7 +62,7 @@ export class PlacementLedger {
     if (entry === undefined) {
       this.#workloads.set(placement.workload, { placement, reservedOn: null })
     } else {
-      this.#unload(entry.placement.node, entry.placement)
+      this.#unload(entry.placement)
       if (entry.reservedOn === placement.node) this.unreserve(placement.workload)
       // Needs may have changed: what stays reserved is reserved anew.
       const reservedOn = entry.reservedOn
@@ -70,7 +70,7 @@ export class PlacementLedger {
       entry.placement = placement
       if (reservedOn !== null) this.reserve(placement.workload, reservedOn)
     }
-    this.#load(placement.node, placement)
+    this.#load(placement)
   }
 
   reserve(workload: WorkloadId, node: NodeId): void {
@@ -88,15 +88,20 @@ export class PlacementLedger {
     entry.reservedOn = null
   }
 
-  #load(node: NodeId | null, placement: Placement): void {
-    if (node === null) return
-    this.#add(node, placement, 1).workloads.add(placement.workload)
+  /** What is kept warm has its room, or it could not be promoted. */
+  #load(placement: Placement): void {
+    const { node, standby = null, workload } = placement
+    if (node !== null) this.#add(node, placement, 1).workloads.add(workload)
+    if (standby !== null) this.#add(standby, placement, 1)
   }
 
-  #unload(node: NodeId | null, placement: Placement): void {
-    if (node === null) return
-    this.#nodes.get(node)!.workloads.delete(placement.workload)
-    this.#add(node, placement, -1)
+  #unload(placement: Placement): void {
+    const { node, standby = null, workload } = placement
+    if (node !== null) {
+      this.#nodes.get(node)!.workloads.delete(workload)
+      this.#add(node, placement, -1)
+    }
+    if (standby !== null) this.#add(standby, placement, -1)
   }
 
   #add(node: NodeId, placement: Placement, sign: 1 | -1): NodeLoad {

@@ -1,5 +1,5 @@
 /**
- * What many faulty nodes have in common: a zone, a rack, an image, a collector, a rollout, or the
+ * What many faulty nodes have in common: a zone, a region, a rack, an image, a collector, a rollout, or the
  * version of our own model that calls them faulty.
  *
  * A value is the cause when enough of the nodes that share it are faulty, and far fewer of the others
@@ -8,7 +8,15 @@
 import type { NodeId } from '../core/ids.ts'
 
 /** In the order in which ties are settled: the narrowest first. */
-export const DIMENSIONS = ['rack', 'zone', 'collector', 'rollout', 'image', 'model'] as const
+export const DIMENSIONS = [
+  'rack',
+  'zone',
+  'region',
+  'collector',
+  'rollout',
+  'image',
+  'model',
+] as const
 export type Dimension = (typeof DIMENSIONS)[number]
 
 /** By dimension; what is missing is not known. `model` is not a member's but its fault's. */

@@ -60,8 +60,6 @@ interface Seen {
   /** When it was lost after it had been reached; newest last. */
   ends: readonly number[]
   told: 'nothing' | 'down' | 'cut off' | 'flapping'
-  /** Something was reported since it was judged. */
-  isNew: boolean
 }
 
 export const peerSight = detector({
@@ -81,6 +79,8 @@ class SightFold implements DetectorFold {
   readonly #limits: Limits
   readonly #pool: PoolId
   readonly #nodes = new Map<NodeId, Seen>()
+  /** Those that some peer has missed, and that are not known to be well since. */
+  readonly #active = new Map<NodeId, Seen>()
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #leftOutCount = 0
 
@@ -92,7 +92,7 @@ class SightFold implements DetectorFold {
   take(input: Parameters<DetectorFold['take']>[0], nowMs: number): readonly Finding[] {
     if (input.kind === 'reachability') this.#hear(input.record, nowMs)
     else if (input.kind === 'arrival') this.#open(input.node)
-    else if (input.kind === 'departure') this.#nodes.delete(input.node)
+    else if (input.kind === 'departure') this.#forget(input.node)
     else if (input.kind === 'tick' && nowMs - this.#lookedAtMs >= LOOK_GAP_MS) {
       this.#lookedAtMs = nowMs
       return this.#look(nowMs)
@@ -137,25 +137,21 @@ class SightFold implements DetectorFold {
     view.atMs = atMs
     view.heardAtMs = nowMs
     view.misses = reached ? 0 : view.misses + 1
-    seen.isNew = true
+    if (!reached) this.#active.set(about, seen)
   }
 
+  /** Only those of which something is new, or not well: nearly every node of a fleet is neither. */
   #look(nowMs: number): readonly Finding[] {
+    if (this.#active.size === 0) return NOTHING_FOUND
     const findings: Finding[] = []
-    const isPartition =
-      this.#cutOffCount() > Math.max(1, this.#limits.cutOffRatio * this.#nodes.size)
-    for (const [node, seen] of this.#nodes) {
-      if (!seen.isNew && !seen.missed && seen.told === 'nothing') continue
-      seen.isNew = false
+    let cutOff = 0
+    for (const seen of this.#active.values()) if (seen.missed && speaks(seen)) cutOff++
+    const isPartition = cutOff > Math.max(1, this.#limits.cutOffRatio * this.#nodes.size)
+    for (const [node, seen] of this.#active) {
       this.#judge(node, seen, isPartition, nowMs, findings)
+      if (!seen.missed && !seen.lost && seen.told === 'nothing') this.#active.delete(node)
     }
     return findings
-  }
-
-  #cutOffCount(): number {
-    let count = 0
-    for (const seen of this.#nodes.values()) if (seen.missed && speaks(seen)) count++
-    return count
   }
 
   #judge(node: NodeId, seen: Seen, isPartition: boolean, nowMs: number, findings: Finding[]): void {
@@ -225,6 +221,11 @@ class SightFold implements DetectorFold {
     }
   }
 
+  #forget(node: NodeId): void {
+    this.#nodes.delete(node)
+    this.#active.delete(node)
+  }
+
   #open(node: NodeId): Seen | undefined {
     let seen = this.#nodes.get(node)
     if (seen === undefined) {
@@ -241,7 +242,6 @@ class SightFold implements DetectorFold {
         missedSinceMs: 0,
         ends: [],
         told: 'nothing',
-        isNew: false,
       }
       this.#nodes.set(node, seen)
     }

@@ -16,6 +16,9 @@ const FENCE_MS = [4_000, 10_000] as const
 const RESTART_MS = [30_000, 90_000] as const
 /** From "it is there" to "it answers". */
 const VERIFY_MS = 5_000
+/** A standby has the state and is probed already. */
+const PROMOTE_MS = [300, 900] as const
+const PROMOTED_VERIFY_MS = 500
 const FAIL_CHANCE = 0.03
 
 export interface HandsOptions {
@@ -62,6 +65,22 @@ export class Hands implements ExecutorHooks {
     return this.startMove(command, from, nowMs)
   }
 
+  promote(command: Command, nowMs: number): ActionStart {
+    const { cluster } = this.options
+    const [from, target] = [cluster.node(command.node), cluster.node(command.target!)]
+    if (from === undefined) return refuse(`node ${command.node} is unknown`)
+    if (target === undefined) return refuse(`target ${command.target} is unknown`)
+    const workload = command.workload!
+    const obstacle =
+      this.notPlacedOn(workload, from.spec.id) ?? cluster.standbyObstacle(workload, target)
+    if (obstacle !== null) return refuse(obstacle)
+    const times = {
+      doneAtMs: nowMs + this.randomOf(command).between(PROMOTE_MS),
+      verifyMs: PROMOTED_VERIFY_MS,
+    }
+    return this.begin(command, { workload, from, target, ...times })
+  }
+
   fence(command: Command, nowMs: number): ActionStart {
     const node = this.options.cluster.node(command.node)
     if (node === undefined) return refuse(`node ${command.node} is unknown`)
@@ -93,6 +112,7 @@ export class Hands implements ExecutorHooks {
     const node = this.options.cluster.node(command.node)
     if (node === undefined) return refuse(`node ${command.node} is unknown`)
     node.cordoned = false
+    node.share = command.capacityRatio ?? 1
     this.options.truth.takeBack(node.spec.id)
     return { ok: true, action: new Done() }
   }
@@ -119,7 +139,6 @@ export class Hands implements ExecutorHooks {
     if (target === undefined) return refuse(`target ${command.target} is unknown`)
     const misplaced = this.notPlacedOn(workload, from.spec.id)
     if (misplaced !== null) return refuse(misplaced)
-    if (this.moving.has(workload)) return refuse(`workload ${workload} is moving already`)
     const obstacle =
       target === from ? 'the target is the node itself' : cluster.obstacle(workload, target)
     if (obstacle !== null) return refuse(obstacle)
@@ -127,15 +146,22 @@ export class Hands implements ExecutorHooks {
     const { stateBytes } = cluster.placement(workload)!
     const transferMs = (1_000 * stateBytes) / random.logBetween(BYTES_PER_SECOND)
     const doneAtMs = nowMs + random.between(MOVE_OVERHEAD_MS) + transferMs
-    target.incoming.add(workload)
-    this.moving.add(workload)
-    const move = { workload, from, target, doneAtMs, live: command.action === 'migrate' }
     const fails = random.chance(FAIL_CHANCE)
+    return this.begin(command, { workload, from, target, doneAtMs, verifyMs: VERIFY_MS, fails })
+  }
+
+  private begin({ action }: Command, move: Omit<Move, 'live' | 'isStandby'>): ActionStart {
+    const { workload, target } = move
+    if (this.moving.has(workload)) return refuse(`workload ${workload} is moving already`)
+    const isStandby = action === 'promote'
+    if (!isStandby) target.incoming.add(workload)
+    this.moving.add(workload)
     const release = (): void => {
       target.incoming.delete(workload)
       this.moving.delete(workload)
     }
-    return { ok: true, action: new Moving(this.options, move, fails, release) }
+    const whole = { ...move, live: action === 'migrate', isStandby }
+    return { ok: true, action: new Moving(this.options, whole, release) }
   }
 
   /** By the command's id, so that the order in which commands arrive changes nobody's luck. */
@@ -149,34 +175,38 @@ interface Move {
   readonly from: ClusterNode
   readonly target: ClusterNode
   readonly doneAtMs: number
+  readonly verifyMs: number
+  /** For reasons of its own. */
+  readonly fails?: boolean
   /** True when the source must live until the end. */
   readonly live: boolean
+  readonly isStandby: boolean
 }
 
 class Moving implements RunningAction {
   private readonly options: HandsOptions
   private readonly move: Move
-  private readonly fails: boolean
   private readonly release: () => void
   private moved = false
+  private effectAtMs = 0
 
-  constructor(options: HandsOptions, move: Move, fails: boolean, release: () => void) {
+  constructor(options: HandsOptions, move: Move, release: () => void) {
     this.options = options
     this.move = move
-    this.fails = fails
     this.release = release
   }
 
   poll(nowMs: number): ActionState {
-    const { target, doneAtMs } = this.move
+    const { target, doneAtMs, verifyMs, fails } = this.move
     if (!target.up) return this.fail(`target ${target.spec.id} went down`)
     if (this.moved) {
-      return nowMs < doneAtMs + VERIFY_MS ? { kind: 'running' } : { kind: 'verified' }
+      return nowMs < this.effectAtMs + verifyMs ? { kind: 'running' } : { kind: 'verified' }
     }
     const broken = this.broken()
     if (broken !== null) return this.fail(broken)
-    if (nowMs < doneAtMs) return { kind: 'running' }
-    if (this.fails) return this.fail('the transfer broke off')
+    if (nowMs < doneAtMs || this.waits()) return { kind: 'running' }
+    this.effectAtMs = nowMs
+    if (fails === true) return this.fail('the transfer broke off')
     return this.finish()
   }
 
@@ -186,17 +216,23 @@ class Moving implements RunningAction {
     return true
   }
 
+  /** A standby is ready, and its workload may still run where it was. */
+  private waits(): boolean {
+    return this.move.isStandby && !this.move.from.fenced
+  }
+
   private broken(): string | null {
-    const { from, live } = this.move
+    const { from, live, isStandby } = this.move
+    if (isStandby) return null
     if (live) return from.up ? null : `node ${from.spec.id} failed during the transfer`
     return from.fenced ? null : `node ${from.spec.id} is back and runs it`
   }
 
   private finish(): ActionState {
-    const { workload, from, target, live } = this.move
+    const { workload, from, target, live, isStandby } = this.move
     const { cluster, truth } = this.options
     this.moved = true
-    const placement = cluster.move(workload, target)
+    const placement = isStandby ? cluster.promote(workload, target) : cluster.move(workload, target)
     this.release()
     if (live) truth.saved(from.spec.id)
     else truth.counts.workloadsRecovered++

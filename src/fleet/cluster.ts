@@ -4,6 +4,7 @@
  */
 import { assert } from '../core/errors.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Capacity } from '../core/node.ts'
 import type { Needs, Placement } from '../core/workload.ts'
 import type { Inventory, NodeSpec } from './inventory.ts'
 import { addNeeds, fits, NO_NEEDS } from './inventory.ts'
@@ -16,11 +17,15 @@ export interface ClusterNode {
   /** Kept off by a fence until it is repaired. */
   fenced: boolean
   cordoned: boolean
+  /** Share of its capacity that it may be given work for, 0..1. */
+  share: number
   /** When the last failure (or fence) took it down. */
   downAtMs: number | null
   readonly workloads: Set<WorkloadId>
   /** Moves towards this node that hold room on it. */
   readonly incoming: Set<WorkloadId>
+  /** Workloads that it is the standby of: they hold room and run elsewhere. */
+  readonly warm: Set<WorkloadId>
   /** Of its workloads; kept because every sample asks for it. */
   demand: Demand
 }
@@ -36,15 +41,18 @@ export class Cluster {
       up: true,
       fenced: false,
       cordoned: false,
+      share: 1,
       downAtMs: null,
       workloads: new Set<WorkloadId>(),
       incoming: new Set<WorkloadId>(),
+      warm: new Set<WorkloadId>(),
       demand: { cpu: 0, memory: 0, gpu: 0 },
     }))
     for (const node of this.nodes) this.byId.set(node.spec.id, node)
     for (const placement of inventory.placements) {
       this.placements.set(placement.workload, placement)
       this.byId.get(placement.node!)!.workloads.add(placement.workload)
+      this.standbyOf(placement)?.warm.add(placement.workload)
     }
     for (const node of this.nodes) node.demand = this.demandOf(node)
   }
@@ -71,11 +79,28 @@ export class Cluster {
     if (target.cordoned) return `target ${target.spec.id} is cordoned`
     const { needs, pool } = this.placements.get(workload)!
     if (pool !== target.spec.pool) return `target ${target.spec.id} is not in pool ${pool}`
-    if (fits(target.spec.capacity, this.used(target, true), needs)) return null
+    if (fits(shareOf(target), this.used(target, true), needs)) return null
     return `target ${target.spec.id} has no room or not the GPUs for ${workload}`
   }
 
-  /** Moves the workload and gives its new placement. */
+  /** Why the copy on this node cannot take over, or null when it can. */
+  standbyObstacle(workload: WorkloadId, target: ClusterNode): string | null {
+    if (!target.up) return `standby ${target.spec.id} is down`
+    if (target.warm.has(workload)) return null
+    return `node ${target.spec.id} is not the standby of workload ${workload}`
+  }
+
+  /** The standby takes over, and where the workload was becomes the standby. */
+  promote(workload: WorkloadId, target: ClusterNode): Placement {
+    const { node } = this.placements.get(workload)!
+    const from = node === null ? undefined : this.byId.get(node)
+    const placement = { ...this.move(workload, target), standby: node }
+    from?.warm.add(workload)
+    this.placements.set(workload, placement)
+    return placement
+  }
+
+  /** Moves the workload and gives its new placement; a standby that it moves to is none any more. */
   move(workload: WorkloadId, target: ClusterNode): Placement {
     const placement = this.placements.get(workload)
     assert(placement !== undefined, `workload ${workload} is placed`)
@@ -83,11 +108,16 @@ export class Cluster {
     from?.workloads.delete(workload)
     target.incoming.delete(workload)
     target.workloads.add(workload)
-    const moved = { ...placement, node: target.spec.id }
+    const isStandby = target.warm.delete(workload)
+    const moved = { ...placement, node: target.spec.id, ...(isStandby ? { standby: null } : {}) }
     this.placements.set(workload, moved)
     target.demand = this.demandOf(target)
     if (from !== undefined) from.demand = this.demandOf(from)
     return moved
+  }
+
+  private standbyOf({ standby = null }: Placement): ClusterNode | undefined {
+    return standby === null ? undefined : this.byId.get(standby)
   }
 
   private demandOf(node: ClusterNode): Demand {
@@ -100,15 +130,22 @@ export class Cluster {
     }
   }
 
+  /** `withIncoming`: with what holds room without running there. */
   private used(node: ClusterNode, withIncoming: boolean): Needs {
     let used = NO_NEEDS
     for (const workload of node.workloads) {
       used = addNeeds(used, this.placements.get(workload)!.needs)
     }
     if (!withIncoming) return used
-    for (const workload of node.incoming) {
+    for (const workload of [...node.incoming, ...node.warm]) {
       used = addNeeds(used, this.placements.get(workload)!.needs)
     }
     return used
   }
+}
+
+function shareOf({ spec, share }: ClusterNode): Capacity {
+  const { cpu, memoryBytes, gpu } = spec.capacity
+  const part = gpu === null ? null : { ...gpu, count: Math.floor(share * gpu.count) }
+  return { cpu: share * cpu, memoryBytes: share * memoryBytes, gpu: part }
 }

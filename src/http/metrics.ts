@@ -38,6 +38,8 @@ export const METRIC_TOPICS = [
 /** Commands whose end has not been seen; beyond it the oldest is forgotten. */
 const OPEN_COMMANDS_MAX = 50_000
 const REASONS_MAX = 64
+/** Commands after which a workload runs elsewhere. */
+const MOVES: ReadonlySet<string> = new Set(['migrate', 'recover', 'promote'])
 const DURATION_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800]
 const COMMIT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5]
 
@@ -180,7 +182,7 @@ export class Metrics {
   }
 
   #end({ action, sentAtMs }: OpenCommand, { state, atMs }: Result): void {
-    if (state !== 'verified' || (action !== 'recover' && action !== 'migrate')) return
+    if (state !== 'verified' || !MOVES.has(action)) return
     this.#recoveries.inc({ action })
     this.#recoverySeconds.observe({ action }, Math.max(0, atMs - sentAtMs) / 1_000)
   }

@@ -91,7 +91,6 @@ const BODIES = {
       context.addIssue({ code: 'custom', path: [problem.path], message: problem.message })
       return z.NEVER
     }),
-  config: configControl,
   acknowledge: z.object({
     kind: z.literal('acknowledge'),
     fingerprint: z.string().regex(/^[0-9a-f]{16}$/, 'expected the 16 hex digits of an alert'),
@@ -99,6 +98,7 @@ const BODIES = {
     ...common,
     pool: z.null().default(null),
   }),
+  config: configControl,
 }
 
 export function decodeControl(bytes: Uint8Array): Field<Control> {

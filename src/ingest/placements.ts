@@ -11,27 +11,33 @@ const GROUP_CHARS_MAX = 256
 const WRITER_CHARS_MAX = 256
 const NO_CONTROLS = 'expected text without control characters'
 
-const PlacementBody = z.object({
-  workload: workloadId,
-  node: nodeId.nullable(),
-  pool: poolOrDefault,
-  priority: z.enum(['CRITICAL', 'HIGH', 'NORMAL', 'LOW']).default('NORMAL'),
-  needs: resources,
-  stateBytes: bytesCount.default(0),
-  dependsOn: z.array(workloadId).max(DEPENDENCIES_MAX).readonly().default([]),
-  group: z
-    .string()
-    .min(1)
-    .max(GROUP_CHARS_MAX)
-    .regex(/^\P{Cc}*$/u, NO_CONTROLS)
-    .exactOptional(),
-  versions: z
-    .record(z.string().min(1).max(WRITER_CHARS_MAX), z.int().min(0))
-    .refine((versions) => Object.keys(versions).length <= WRITERS_MAX, {
-      error: `expected at most ${WRITERS_MAX} writers`,
-    })
-    .exactOptional(),
-})
+const PlacementBody = z
+  .object({
+    workload: workloadId,
+    node: nodeId.nullable(),
+    pool: poolOrDefault,
+    priority: z.enum(['CRITICAL', 'HIGH', 'NORMAL', 'LOW']).default('NORMAL'),
+    needs: resources,
+    stateBytes: bytesCount.default(0),
+    dependsOn: z.array(workloadId).max(DEPENDENCIES_MAX).readonly().default([]),
+    group: z
+      .string()
+      .min(1)
+      .max(GROUP_CHARS_MAX)
+      .regex(/^\P{Cc}*$/u, NO_CONTROLS)
+      .exactOptional(),
+    versions: z
+      .record(z.string().min(1).max(WRITER_CHARS_MAX), z.int().min(0))
+      .refine((versions) => Object.keys(versions).length <= WRITERS_MAX, {
+        error: `expected at most ${WRITERS_MAX} writers`,
+      })
+      .exactOptional(),
+    standby: nodeId.nullable().default(null),
+  })
+  .refine(({ node, standby }) => standby === null || standby !== node, {
+    path: ['standby'],
+    error: 'is the node where the workload runs; name another, or null',
+  })
 
 export function decodePlacement(bytes: Uint8Array): Field<Placement> {
   const body = parseObject(bytes)

@@ -202,7 +202,7 @@ function wasTried({ steps }: Incident, { strategy }: OpenChoice, ok: boolean): b
       ? action === 'restart'
       : strategy === 'migrate'
         ? action === 'migrate' || action === 'cordon'
-        : action === 'recover' || action === 'fence',
+        : action === 'recover' || action === 'promote' || action === 'fence',
   )
   if (own.some(({ state }) => state === 'rehearsed')) return false
   const tried = own.filter(({ attempts }) => attempts > 0)

@@ -14,6 +14,7 @@ import {
 } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
+import type { ReturnDesk } from './coordinator-returns.ts'
 import {
   type CoordinatorState,
   FINISHED_COMMANDS_MAX,
@@ -32,17 +33,20 @@ export class CommandDesk {
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolState) => Policy
   readonly #proposals: ProposalDesk
+  readonly #returns: ReturnDesk
   #unknownResultCount = 0
 
   constructor(
     state: CoordinatorState,
     outbox: Outbox,
     proposals: ProposalDesk,
+    returns: ReturnDesk,
     policyFor: (pool: PoolState) => Policy,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#proposals = proposals
+    this.#returns = returns
     this.#policyFor = policyFor
   }
 
@@ -66,10 +70,11 @@ export class CommandDesk {
     const attempts = step.attempts + 1
     const freeAtMs = step.freeAtMs ?? this.#outbox.nowMs
     incident.steps.set(step.stepId, { ...step, state, attempts, commandId, freeAtMs })
-    if (command.workload !== null && target !== null) {
+    // A standby has its room already.
+    if (command.workload !== null && target !== null && step.action !== 'promote') {
       this.#state.ledger.reserve(command.workload, target)
     }
-    if (laneOf(step.action) !== 'preemptive') return
+    if (laneOf(step.action) !== 'preemptive' || incident.cause === 'overloaded') return
     this.#noteActed(incident, command.dryRun)
     if (!command.dryRun) this.#proposals.propose(incident)
   }
@@ -82,7 +87,7 @@ export class CommandDesk {
   }
 
   #compose(
-    { id, planId, node }: Incident,
+    { id, planId, node, share }: Incident,
     action: CommandAction,
     workload: WorkloadId | null,
     target: NodeId | null,
@@ -101,6 +106,7 @@ export class CommandDesk {
       node: node.id,
       workload,
       target,
+      capacityRatio: action === 'uncordon' ? share : null,
       expiresAtMs: this.#outbox.nowMs + policy.commandTtlMs,
       dryRun: policy.dryRun,
       reasons: more.reasons,
@@ -195,10 +201,13 @@ export class CommandDesk {
   /** What keeps a predicted failure from work keeps its label from being known. */
   #noteMoved({ command, incident }: Flight): void {
     const { id, cordonedBy } = incident.node
+    if (incident.cause === 'overloaded') return
     switch (command.action) {
       case 'cordon':
         return this.#outbox.intervention('moved', id)
       case 'uncordon':
+        if (this.#returns.returned(incident.node, command.incidentId, command.capacityRatio ?? 1))
+          return
         return this.#outbox.intervention('returned', id)
       case 'migrate':
       case 'restart':
@@ -207,6 +216,7 @@ export class CommandDesk {
         this.#outbox.intervention('moved', id)
         return this.#outbox.intervention('returned', id)
       case 'recover':
+      case 'promote':
       case 'fence':
       case 'cancel':
         return

@@ -62,6 +62,17 @@ export interface ConfigFollowers {
   readonly ruled: (promotion: PromotionRules, drift: DriftRules) => void
 }
 
+/** A pool that went back, and what it has instead of what was said. */
+interface Back {
+  readonly policy: Policy
+  readonly sinceMs: number
+}
+
+/** As a coordinator says it again to its own log, before the log forgets it. */
+interface Resaid extends ConfigControl {
+  readonly back?: Readonly<Record<string, Back>>
+}
+
 interface Change {
   readonly sinceMs: number
   readonly beforePolicy: Policy
@@ -75,10 +86,10 @@ export class ConfigDesk {
   readonly #outbox: Outbox
   readonly #followers: ConfigFollowers
   #said: ConfigControl | null = null
+  #saidAtMs = 0
   readonly #watches = new Map<PoolId, PoolWatch>()
   readonly #changes = new Map<PoolId, Change>()
-  /** Pools that went back, with what they have instead of what was said. */
-  readonly #back = new Map<PoolId, { readonly policy: Policy; readonly sinceMs: number }>()
+  readonly #back = new Map<PoolId, Back>()
   #takenBackCount = 0
   #lookedAtMs = 0
 
@@ -102,7 +113,7 @@ export class ConfigDesk {
   }
 
   /** The same settings again change nothing, not even where they were taken back. */
-  take(control: ConfigControl): void {
+  take(control: Resaid): void {
     if (control.version === this.#said?.version) return
     const problem = problemOf(control)
     const { by, reason, version } = control
@@ -113,13 +124,17 @@ export class ConfigDesk {
     const pools = [...this.#state.pools.values()]
     const before = new Map(pools.map(({ id }) => [id, this.policyFor(id)]))
     this.#said = control
+    this.#saidAtMs = this.#outbox.nowMs
     this.#back.clear()
+    for (const [pool, back] of Object.entries(control.back ?? {})) {
+      this.#back.set(pool as PoolId, back)
+    }
     const { promotion, drift, watch } = control.settings
     this.#followers.ruled({ ...DEFAULT_PROMOTION, ...promotion }, { ...DEFAULT_DRIFT, ...drift })
     const what = control.changes.map(changeText).join(', ')
     const inForce = `Configuration ${version} is in force by ${by}: ${reason}.`
     this.#tellAll(control, 'in-force', what === '' ? inForce : `${inForce} It changes ${what}.`)
-    this.#tellWatchers([...before.values()], control)
+    this.#tellWatchers(control, [...before.values()])
     for (const pool of pools) {
       const was = before.get(pool.id)!
       this.#turn(pool, was, { ...DEFAULT_WATCH, ...watch }, `${inForce} The pool is watched.`)
@@ -137,6 +152,7 @@ export class ConfigDesk {
       }
     }
     this.#lookedAtMs = nowMs
+    this.#sayAgain()
     for (const [id, change] of this.#changes) this.#judge(this.#state.pool(id), change)
   }
 
@@ -181,7 +197,7 @@ export class ConfigDesk {
       this.#followers.turned(pool, is, policy)
       const { measure, before: was, after } = worse
       const figures = `${WORDS[measure]} went from ${rate(was)} to ${rate(after)} per node and day`
-      const sentence = `Configuration ${this.#version} is taken back for this pool: ${figures}. What it had before is in force; only mode and dry_run stay where they are more careful.`
+      const sentence = `Configuration ${this.#version} is taken back for this pool: ${figures}. What it had before is in force; only mode, votes and dry_run stay where they are more careful.`
       return this.#tell(pool.id, 'taken-back', sentence, this.#changesOf(pool.id))
     }
     if (nowMs - sinceMs < rules.watchMs) return
@@ -203,6 +219,21 @@ export class ConfigDesk {
       const wasMoved = acted?.incidentId === incidentId && acted?.firstAtMs !== null
       if (node?.failedAtMs === null && acted !== null && wasMoved) count('falseMigrations')
     }
+  }
+
+  /** The log keeps a record for its retention; what is in force is said again when half of that is over. */
+  #sayAgain(): void {
+    const { topology, partition } = this.#options
+    const { nowMs } = this.#outbox
+    if (this.#said === null || nowMs - this.#saidAtMs < topology.retentionMs / 2) return
+    this.#saidAtMs = nowMs
+    const again: Resaid = { ...this.#said, back: Object.fromEntries(this.#back) }
+    const topic = topicName(topology, 'pool-log')
+    this.#outbox.push(logOutput(topic, partition, 'control', null, again))
+    this.#tellWatchers(
+      again,
+      [...this.#back.values()].map(({ policy }) => policy),
+    )
   }
 
   get #version(): string {
@@ -242,10 +273,10 @@ export class ConfigDesk {
   }
 
   /** Watchers tell of where some policy acts: of those from now on, and of those that may come back. */
-  #tellWatchers(before: readonly Policy[], { settings }: ConfigControl): void {
+  #tellWatchers({ settings }: ConfigControl, more: readonly Policy[]): void {
     const { partition, topology } = this.#options
     if (partition !== MODEL_POOL_PARTITION) return
-    const policies = [...before, settings.policy, ...Object.values(settings.pools)]
+    const policies = [...more, settings.policy, ...Object.values(settings.pools)]
     const distinct = new Map(policies.map((policy) => [JSON.stringify(policy), policy]))
     const topic = topicName(topology, 'node-log')
     for (let p = 0; p < topology.nodePartitions; p++) {
@@ -267,9 +298,10 @@ function policyIn({ settings }: ConfigControl, pool: PoolId): Policy {
 }
 
 /** Taking back never makes a pool bolder than it was just told to be. */
-function careful(before: Policy, after: Policy): Policy {
+export function careful(before: Policy, after: Policy): Policy {
   const mode = CARE[Math.min(CARE.indexOf(before.mode), CARE.indexOf(after.mode))]
-  return { ...before, mode, dryRun: before.dryRun || after.dryRun }
+  const votes = after.votes ?? before.votes
+  return { ...before, mode, votes, dryRun: before.dryRun || after.dryRun }
 }
 
 function problemOf({ settings }: ConfigControl): string | null {

@@ -16,6 +16,7 @@ import {
   type RailCheck,
 } from '../decide/admission.ts'
 import { commandSentence } from '../decide/explain.ts'
+import type { PlanCause } from '../recover/plan.ts'
 import { isAchieved, isUnderWay, type Step } from '../recover/step.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
@@ -23,13 +24,19 @@ import { emergencyOf } from './coordinator-emergency.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { isRelieved } from './coordinator-overload.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
-import { TargetDesk } from './coordinator-targets.ts'
+import type { TargetDesk } from './coordinator-targets.ts'
 import type { NodeState } from './node-state.ts'
 
+/** After all recovery. */
+const PREEMPTIVE_RANKS: Readonly<Partial<Record<PlanCause, number>>> = {
+  predicted: 9,
+  overloaded: 10,
+}
 /** Refusals that concern one workload; any other rail holds for every step of the node. */
 const WORKLOAD_RAILS: ReadonlySet<Rail> = new Set(['attempts', 'capacity', 'in-flight'])
 
@@ -65,6 +72,7 @@ export class DecisionDesk {
     rails: readonly RailCheck[],
     heldBack: (node: NodeState) => Held | null,
     voted: Voted,
+    targets: TargetDesk,
   ) {
     this.#state = state
     this.#outbox = outbox
@@ -75,7 +83,7 @@ export class DecisionDesk {
     this.#proposals = proposals
     this.#holdOuts = holdOuts
     this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
-    this.#targets = new TargetDesk(state, outbox, heldBack)
+    this.#targets = targets
     this.#policyFor = policyFor
     this.#rails = rails
     this.#heldBack = heldBack
@@ -139,9 +147,7 @@ export class DecisionDesk {
       rank:
         incident.cause === 'release'
           ? -1
-          : incident.cause === 'predicted'
-            ? 9
-            : this.#urgency(incident),
+          : (PREEMPTIVE_RANKS[incident.cause] ?? this.#urgency(incident)),
     }))
     rated.sort(
       (a, b) =>
@@ -173,10 +179,15 @@ export class DecisionDesk {
     return true
   }
 
-  #endOf({ node, cause, steps }: Incident): string | null {
+  #endOf(incident: Incident): string | null {
+    const { node, cause, steps } = incident
     if (cause === 'release') {
       const step = steps.get('uncordon')
       return step !== undefined && isAchieved(step) ? `Node ${node.id} takes work again.` : null
+    }
+    if (cause === 'overloaded') {
+      const back = isRelieved(this.#state, incident)
+      return back ? `Node ${node.id} is within its bound of load again.` : null
     }
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
@@ -204,6 +215,8 @@ export class DecisionDesk {
     if (this.#isDownUnrestarted(incident)) return
     for (const step of this.#plans.follow(incident)) {
       const admission = this.#tryStep(pool, incident, step)
+      // What waits for the fence by itself is sent beside it.
+      if (admission.ok && step.action === 'fence') this.#state.stirIncident(incident)
       if (admission.ok) continue
       const known = incident.refused.has(admission.rail) || refused.has(admission.rail)
       if (!known) {
@@ -232,21 +245,22 @@ export class DecisionDesk {
   #tryStep(pool: PoolState, incident: Incident, step: Step): Admission {
     const { node } = incident
     const policy = this.#policyFor(pool)
-    if (step.action === 'uncordon' && step.attempts >= policy.attemptsMax) {
+    const action = this.#targets.wayOf(step)
+    if (action === 'uncordon' && step.attempts >= policy.attemptsMax) {
       const refusal = this.#rest(incident, step, policy)
       if (refusal !== null) return refusal
     }
     const admission = admit(
-      this.#ask(pool, node, step.action, step.workload, incident, step),
+      this.#ask(pool, node, action, step.workload, incident, step),
       this.#rails,
     )
     if (!admission.ok) {
       this.#noteDue(pool, incident, policy)
       return admission
     }
-    const what = commandSentence(step.action, step.workload, node.id, admission.target)
+    const what = commandSentence(action, step.workload, node.id, admission.target)
     this.#plans.begin(incident, step)
-    const newest = incident.steps.get(step.stepId) ?? step
+    const newest = { ...(incident.steps.get(step.stepId) ?? step), action }
     const reasons = [...incident.reasons, what, ...(admission.why === null ? [] : [admission.why])]
     this.#commands.send(incident, newest, admission.target, reasons)
     return admission
@@ -298,7 +312,8 @@ export class DecisionDesk {
       probability: node.probability,
       actingPoint: node.actingPoint,
       overCount: node.alarm.overCount,
-      alarmRaised: node.alarm.raised,
+      // What carries too much needs no alarm to be relieved.
+      alarmRaised: node.alarm.raised || incident?.cause === 'overloaded',
       attempts: step?.attempts ?? 0,
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {
@@ -306,7 +321,12 @@ export class DecisionDesk {
         busyCount: pool.repairs.count(lane),
         nodeIsBusy: pool.repairs.has(lane, node.id),
       },
-      target: workload === null ? null : () => this.#targets.choose(pool, node, workload, policy),
+      target:
+        workload === null
+          ? null
+          : action === 'promote'
+            ? () => this.#targets.standby(workload)
+            : () => this.#targets.choose(pool, node, workload, policy),
       inFlight: workload === null ? null : (pool.flightOf.get(workload) ?? null),
       voted: () => this.#voted(pool, node, action),
       heldOut:

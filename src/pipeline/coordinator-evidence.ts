@@ -6,7 +6,7 @@ import type { Assessment } from '../core/assessment.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
 import type { Fault, FaultKind } from '../core/fault.ts'
-import type { PoolId } from '../core/ids.ts'
+import type { NodeId, PoolId } from '../core/ids.ts'
 import type { NetworkFigures } from '../core/network.ts'
 import type { JoinEvent, NodeEvent } from '../core/node.ts'
 import type { DetectorSettings, Policy } from '../core/policy.ts'
@@ -20,10 +20,12 @@ import { heartbeat } from '../detect/heartbeat.ts'
 import { predictedFailure } from '../detect/predicted-failure.ts'
 import { DETECTORS } from '../detect/registry.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
+import { Integrity } from './integrity.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
 import { ObservedDesk } from './coordinator-observed.ts'
 import { VouchedNodes } from './coordinator-vouched.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { noteExhaustion } from './coordinator-overload.ts'
 import type { SplitBrainDesk } from './coordinator-split-brain.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -52,6 +54,7 @@ export class EvidenceDesk {
   readonly #observed: ObservedDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
   readonly #vouched: VouchedNodes
+  readonly #integrity = new Integrity()
   #tickedAtMs = 0
 
   constructor(
@@ -78,7 +81,7 @@ export class EvidenceDesk {
       this.#observed.confirm(node, event.failureKind)
       this.#say(node.pool, { kind: 'departure', node: node.id })
     } else if (event.kind === 'join') {
-      const attributes = attributesOf(event.labels, { zone: event.place.zone })
+      const attributes = attributesOf(event.labels, event.place)
       this.#observed.setMember(node.pool, node.id, attributes)
       this.#say(node.pool, { kind: 'arrival', node: node.id, likeness: likenessOf(event) })
     } else if (event.kind === 'labels') {
@@ -170,6 +173,11 @@ export class EvidenceDesk {
     return reason === null ? null : { rail: 'shared-cause', reason, lanes: 'preemptive' }
   }
 
+  /** What is wrong with the data of the node; null where nothing is. */
+  corruptionOf({ id }: NodeState): string | null {
+    return this.#integrity.problemOf(id)
+  }
+
   /** State, history and statistics of each pool's network. */
   network(): readonly NetworkFigures[] {
     return [...this.#pools].flatMap(([pool, { set, attacks }]) =>
@@ -205,8 +213,17 @@ export class EvidenceDesk {
       noteCritical(this.#state, told)
       attacks.take(told, this.#outbox.nowMs)
       this.#observed.take(pool, told)
+      for (const node of this.#integrity.take(told)) this.#stirReturn(node)
       if (told.state !== 'stands') this.#wake(pool)
     }
+  }
+
+  /** Whether it may be let back is another case now. */
+  #stirReturn(id: NodeId): void {
+    const node = this.#state.nodes.get(id)
+    if (node === undefined) return
+    const open = this.#state.pool(node.pool).incidents.ofNode(node)
+    for (const incident of open) this.#state.stirIncident(incident)
   }
 
   /** What the shared-cause rail refused may be another case now. */
@@ -229,6 +246,7 @@ export class EvidenceDesk {
 
   /** A fault that a plan answers. */
   #act(told: Told): void {
+    noteExhaustion(this.#state, told)
     if (told.state === 'cleared') return
     const { fault } = told
     const node = fault.node === null ? undefined : this.#state.nodes.get(fault.node)
@@ -238,12 +256,19 @@ export class EvidenceDesk {
   #raise(node: NodeState, fault: Fault): void {
     if (fault.detector === heartbeat.name) {
       this.#incidents.raise(node, 'silent', fault, whyOf(node, 'silent'))
-    } else if (fault.detector === predictedFailure.name && node.incident === null) {
+    } else if (fault.detector === predictedFailure.name && isFreeFor(node)) {
       this.#incidents.raise(node, 'predicted', fault, whyOf(node, 'predicted'))
     }
   }
 }
 
+/** A node that is only relieved of load is not taken care of. */
+function isFreeFor({ incident }: NodeState): boolean {
+  return incident === null || incident.cause === 'overloaded'
+}
+
+/** What a node's labels do not say. */
+const NO_LABELS: ReadonlySet<Dimension> = new Set(['model', 'zone', 'region'])
 /** Silence counts by itself; liars and attackers do not make an emergency. */
 function noteCritical(state: CoordinatorState, { state: is, fault }: Told): void {
   const node = fault.node === null ? undefined : state.nodes.get(fault.node)
@@ -261,7 +286,7 @@ function attributesOf(
 ): Attributes {
   const attributes: Partial<Record<Dimension, string>> = {}
   for (const dimension of DIMENSIONS) {
-    const said = dimension === 'model' || dimension === 'zone' ? undefined : labels[dimension]
+    const said = NO_LABELS.has(dimension) ? undefined : labels[dimension]
     const value = said === undefined ? known[dimension] : said
     if (value !== null && value !== undefined && value !== '') attributes[dimension] = value
   }

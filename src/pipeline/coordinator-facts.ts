@@ -85,6 +85,7 @@ export class NodeFactDesk {
     node.zone = event.place.zone
     node.place = this.#places.share(event.place)
     node.capacity = event.capacity
+    this.#state.suspects.add(node)
     if (node.failedAtMs !== null) this.#revive(node)
     if (node.liveness === 'unknown') node.liveness = 'live'
     this.#state.touch(node)
@@ -100,8 +101,7 @@ export class NodeFactDesk {
     pool.failedNodes.delete(node.id)
     pool.failedOfLate.delete(node.id)
     if (cordonedBy !== null && node.incident === null) {
-      const planId = this.#outbox.planId(cordonedBy)
-      this.#incidents.release(node, { id: cordonedBy, planId, evidence: [] })
+      this.#incidents.release(node, { id: cordonedBy, evidence: [] })
     }
     this.#state.touch(node)
   }
@@ -125,7 +125,7 @@ export class NodeFactDesk {
   #closeFor(node: NodeState, reason: string): void {
     if (node.incident !== null) this.#incidents.close(node.incident, reason)
     const pool = this.#state.pool(node.pool)
-    for (const incident of pool.incidents.ofNode(node)) pool.incidents.delete(incident)
+    for (const incident of pool.incidents.ofNode(node)) this.#incidents.drop(incident)
     this.#state.remove(node)
   }
 

@@ -12,8 +12,26 @@ import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
+import type { ReturnDesk } from './coordinator-returns.ts'
 import type { CoordinatorState, Incident } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
+
+const ALERT_KINDS: Readonly<Record<Exclude<PlanCause, 'release'>, AlertRecord['kind']>> = {
+  overloaded: 'fault',
+  predicted: 'prediction',
+  'cut-off': 'failure',
+  silent: 'failure',
+  failed: 'failure',
+}
+/** From the least grave. */
+const CAUSES: readonly PlanCause[] = [
+  'release',
+  'overloaded',
+  'predicted',
+  'cut-off',
+  'silent',
+  'failed',
+]
 
 export class IncidentDesk {
   readonly #state: CoordinatorState
@@ -21,6 +39,7 @@ export class IncidentDesk {
   readonly #commands: CommandDesk
   readonly #choices: ChoiceDesk
   readonly #plans: PlanDesk
+  readonly #returns: ReturnDesk
   readonly #holdOuts: HoldOutDesk
   #openedCount = 0
   #foreseenCount = 0
@@ -32,6 +51,7 @@ export class IncidentDesk {
     commands: CommandDesk,
     choices: ChoiceDesk,
     plans: PlanDesk,
+    returns: ReturnDesk,
     holdOuts: HoldOutDesk,
   ) {
     this.#state = state
@@ -39,6 +59,7 @@ export class IncidentDesk {
     this.#commands = commands
     this.#choices = choices
     this.#plans = plans
+    this.#returns = returns
     this.#holdOuts = holdOuts
   }
 
@@ -61,9 +82,10 @@ export class IncidentDesk {
     const reasons = [why, ...(cause === 'predicted' ? featureReasons(node.top) : [])]
     if (open !== null && gravity(open.cause) >= gravity(cause)) return
     if (open !== null && cause === 'silent' && this.#choices.explainsSilence(open)) return
+    this.#returns.withdraw(node, why)
     if (open === null) {
       for (const other of pool.incidents.ofNode(node)) {
-        if (other.cause === 'release') pool.incidents.delete(other)
+        if (other.cause === 'release') this.drop(other, 'superseded')
       }
       const id = this.#outbox.incidentId(pool.id)
       const planId = this.#outbox.planId(id)
@@ -77,6 +99,7 @@ export class IncidentDesk {
         reasons,
         evidence: fault.evidence,
         steps: new Map(),
+        share: 1,
         plan: null,
         actedBefore: node.acted,
         choice: null,
@@ -96,11 +119,13 @@ export class IncidentDesk {
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
     }
-    if (cause !== 'predicted') {
+    if (cause !== 'predicted' && cause !== 'overloaded') {
       this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
     }
     this.#announce(node, cause, fault, reasons)
-    if (cause !== 'cut-off') this.#choices.begin(node.incident!, cause, fault)
+    if (cause !== 'cut-off' && cause !== 'overloaded') {
+      this.#choices.begin(node.incident!, cause, fault)
+    }
     this.#state.touch(node)
   }
 
@@ -129,7 +154,7 @@ export class IncidentDesk {
     reasons: readonly string[],
   ): void {
     const incidentId = node.incident!.id
-    const kind: AlertRecord['kind'] = cause === 'predicted' ? 'prediction' : 'failure'
+    const kind = ALERT_KINDS[cause]
     this.#outbox.journal({
       kind: 'incident-opened',
       pool: node.pool,
@@ -175,15 +200,29 @@ export class IncidentDesk {
     this.#state.touch(node)
   }
 
-  /** Lets a node take work again, under the incident that had shielded it. */
+  /** Ends an incident with its plan, and leaves everything as it is. */
+  drop(incident: Incident, outcome: 'superseded' | 'lost' = 'lost'): void {
+    this.#plans.drop(incident, outcome)
+    this.#state.pool(incident.node.pool).incidents.delete(incident)
+  }
+
+  /** Nodes that were watched long enough after a return in part. */
+  returnWhole(): void {
+    for (const [node, { incidentId }] of this.#returns.due()) {
+      this.release(node, { id: incidentId, evidence: [] }, 1)
+    }
+  }
+
+  /** Lets a node take work again, under the incident that had shielded it; a part of it first. */
   release(
     node: NodeState,
-    { id, planId, evidence }: Pick<Incident, 'id' | 'planId' | 'evidence'>,
+    { id, evidence }: Pick<Incident, 'id' | 'evidence'>,
+    share = this.#returns.firstShare(node),
   ): void {
     const pool = this.#state.pool(node.pool)
     const incident: Incident = {
       id,
-      planId,
+      planId: this.#outbox.planId(id, true),
       node,
       openedAtMs: this.#outbox.nowMs,
       cause: 'release',
@@ -191,6 +230,7 @@ export class IncidentDesk {
       reasons: [`Node ${node.id} is fit again and may take work.`],
       evidence,
       steps: new Map(),
+      share,
       plan: null,
       actedBefore: null,
       choice: null,
@@ -275,6 +315,8 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
       const { probability, actingPoint, model } = node
       return predictionReason(node.id, probability ?? 0, actingPoint ?? 1, model?.horizonMs ?? null)
     }
+    case 'overloaded':
+      return `Node ${node.id} carries too much.`
     case 'release':
       return `Node ${node.id} is fit again.`
     default:
@@ -283,7 +325,7 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
 }
 
 function gravity(cause: PlanCause): number {
-  return { release: -1, predicted: 0, 'cut-off': 1, silent: 2, failed: 3 }[cause]
+  return CAUSES.indexOf(cause)
 }
 
 /** Its cordon or fence was sent, so it may have been carried out, whatever was heard of it. */

@@ -38,6 +38,8 @@ import type { NodeState } from './node-state.ts'
 const SAME_INCIDENT_MS = 600_000
 /** Ended incidents remembered, so that their identity lives on; the oldest go first. */
 const ENDED_MAX = 1_000
+/** Zones are held by their own count, and what is larger by its budget. */
+const HELD_OTHERWISE: ReadonlySet<string> = new Set(['zone', 'region', 'pool'])
 /** Nodes named in a sentence. */
 const NAMED_MAX = 3
 const EVIDENCE_MAX = 12
@@ -106,8 +108,7 @@ export class ObservedDesk {
   sharedCauseOf(pool: PoolId, node: NodeId): string | null {
     const groups = this.#pools.get(pool)
     const cause = groups?.causes.causeOf(node, this.#causePolicy(pool)) ?? null
-    // Zones are held by their own count, and the pool by its budget.
-    if (cause === null || cause.dimension === 'zone' || cause.dimension === 'pool') return null
+    if (cause === null || HELD_OTHERWISE.has(cause.dimension)) return null
     return `${cause.faultyCount} of ${cause.memberCount} nodes of ${cause.dimension} ${cause.value} are faulty at once`
   }
 

@@ -94,8 +94,9 @@ export class Outbox {
     return `${pool}.${this.#offset}.i${this.#serial++}` as IncidentId
   }
 
-  planId(incident: IncidentId): PlanId {
-    return `${incident}.plan` as PlanId
+  /** `isReturn`: an incident's node may be let back more than once. */
+  planId(incident: IncidentId, isReturn = false): PlanId {
+    return `${incident}.${isReturn ? `return${this.#offset}` : 'plan'}` as PlanId
   }
 
   ballotId(pool: PoolId): BallotId {

@@ -57,7 +57,9 @@ export class PlacementDesk {
     }
     pool.woken.add('capacity')
     pool.dirty = true
-    if (node !== undefined) this.#state.stir(node, [])
+    if (node === undefined) return
+    this.#state.stir(node, [])
+    this.#state.suspects.add(node)
   }
 
   /** What holds of the workload from now on; null where it is older than what is known. */

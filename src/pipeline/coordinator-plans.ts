@@ -29,7 +29,9 @@ import {
   undoneBy,
 } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { leavingOf } from './coordinator-overload.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 import { circleSentence, endSentences, stepsSentences } from './plan-text.ts'
 
 /** Before the id of the step that it takes back. */
@@ -41,7 +43,8 @@ const ACTIONS_OF: Readonly<Record<PlanStrategy, readonly CommandAction[]>> = {
   wait: [],
   restart: ['restart'],
   migrate: ['cordon', 'migrate'],
-  'fail-over': ['fence', 'recover'],
+  'fail-over': ['fence', 'recover', 'promote'],
+  redistribute: ['migrate'],
   return: ['uncordon'],
 }
 
@@ -59,11 +62,27 @@ export class PlanDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #policyFor: (pool: PoolState) => Policy
+  readonly #corruption: (node: NodeState) => string | null
+  readonly #hasStandby: (step: Step) => boolean
+  /** Returns of which it was told that they wait. */
+  readonly #waiting = new WeakSet<Incident>()
 
-  constructor(state: CoordinatorState, outbox: Outbox, policyFor: (pool: PoolState) => Policy) {
+  /**
+   * `corruption`: what is wrong with the data of a node, or null. `hasStandby`: the workload of a step goes
+   * on from its standby.
+   */
+  constructor(
+    state: CoordinatorState,
+    outbox: Outbox,
+    policyFor: (pool: PoolState) => Policy,
+    corruption: (node: NodeState) => string | null,
+    hasStandby: (step: Step) => boolean,
+  ) {
     this.#state = state
     this.#outbox = outbox
     this.#policyFor = policyFor
+    this.#corruption = corruption
+    this.#hasStandby = hasStandby
   }
 
   /**
@@ -72,6 +91,7 @@ export class PlanDesk {
    */
   follow(incident: Incident): readonly Step[] {
     const { steps } = incident
+    if (incident.cause === 'release' && this.#waitsForData(incident)) return []
     const strategy = strategyOf(incident)
     if (incident.plan !== null && incident.plan.strategy !== strategy) this.#supersede(incident)
     this.#takeBack(incident)
@@ -89,6 +109,19 @@ export class PlanDesk {
       else this.#noteDue(incident, step)
     }
     return free
+  }
+
+  /** A node returns only with data that is known to be right. */
+  #waitsForData(incident: Incident): boolean {
+    const { node } = incident
+    const problem = this.#corruption(node)
+    if (problem === null) this.#waiting.delete(incident)
+    else if (!this.#waiting.has(incident)) {
+      this.#waiting.add(incident)
+      const evidence = [{ what: 'return', value: 'waits', limit: null }]
+      this.#journal(incident, [`Node ${node.id} is not let back: ${problem}.`], evidence)
+    }
+    return problem !== null
   }
 
   /** A command of the plan is about to be sent. */
@@ -123,6 +156,12 @@ export class PlanDesk {
     this.#end(incident, plan, outcome ?? (isMended ? 'needless' : 'lost'))
   }
 
+  /** Whatever became of it, nothing more does. */
+  drop(incident: Incident, outcome: 'superseded' | 'lost'): void {
+    const { plan } = incident
+    if (plan !== null && plan.endedAtMs === null) this.#end(incident, plan, outcome)
+  }
+
   /** New steps are added; those that are known keep their order. */
   #plan(incident: Incident, strategy: PlanStrategy): readonly Step[] {
     const { cause, steps, plan } = incident
@@ -138,10 +177,13 @@ export class PlanDesk {
     return planned
   }
 
-  #ordered({ node, steps }: Incident): Ordered {
+  #ordered(incident: Incident): Ordered {
+    const { node, steps, cause } = incident
     const { ledger } = this.#state
     const there = ledger.workloadsOn(node.id)
-    const dependents = [...there].map((workload) => {
+    const moving =
+      cause === 'overloaded' ? leavingOf(this.#state, incident, this.#policyOf(incident)) : there
+    const dependents = [...moving].map((workload) => {
       const { priority = 'NORMAL', dependsOn = [] } = ledger.get(workload) ?? {}
       return { workload, rank: PRIORITY_RANK[priority], dependsOn }
     })
@@ -168,6 +210,7 @@ export class PlanDesk {
       steps: incident.steps,
       attemptsMax: this.#policyOf(incident).attemptsMax,
       nowMs: this.#outbox.nowMs,
+      isPrepared: (step) => this.#hasStandby(step),
       isThere: (workload) => there.has(workload),
     }
   }
@@ -226,7 +269,12 @@ export class PlanDesk {
   /** Where something has moved, or the node is not well, going back would do more harm than good. */
   #undoOf({ node }: Incident, own: readonly Step[]): readonly Step[] {
     const isWell = node.failedAtMs === null && this.#state.livenessOf(node) === 'live'
-    if (!isWell || own.some((step) => step.workload !== null && isAchieved(step))) return []
+    if (
+      !isWell ||
+      this.#corruption(node) !== null ||
+      own.some((step) => step.workload !== null && isAchieved(step))
+    )
+      return []
     return own.flatMap((step) => {
       const { compensation } = STEP_RULES[step.action]
       if (compensation === null || !isDone(step) || step.state === 'rehearsed') return []
@@ -247,8 +295,8 @@ export class PlanDesk {
   }
 
   #supersede(incident: Incident): void {
-    const { plan, steps } = incident
-    if (plan !== null && plan.endedAtMs === null) this.#end(incident, plan, 'superseded')
+    const { steps } = incident
+    this.drop(incident, 'superseded')
     incident.plan = null
     for (const step of steps.values()) if (isUndo(step) && isOpen(step)) steps.delete(step.stepId)
   }
@@ -318,6 +366,7 @@ const NOTHING: Ordered = { order: [], waitsFor: new Map(), dropped: [] }
 
 function strategyOf({ cause, choice }: Incident): PlanStrategy {
   if (cause === 'release') return 'return'
+  if (cause === 'overloaded') return 'redistribute'
   // What was chosen before the network was split answers something else.
   return (cause === 'cut-off' ? null : choice?.strategy) ?? strategyFor(cause)
 }

@@ -9,6 +9,7 @@ import type { Topology } from '../core/topics.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { CALM, type EmergencyState } from '../decide/emergency.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
+import type { Amount } from '../decide/relieve.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
 import type { PlanCause } from '../recover/plan.ts'
@@ -18,6 +19,7 @@ import type { OpenPlan } from './coordinator-plans.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
 import { PoolLatencies } from './pool-latencies.ts'
+import { type RegionCount, RegionCounts } from './region-counts.ts'
 import { Repairs } from './repairs.ts'
 
 /** Failed nodes remembered, so that one that comes back is let in again; the oldest go first. */
@@ -64,6 +66,8 @@ export interface Incident {
   reasons: readonly string[]
   evidence: readonly Evidence[]
   readonly steps: Map<string, Step>
+  /** With which share of its capacity a release lets its node back. */
+  readonly share: number
   /** Null before its first command. */
   plan: OpenPlan | null
   /** What `node.acted` was before this incident. */
@@ -136,9 +140,18 @@ export interface PoolState {
 export class CoordinatorState {
   readonly ledger = new PlacementLedger()
   readonly latencies = new PoolLatencies()
+  readonly regions = new RegionCounts()
+  /** Whose urgent work goes to others. */
+  readonly lostRegions = new Set<RegionCount>()
   readonly nodes = new Map<NodeId, NodeState>()
   readonly pools = new Map<PoolId, PoolState>()
   readonly lateSources = new Set<number>()
+  /** Nodes whose load or room may have changed, since overloads were last looked for. */
+  readonly suspects = new Set<NodeState>()
+  /** Node → its memories that run full, and how full each was. */
+  readonly exhausted = new Map<NodeId, Map<string, number>>()
+  /** What the open incident of an overloaded node is to bring its load down to. */
+  readonly reliefs = new Map<IncidentId, Amount>()
   /** Nodes whose record in `nodes` is out of date. */
   readonly touched = new Set<NodeState>()
   /** Nodes that are in these pools no longer, since the shards last followed. */
@@ -192,6 +205,9 @@ export class CoordinatorState {
     this.nodes.delete(node.id)
     node.release()
     this.touched.delete(node)
+    this.suspects.delete(node)
+    this.exhausted.delete(node.id)
+    this.regions.forget(node.id)
     this.critical.delete(node.id)
     pool.nodes.delete(node.id)
     pool.failedNodes.delete(node.id)
@@ -206,8 +222,10 @@ export class CoordinatorState {
     if (!this.publish(node)) return
     this.stir(node, CHANGED_NODE)
     const { failedAtMs, zone, alarm, liveness, vouched, pool } = node
+    const isSilent = this.livenessOf(node) === 'silent'
+    this.regions.note(node, failedAtMs !== null || (isSilent && !vouched))
     const alarming = alarm.raised || (liveness === 'silent' && !vouched)
-    const failing = this.livenessOf(node) === 'silent' || this.critical.has(node.id)
+    const failing = isSilent || this.critical.has(node.id)
     const counted = { pool, zone, alarming, failing }
     this.#count(node, failedAtMs === null ? this.#shared(counted) : null)
   }

@@ -2,7 +2,9 @@
  * Where the work of a node can go: the question that `decide/place.ts` is asked, from what a coordinator
  * knows. What has no room waits in the queue of its pool.
  */
+import type { CommandAction } from '../core/command.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
+import type { Capacity } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
 import type { WaitingQueueView } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
@@ -16,8 +18,10 @@ import {
   type TargetChoice,
 } from '../decide/place.ts'
 import { TargetIndex } from '../decide/target-index.ts'
+import type { Step } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
+import { staysWithRegion } from './coordinator-regions.ts'
 import { WaitingDesk } from './coordinator-waiting.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -64,6 +68,24 @@ export class TargetDesk {
     return this.#waiting.views()
   }
 
+  /** A workload whose standby is fit is promoted there; where that has failed it is recovered like any other. */
+  wayOf({ action, workload, attempts }: Step): CommandAction {
+    if ((action !== 'recover' && action !== 'promote') || workload === null) return action
+    return attempts === 0 && this.#standbyOf(workload) !== null ? 'promote' : 'recover'
+  }
+
+  standby(workload: WorkloadId): TargetChoice {
+    const target = this.#standbyOf(workload)
+    if (target !== null) return { ok: true, target, why: `Node ${target} keeps it warm.` }
+    return { ok: false, why: `the standby of workload ${workload} is not fit to run it` }
+  }
+
+  #standbyOf(workload: WorkloadId): NodeId | null {
+    const { standby = null, pool } = this.#state.ledger.get(workload) ?? {}
+    const node = standby === null ? undefined : this.#state.nodes.get(standby)
+    return node !== undefined && node.pool === pool && this.#isFit(node) ? node.id : null
+  }
+
   choose(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
     const choice = this.#waiting.answer(pool, workload) ?? this.#find(pool, node, workload, policy)
     this.#waiting.note(pool, node, workload, choice)
@@ -74,6 +96,8 @@ export class TargetDesk {
     const { ledger } = this.#state
     const placement = ledger.get(workload)
     if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
+    const stays = staysWithRegion(this.#state, node, placement)
+    if (stays !== null) return { ok: false, why: stays }
     const question = this.#question(pool, node, placement, policy)
     const key = JSON.stringify([node.id, placement.needs])
     const known = this.#pass?.refused.get(key)
@@ -163,8 +187,8 @@ export class TargetDesk {
 
   *#candidates(pool: PoolState): Iterable<Candidate> {
     for (const node of pool.nodes.values()) {
-      const { id, zone, capacity } = node
-      yield { node: id, zone, capacity, fit: this.#isFit(node) }
+      const { id, zone } = node
+      yield { node: id, zone, capacity: roomOf(node), fit: this.#isFit(node) }
     }
   }
 
@@ -177,4 +201,13 @@ export class TargetDesk {
     const sound = clean && quiet && !inMaintenance && reached
     return sound && this.#state.livenessOf(node) === 'live'
   }
+}
+
+/** A node that returns in part has that part only; of GPUs as many as are whole. */
+function roomOf({ capacity, returning }: NodeState): Capacity | null {
+  if (capacity === null || returning === null) return capacity
+  const { share } = returning
+  const { cpu, memoryBytes, gpu } = capacity
+  const part = gpu === null ? null : { ...gpu, count: Math.floor(share * gpu.count) }
+  return { cpu: share * cpu, memoryBytes: share * memoryBytes, gpu: part }
 }

@@ -51,9 +51,12 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
+import { OverloadDesk } from './coordinator-overload.ts'
 import { PlanDesk } from './coordinator-plans.ts'
+import { ReturnDesk } from './coordinator-returns.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
 import { railFigures } from './coordinator-rails.ts'
+import { RegionDesk } from './coordinator-regions.ts'
 import {
   type PoolRules,
   ShardDesk,
@@ -61,7 +64,9 @@ import {
   type ShardPage,
 } from './coordinator-shards.ts'
 import { SplitBrainDesk } from './coordinator-split-brain.ts'
+import { TargetDesk } from './coordinator-targets.ts'
 import { CoordinatorState, EVERY_RAIL, type PoolState } from './coordinator-state.ts'
+import type { NodeState } from './node-state.ts'
 import { PlacementDesk } from './coordinator-placements.ts'
 import { VoteDesk } from './coordinator-votes.ts'
 import type { CohortWindow } from '../state/cohorts.ts'
@@ -106,6 +111,8 @@ export class CoordinatorFold implements Fold {
   readonly #votes: VoteDesk
   readonly #placements: PlacementDesk
   readonly #holdOuts: HoldOutDesk
+  readonly #overloads: OverloadDesk
+  readonly #regions: RegionDesk
   readonly #facts: NodeFactDesk
   readonly #assessments: AssessmentDesk
   readonly #nodes: NodeDesk
@@ -136,7 +143,9 @@ export class CoordinatorFold implements Fold {
     })
     this.#cohorts = new CohortMerge(topology)
     const proposals = new ProposalDesk(topology, this.#outbox)
-    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, policyFor)
+    const corruption = (node: NodeState) => this.#evidence.corruptionOf(node)
+    const returns = new ReturnDesk(this.#state, this.#outbox, policyFor, corruption)
+    this.#commands = new CommandDesk(this.#state, this.#outbox, proposals, returns, policyFor)
     this.#holdOuts = new HoldOutDesk(
       topology,
       this.#state,
@@ -144,13 +153,22 @@ export class CoordinatorFold implements Fold {
       options.promotion ?? DEFAULT_PROMOTION,
     )
     const choices = new ChoiceDesk(this.#state, this.#outbox, policyFor)
-    const plans = new PlanDesk(this.#state, this.#outbox, policyFor)
+    const heldBack = (node: NodeState) => this.#evidence.heldBack(node)
+    const targets = new TargetDesk(this.#state, this.#outbox, heldBack)
+    const plans = new PlanDesk(
+      this.#state,
+      this.#outbox,
+      policyFor,
+      corruption,
+      (step) => targets.wayOf(step) === 'promote',
+    )
     this.#incidents = new IncidentDesk(
       this.#state,
       this.#outbox,
       this.#commands,
       choices,
       plans,
+      returns,
       this.#holdOuts,
     )
     this.#decisions = new DecisionDesk(
@@ -164,8 +182,9 @@ export class CoordinatorFold implements Fold {
       this.#holdOuts,
       policyFor,
       rails,
-      (node) => this.#evidence.heldBack(node),
+      heldBack,
       (pool, node, action) => this.#votes.reasonFor(pool, node, action),
+      targets,
     )
     this.#splits = new SplitBrainDesk(
       this.#state,
@@ -181,6 +200,8 @@ export class CoordinatorFold implements Fold {
       this.#incidents,
       this.#splits,
     )
+    this.#overloads = new OverloadDesk(this.#state, this.#outbox, this.#incidents, policyFor)
+    this.#regions = new RegionDesk(this.#state, this.#outbox, policyFor)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#placements = new PlacementDesk(
       this.#state,
@@ -254,6 +275,8 @@ export class CoordinatorFold implements Fold {
       mergedCohortCount: this.#cohorts.mergedCount,
       maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
+      ...this.#overloads.stats(),
+      ...this.#regions.stats(),
       ...this.#votes.stats(),
       ...this.#placements.stats(),
       ...this.#state.latencies.stats(),
@@ -375,7 +398,10 @@ export class CoordinatorFold implements Fold {
     this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
+    this.#overloads.follow()
+    this.#regions.follow()
     this.#emergencies.follow()
+    this.#incidents.returnWhole()
     for (const pool of this.#state.pools.values()) {
       if (nowMs >= pool.dueMs) {
         for (const rail of EVERY_RAIL) pool.woken.add(rail)

@@ -6,6 +6,7 @@ import type { Contribution, Liveness, ModelRef } from '../core/assessment.ts'
 import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
 import type { Capacity, Place } from '../core/node.ts'
 import { type Alarm, QUIET } from '../decide/alarm.ts'
+import type { Returning } from './coordinator-returns.ts'
 import type { Acted, Incident } from './coordinator-state.ts'
 
 /** How a node is counted in its pool and zone. */
@@ -90,6 +91,8 @@ export class NodeState {
   /** The incident whose cordon or fence it carries. */
   cordonedBy: IncidentId | null = null
   incident: Incident | null = null
+  /** While it takes work with a part of its capacity only. */
+  returning: Returning | null = null
   acted: Acted | null = null
   /** How it is counted now. */
   counted: Counted | null = null

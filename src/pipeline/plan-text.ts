@@ -55,6 +55,8 @@ function verbOf(strategy: PlanStrategy): string {
       return 'migrate the work of'
     case 'fail-over':
       return 'fail over'
+    case 'redistribute':
+      return 'relieve'
     case 'return':
       return 'let back'
     default:

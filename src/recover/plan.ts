@@ -6,16 +6,16 @@ import type { WorkloadId } from '../core/ids.ts'
 import { never } from '../core/errors.ts'
 import type { Strategy } from '../core/strategy.ts'
 import type { Ordered } from './dependencies.ts'
-import { isDone, isGivenUp, isOpen, planStep, type Step, stepIdOf } from './step.ts'
+import { isDone, isGivenUp, isOpen, isUnderWay, planStep, type Step, stepIdOf } from './step.ts'
 
 /**
  * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; `cut-off` is on a
- * side of a split network that does not go on.
+ * side of a split network that does not go on; an `overloaded` node only gives some of its work away.
  */
-export type PlanCause = 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
+export type PlanCause = 'overloaded' | 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
 
-/** `return`: a node is let back to work. */
-export type PlanStrategy = Strategy | 'return'
+/** `redistribute`: some work leaves a node that carries too much. `return`: a node is let back to work. */
+export type PlanStrategy = Strategy | 'redistribute' | 'return'
 
 /** How a plan can end. */
 export type PlanOutcome =
@@ -28,7 +28,7 @@ export type PlanOutcome =
   | 'lost' // its node has left
 
 /** What nobody chose: what is predicted is migrated, what is silent or failed fails over. */
-export function strategyFor(cause: Exclude<PlanCause, 'release'>): Strategy {
+export function strategyFor(cause: Exclude<PlanCause, 'release' | 'overloaded'>): Strategy {
   return cause === 'predicted' ? 'migrate' : 'fail-over'
 }
 
@@ -51,6 +51,8 @@ export function planFor(
     case 'migrate':
       // New work and old go different ways, so neither waits for the other.
       return [planStep('cordon', null, { timeoutMs }), ...moves('migrate', [])]
+    case 'redistribute':
+      return moves('migrate', [])
     case 'fail-over':
       return [planStep('fence', null, { timeoutMs }), ...moves('recover', ['fence'])]
     case 'return':
@@ -65,6 +67,8 @@ export interface PlanView {
   readonly steps: ReadonlyMap<string, Step>
   readonly attemptsMax: number
   readonly nowMs: number
+  /** It is made ready while what comes before it is under way, and waits for it by itself. */
+  readonly isPrepared: (step: Step) => boolean
   /** The workload still has to leave the node. */
   readonly isThere: (workload: WorkloadId) => boolean
 }
@@ -74,11 +78,12 @@ export interface PlanView {
  * takes: two copies would both write. What a workload depends on comes first, but it does not hold it up
  * for ever: not when its tries are used up, nor beyond its timeout.
  */
-export function isFree({ after }: Step, view: PlanView): boolean {
-  return after.every((stepId) => {
+export function isFree(step: Step, view: PlanView): boolean {
+  return step.after.every((stepId) => {
     const before = view.steps.get(stepId)
     if (before === undefined) return true
-    return before.workload === null ? isDone(before) : isPassed(before, before.workload, view)
+    if (before.workload !== null) return isPassed(before, before.workload, view)
+    return isDone(before) || (isUnderWay(before) && view.isPrepared(step))
   })
 }
 

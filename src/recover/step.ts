@@ -127,6 +127,7 @@ export const STEP_RULES: Readonly<Record<CommandAction, StepRule>> = {
   restart: { verification: 'verified', compensation: null },
   migrate: { verification: 'verified', compensation: null },
   recover: { verification: 'verified', compensation: null },
+  promote: { verification: 'verified', compensation: null },
   cancel: { verification: 'verified', compensation: null },
 }
 
@@ -168,7 +169,7 @@ export function undoneBy(step: Step, event: 'undone' | 'compensated'): Step | nu
 }
 
 export function preconditionOf({ action, workload }: Step, node: NodeId): Precondition | null {
-  if (action === 'recover') return { kind: 'fenced', node }
+  if (action === 'recover' || action === 'promote') return { kind: 'fenced', node }
   if (action === 'migrate' && workload !== null) return { kind: 'placed-on', workload, node }
   return null
 }

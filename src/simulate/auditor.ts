@@ -34,6 +34,8 @@ export interface IncidentStory {
   /** Its kind, as it was told, and when. */
   readonly kinds: Told[]
   readonly openedAtMs: number
+  /** When it was opened, and each time it got graver or came back. */
+  readonly turnsAtMs: number[]
   /** The first reason that was given. */
   readonly why: string
   closedAtMs: number | null
@@ -41,6 +43,8 @@ export interface IncidentStory {
 
 /** Incidents remembered after they were closed; the oldest are forgotten. */
 const INCIDENTS_MAX = 200_000
+/** Newest turns remembered of an incident. */
+const TURNS_MAX = 16
 
 export class Auditor {
   readonly incidents = new Map<IncidentId, IncidentStory>()
@@ -103,6 +107,11 @@ export class Auditor {
     return this.#promises.reduce((sum, { openCount }) => sum + openCount, 0)
   }
 
+  /** Records whose coordinator has not committed an answer. */
+  get unansweredCount(): number {
+    return this.#books.reduce((sum, { waitingCount }) => sum + waitingCount, 0)
+  }
+
   async #each(name: TopicName, take: (record: LogRecord) => void): Promise<void> {
     const reader = this.#readers.get(name)!
     for (;;) {
@@ -125,15 +134,20 @@ export class Auditor {
       if (entry.faultKind !== undefined) known.kinds.push({ atMs, kind: entry.faultKind })
       if (entry.cause !== undefined && node !== null) known.nodes.add(node)
       if (entry.kind === 'incident-closed') known.closedAtMs = atMs
-      // A cause that comes back is the incident of before.
-      else if (entry.kind === 'incident-opened') known.closedAtMs = null
+      else if (entry.kind === 'incident-opened') {
+        // A cause that comes back is the incident of before.
+        known.closedAtMs = null
+        known.turnsAtMs.push(atMs)
+        if (known.turnsAtMs.length > TURNS_MAX) known.turnsAtMs.shift()
+      }
       return
     }
     if (entry.kind !== 'incident-opened') return
     const why = entry.reasons[0] ?? ''
     const nodes = new Set(node === null ? nodesIn(entry) : [node])
     const kinds = entry.faultKind === undefined ? [] : [{ atMs, kind: entry.faultKind }]
-    this.incidents.set(incidentId, { nodes, kinds, openedAtMs: atMs, why, closedAtMs: null })
+    const story = { nodes, kinds, openedAtMs: atMs, turnsAtMs: [atMs], why, closedAtMs: null }
+    this.incidents.set(incidentId, story)
     if (this.incidents.size > INCIDENTS_MAX) {
       const oldest = this.incidents.keys().next().value
       if (oldest !== undefined) this.incidents.delete(oldest)

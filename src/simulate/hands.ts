@@ -5,6 +5,7 @@
 import type { Command, Precondition } from '../core/command.ts'
 import type { ActionStart, ActionState, ExecutorHooks, RunningAction } from '../core/executor.ts'
 
+import type { WorkloadId } from '../core/ids.ts'
 import type { Placement } from '../core/workload.ts'
 import { Random } from '../fleet/random.ts'
 import type { Delay } from './fault-file.ts'
@@ -12,6 +13,8 @@ import type { Machine, Machines } from './machines.ts'
 
 /** From "it is there" to "it answers". */
 const VERIFY_MS = 2_000
+/** A standby is probed while it is warm. */
+const PROMOTED_VERIFY_MS = 500
 /** Of the standard normal distribution, at 0.99. */
 const Z99 = 2.3263
 
@@ -19,6 +22,7 @@ export interface Skill {
   readonly lyingRatio: number
   readonly failingRatio: number
   readonly move: Delay
+  readonly promote: Delay
   readonly fence: Delay
   readonly restart: Delay
 }
@@ -82,12 +86,38 @@ export class Hands implements ExecutorHooks {
       : this.#move(command, from)
   }
 
+  promote(command: Command): ActionStart {
+    const { machines, skill, preconditions } = this.#options
+    const [from, target] = [machines.get(command.node), machines.get(command.target!)]
+    if (from === undefined || target === undefined) {
+      return refuse(`node ${command.node} or ${command.target} is unknown`)
+    }
+    const workload = command.workload!
+    const obstacle =
+      this.#notThere(workload, from) ?? machines.cluster.standbyObstacle(workload, target.node)
+    if (obstacle !== null) return refuse(obstacle)
+    machines.moving.add(workload)
+    return this.#begin(command, skill.promote, {
+      verifyMs: PROMOTED_VERIFY_MS,
+      broken: () => (target.node.up ? null : `standby ${target.node.spec.id} went down`),
+      waits: () => preconditions && notFenced(from) !== null,
+      effect: () => {
+        machines.moving.delete(workload)
+        return machines.promote(workload, target)
+      },
+      undo: () => machines.abandonMove(workload, target),
+    })
+  }
+
   fence(command: Command): ActionStart {
     const machine = this.#options.machines.get(command.node)
     if (machine === undefined) return refuse(`node ${command.node} is unknown`)
     return this.#begin(command, this.#options.skill.fence, {
       effect: () => {
         this.#options.fence(machine)
+        // A standby may wait for it.
+        this.#options.after(0, this.#options.poke)
+        this.#options.after(PROMOTED_VERIFY_MS, this.#options.poke)
         return null
       },
     })
@@ -141,6 +171,7 @@ export class Hands implements ExecutorHooks {
     const machine = this.#options.machines.get(command.node)
     if (machine === undefined) return refuse(`node ${command.node} is unknown`)
     machine.node.cordoned = cordoned
+    if (!cordoned) machine.node.share = command.capacityRatio ?? 1
     const { nowMs } = this.#options
     const atMs = nowMs()
     const times = { beganAtMs: atMs, doneAtMs: atMs, endedAtMs: atMs }
@@ -154,11 +185,8 @@ export class Hands implements ExecutorHooks {
     const workload = command.workload!
     const target = machines.get(command.target!)
     if (target === undefined) return refuse(`target ${command.target} is unknown`)
-    if (machines.moving.has(workload)) return refuse(`workload ${workload} is moving already`)
-    if (machines.cluster.placement(workload)?.node !== from.node.spec.id) {
-      return refuse(`workload ${workload} is not on node ${from.node.spec.id}`)
-    }
-    const obstacle = machines.cluster.obstacle(workload, target.node)
+    const obstacle =
+      this.#notThere(workload, from) ?? machines.cluster.obstacle(workload, target.node)
     if (obstacle !== null) return refuse(obstacle)
     const live = command.action === 'migrate'
     machines.moving.add(workload)
@@ -176,6 +204,13 @@ export class Hands implements ExecutorHooks {
       },
       undo: () => machines.abandonMove(workload, target),
     })
+  }
+
+  #notThere(workload: WorkloadId, { node }: Machine): string | null {
+    const { machines } = this.#options
+    if (machines.moving.has(workload)) return `workload ${workload} is moving already`
+    const isThere = machines.cluster.placement(workload)?.node === node.spec.id
+    return isThere ? null : `workload ${workload} is not on node ${node.spec.id}`
   }
 
   #begin(command: Command, delay: Delay, deed: Deed): ActionStart {
@@ -196,14 +231,18 @@ export class Hands implements ExecutorHooks {
     this.#options.began(work)
     this.#running.add(action)
     after(tookMs, poke)
-    after(tookMs + VERIFY_MS, poke)
+    after(tookMs + (deed.verifyMs ?? VERIFY_MS), poke)
     return { ok: true, action }
   }
 }
 
 /** What an action does to the world, when its time has come. */
 interface Deed {
+  /** From its effect to its verification; as for a move where absent. */
+  readonly verifyMs?: number
   readonly effect: () => Placement | null
+  /** It is ready, and something else must be over first. */
+  readonly waits?: () => boolean
   /** Why it can no longer take effect. */
   readonly broken?: () => string | null
   /** Does it when its time has come; why it does not work. */
@@ -225,6 +264,7 @@ interface ActionOptions {
 class Action implements RunningAction {
   readonly #options: ActionOptions
   #state: 'running' | 'succeeded' | 'over' = 'running'
+  #effectAtMs = 0
 
   constructor(options: ActionOptions) {
     this.#options = options
@@ -232,19 +272,21 @@ class Action implements RunningAction {
 
   poll(nowMs: number): ActionState {
     const { work, deed, fails, tookMs } = this.#options
+    const verifyMs = deed.verifyMs ?? VERIFY_MS
     if (this.#state === 'succeeded') {
-      if (nowMs < work.beganAtMs + tookMs + VERIFY_MS) return { kind: 'running' }
+      if (nowMs < this.#effectAtMs + verifyMs) return { kind: 'running' }
       this.#state = 'over'
       work.endedAtMs = nowMs
       return { kind: 'verified' }
     }
     const broken = deed.broken?.() ?? null
     if (broken !== null) return this.#fail(broken)
-    if (nowMs < work.beganAtMs + tookMs) return { kind: 'running' }
+    if (nowMs < work.beganAtMs + tookMs || deed.waits?.() === true) return { kind: 'running' }
     if (fails) return this.#fail('the work broke off')
     const blocked = work.lie ? null : (deed.blocked?.() ?? null)
     if (blocked !== null) return this.#fail(blocked)
     this.#state = 'succeeded'
+    this.#effectAtMs = nowMs
     if (work.lie) {
       deed.undo?.()
       return { kind: 'succeeded', placement: null }
@@ -270,7 +312,8 @@ class Action implements RunningAction {
     }
     this.#state = 'over'
     after(Math.max(0, work.beganAtMs + tookMs - nowMs()), () => {
-      const broken = deed.broken?.() ?? deed.blocked?.() ?? null
+      const waits = deed.waits?.() === true ? 'its executor died while it waited' : null
+      const broken = deed.broken?.() ?? waits ?? deed.blocked?.() ?? null
       if (broken !== null) deed.undo?.()
       else {
         work.done = true

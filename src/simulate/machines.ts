@@ -127,6 +127,13 @@ export class Machines {
     return placement
   }
 
+  /** The standby runs it from now on. */
+  promote(workload: WorkloadId, target: Machine): Placement {
+    const placement = this.cluster.promote(workload, target.node)
+    this.startCopy(workload, target)
+    return placement
+  }
+
   /** A move that came to nothing: if its node is up again meanwhile, it runs there. */
   abandonMove(workload: WorkloadId, target: Machine): void {
     target.node.incoming.delete(workload)

@@ -13,6 +13,9 @@ import type { Injected } from './troubles.ts'
 const RECOVERED_MS_MAX = 300_000
 /** A node that fails within this after its work was moved away was rightly emptied. */
 const HORIZON_MS = 1_800_000
+/** A standby goes on within this. */
+export const STANDBY_MS_MAX = 5_000
+const RECOVERING: ReadonlySet<string> = new Set(['recover', 'promote'])
 
 export interface Measures extends Detections {
   readonly outageCount: number
@@ -22,6 +25,11 @@ export interface Measures extends Detections {
   readonly recoveryMs: number
   readonly detectionMs: number
   readonly executorMs: number
+  /** Workloads that went on from their standby: from detection to verified, sums, ms. */
+  readonly standbyCount: number
+  readonly standbyMs: number
+  readonly standbyExecutorMs: number
+  readonly standbyInTimeCount: number
   /** Workload-milliseconds: all, those without a running copy, and those that nobody could have kept. */
   readonly workloadMs: number
   readonly downMs: number
@@ -45,6 +53,7 @@ export function measure(world: Measured): Measures {
   return {
     ...detections(world, [...world.auditor.incidents.values()], faultsOf),
     ...recoveries(world),
+    ...standbys(world),
     ...availability(world),
     ...migrations(world, faultsOf),
   }
@@ -60,7 +69,7 @@ function recoveries({ machines, auditor, works, endedAtMs }: Measured) {
     executorMs: 0,
   }
   const recoverOf = grouped(
-    works.filter(({ command, done }) => command.action === 'recover' && done),
+    works.filter(({ command, done }) => done && RECOVERING.has(command.action)),
     ({ command }) => command.workload!,
   )
   const fenceOf = new Map<IncidentId, Work>()
@@ -84,6 +93,28 @@ function recoveries({ machines, auditor, works, endedAtMs }: Measured) {
     sums.detectionMs += Math.max(0, incident.openedAtMs - outage.atMs)
     sums.executorMs += work.endedAtMs - work.beganAtMs
     sums.executorMs += fence === undefined ? 0 : timeAfter(fence, outage.atMs)
+  }
+  return sums
+}
+
+function standbys({ works, auditor }: Measured) {
+  const sums = { standbyCount: 0, standbyMs: 0, standbyExecutorMs: 0, standbyInTimeCount: 0 }
+  const fences = new Map<IncidentId, Work>()
+  for (const work of works) {
+    const { action, incidentId } = work.command
+    if (action === 'fence' && work.done && !fences.has(incidentId)) fences.set(incidentId, work)
+  }
+  for (const { command, done, beganAtMs, endedAtMs } of works) {
+    const incident = auditor.incidents.get(command.incidentId)
+    const fence = fences.get(command.incidentId)
+    if (command.action !== 'promote' || !done || endedAtMs === null) continue
+    const detectedAtMs = incident?.turnsAtMs.findLast((atMs) => atMs <= (fence?.beganAtMs ?? 0))
+    if (detectedAtMs === undefined || fence === undefined) continue
+    const tookMs = endedAtMs - detectedAtMs
+    sums.standbyCount++
+    sums.standbyMs += tookMs
+    sums.standbyExecutorMs += endedAtMs - beganAtMs + timeAfter(fence, detectedAtMs)
+    if (tookMs < STANDBY_MS_MAX) sums.standbyInTimeCount++
   }
   return sums
 }

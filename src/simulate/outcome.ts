@@ -22,6 +22,7 @@ export const SIMULATED_POLICY: Policy = {
     ...Object.fromEntries(ATTACKS.map((name) => [name, { enabled: true }])),
     byzantine: { halfLife: TRUST_HALF_LIFE_MS },
   },
+  returnWatchMs: 120_000,
 }
 
 export interface SimulateOptions extends Omit<WorldOptions, 'policy'> {

@@ -63,6 +63,8 @@ export class Promises {
   /** Incident and step → commands that were sent and not taken back in time. */
   readonly #attempts = new Map<string, number>()
   readonly #withdrawn = new Set<CommandId>()
+  /** Node → when it was last let back in part. */
+  readonly #inPartAtMs = new Map<NodeId, number>()
   /** Node → its newest preemptive command that was begun. */
   readonly #acted = new Map<NodeId, { readonly incident: string; readonly atMs: number }>()
   #mode: Policy['mode']
@@ -217,6 +219,7 @@ export class Promises {
     }
     if (expiresAtMs <= this.#nowMs) this.#object(command, 'was stale when it was sent')
     if (action === 'cancel') return this.#takeCancel(command, pool)
+    this.#judgeReturn(command)
     if (lane !== 'release') {
       this.#judgeOperators(command, pool)
       this.#judgeNode(command)
@@ -226,6 +229,18 @@ export class Promises {
       this.#countAttempt(command, 1)
     }
     pool.open.set(commandId, { command, lane, sentAtMs: this.#nowMs })
+  }
+
+  /** A node returns in part, is watched, and then returns whole; what it had to stop for ends that. */
+  #judgeReturn(command: Command): void {
+    const { action, node, capacityRatio, stepId } = command
+    const { returnRatio, returnWatchMs } = this.#options.policy
+    if (action === 'cordon' || action === 'fence') this.#inPartAtMs.delete(node)
+    if (action !== 'uncordon' || stepId !== 'uncordon' || returnRatio === 1) return
+    if (capacityRatio === returnRatio) this.#inPartAtMs.set(node, this.#nowMs)
+    else if (this.#nowMs - (this.#inPartAtMs.get(node) ?? this.#nowMs) < returnWatchMs) {
+      this.#object(command, 'lets its node back whole that was not watched in part')
+    }
   }
 
   #takeCancel({ incidentId, workload }: Command, { open }: PoolBooks): void {
@@ -315,13 +330,13 @@ export class Promises {
   /** What a workload depends on is over before it is started, or has had its time. */
   #judgeOrder(command: Command, open: PoolBooks['open']): void {
     const { attemptsMax, commandTtlMs } = this.#options.policy
-    const { action, incidentId } = command
-    const shield = action === 'migrate' ? 'cordon' : 'fence'
+    const { incidentId } = command
+    const shield = shieldOf(command)
     const sinceMs = this.#nowMs - (this.#shieldedAtMs.get(`${incidentId}/${shield}`) ?? 0)
     if (sinceMs >= attemptsMax * commandTtlMs) return
     const dependsOn = this.#options.dependsOn.get(command.workload!) ?? []
     for (const { command: other } of open.values()) {
-      if (other.workload === null || other.action !== action) continue
+      if (other.workload === null || shieldOf(other) !== shield) continue
       if (other.incidentId === incidentId && dependsOn.includes(other.workload)) {
         this.#object(command, `is sent while ${other.workload}, which it depends on, is under way`)
       }
@@ -352,4 +367,9 @@ export class Promises {
   #object({ commandId, action, node }: Command, what: string): void {
     this.#options.broken(`command ${commandId} (${action} ${node}) ${what}`)
   }
+}
+
+/** The step that comes before the moves of the same plan. */
+function shieldOf({ action }: Command): 'cordon' | 'fence' {
+  return laneOf(action) === 'preemptive' ? 'cordon' : 'fence'
 }

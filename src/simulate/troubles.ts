@@ -67,6 +67,7 @@ export class Troubles {
   readonly #options: TroublesOptions
   readonly #random: Random
   readonly #killedAfterCommand: number
+  readonly #events: { readonly repeated: number; readonly late: number }
   /** Down for a restart, and for nothing else. */
   readonly #restarting = new Set<Machine>()
   #calm = false
@@ -76,6 +77,12 @@ export class Troubles {
     this.#options = options
     this.#random = new Random(seed, 'troubles')
     const drawn = new Random(seed, 'faults/service')
+    const events = new Random(seed, 'faults/events')
+    const { records } = faults
+    this.#events = {
+      repeated: records === undefined ? 0 : events.between(records.repeated),
+      late: records === undefined ? 0 : events.between(records.late),
+    }
     this.#killedAfterCommand =
       faults.service === undefined ? 0 : drawn.between(faults.service.killed_after_command)
     if (faults.clocks === undefined) return
@@ -189,7 +196,7 @@ export class Troubles {
       return 'it does not come up'
     machines.powerOn(machine)
     machine.mended = { crashAtMs: null, downs }
-    this.#say(publisher.join(node.spec, nowMs()))
+    this.#report(publisher.join(node.spec, nowMs()))
     return null
   }
 
@@ -224,7 +231,7 @@ export class Troubles {
     this.#later(confirmedAfterMs, () => {
       if (machine.mended?.downs === downs) return
       fault.truthSinceMs ??= nowMs()
-      this.#say(publisher.failure(machine.node.spec, cause, atMs, nowMs()))
+      this.#report(publisher.failure(machine.node.spec, cause, atMs, nowMs()))
     })
   }
 
@@ -242,7 +249,7 @@ export class Troubles {
       if (machine.node.up || machine.downs !== downs) return
       const { machines, publisher, nowMs } = this.#options
       machines.powerOn(machine)
-      this.#say(publisher.join(machine.node.spec, nowMs()))
+      this.#report(publisher.join(machine.node.spec, nowMs()))
     })
   }
 
@@ -338,7 +345,7 @@ export class Troubles {
     const { machines, publisher, nowMs } = this.#options
     const spec = 'node' in happening ? machines.all[happening.node].node.spec : null
     if (happening.kind === 'maintenance') {
-      this.#say(publisher.maintenance(spec!, untilMs, nowMs()))
+      this.#report(publisher.maintenance(spec!, untilMs, nowMs()))
       return
     }
     const said = { pool: null, by: 'an operator', reason: 'a drill' }
@@ -363,6 +370,17 @@ export class Troubles {
     const fault = { kind, node: id, atMs, untilMs: atMs + lastsMs, ...unknown, ...more }
     this.injected.push(fault)
     return fault
+  }
+
+  /** Whoever writes an event of a node's life tries until it is written: it comes late or twice, and is not lost. */
+  #report(output: Output): void {
+    const { repeated, late } = this.#events
+    const say = () => {
+      this.#say(output)
+      if (!this.#calm && this.#random.chance(repeated)) this.#say(output)
+    }
+    if (this.#calm || !this.#random.chance(late)) return say()
+    this.#later(Math.round(this.#random.logBetween(this.#options.faults.records!.late_by)), say)
   }
 
   #say(output: Output): void {

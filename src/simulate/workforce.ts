@@ -44,6 +44,7 @@ interface Seat {
 
 const SKILL = {
   move: { p50: 6_000, p99: 30_000 },
+  promote: { p50: 300, p99: 1_000 },
   fence: { p50: 3_000, p99: 10_000 },
   restart: { p50: 20_000, p99: 60_000 },
 }
@@ -165,6 +166,7 @@ export class Workforce {
           return ratios.failing
         },
         move: faults.executors?.move ?? SKILL.move,
+        promote: faults.executors?.promote ?? SKILL.promote,
         fence: faults.executors?.fence ?? SKILL.fence,
         restart: faults.executors?.restart ?? SKILL.restart,
       },

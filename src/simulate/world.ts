@@ -19,6 +19,7 @@ import { Machines } from './machines.ts'
 import { Processes } from './processes.ts'
 import { Publisher } from './publisher.ts'
 import { drawSchedule } from './schedule.ts'
+import { withStandbys } from './standbys.ts'
 import { simulatedClass, Telemetry } from './telemetry.ts'
 import { Troubles } from './troubles.ts'
 import { Witnesses } from './witnesses.ts'
@@ -32,6 +33,12 @@ const SECOND_MS = 1_000
 const WARM_UP_MS = 30_000
 /** The auditor looks so often; more than a record may be on its way. */
 const LOOK_MS = 5_000
+const LOOKS_PER_SIZE_CHECK = 6
+/** Records that coordinators have not read yet, also while one takes over from another. */
+const UNANSWERED_PER_NODE_MAX = 100
+const UNANSWERED_MIN = 10_000
+/** A fault that stands is one of a node or of what two of its nodes see. */
+const STANDING_PER_NODE_MAX = 10
 /** After the last fault everything must be well again within this. */
 const SETTLE_MS = 45 * 60_000
 const SETTLE_MS_MIN = 3 * 60_000
@@ -91,6 +98,7 @@ export class World {
   readonly #inventory: Inventory
   readonly #publisher: Publisher
   #phase = 0
+  #lookCount = 0
 
   constructor(options: WorldOptions) {
     const { seed, nodeCount, faults, policy, kernel, without = {} } = options
@@ -114,7 +122,9 @@ export class World {
     const after = (ms: number, callback: () => void) => void clock.after(ms, callback)
     const broken = (what: string) => this.broken(what)
     const nodeClass = simulatedClass(options.heartbeatIntervalMs ?? HEARTBEAT_MS)
-    const { nodes, placements } = createInventory(seed, nodeCount)
+    const bare = createInventory(seed, nodeCount)
+    const { nodes } = bare
+    const placements = withStandbys(seed, bare)
     const dependent = withDependencies(seed, placements)
     this.#inventory = { nodes, placements: (without.dependencies ?? true) ? dependent : placements }
     this.machines = new Machines(this.#inventory, { nowMs, broken })
@@ -259,24 +269,24 @@ export class World {
   async #pass(ms: number): Promise<void> {
     await this.broker.clock.advance(ms)
     await this.auditor.look()
-    this.#checkSizes()
+    // Counting what is held costs more than a look at a quiet world.
+    if (this.#lookCount++ % LOOKS_PER_SIZE_CHECK === 0) this.#checkSizes()
     this.#countHarmed()
   }
 
   /** Nodes that are well and get no work because of us. */
   #countHarmed(): void {
-    const pools = new Map<PoolId, { nodeCount: number; harmedCount: number }>()
+    const held = this.machines.all.filter(({ node }) => node.cordoned && node.up)
+    if (held.length === 0) return
+    const harmed = new Map<PoolId, number>()
     const faulty = this.troubles.faulty()
-    for (const { node, wear } of this.machines.all) {
-      const { pool: id } = node.spec
-      const pool = pools.get(id) ?? { nodeCount: 0, harmedCount: 0 }
-      pools.set(id, pool)
-      pool.nodeCount++
-      const isWell = node.up && wear === null && !faulty.has(node.spec.id)
-      if (isWell && node.cordoned) pool.harmedCount++
+    for (const { node, wear } of held) {
+      const { pool, id } = node.spec
+      if (wear === null && !faulty.has(id)) harmed.set(pool, (harmed.get(pool) ?? 0) + 1)
     }
-    for (const { nodeCount, harmedCount } of pools.values()) {
-      const share = harmedCount / budgetNodesMax(this.#options.policy, nodeCount)
+    for (const [pool, count] of harmed) {
+      const nodeCount = this.machines.all.filter(({ node }) => node.spec.pool === pool).length
+      const share = count / budgetNodesMax(this.#options.policy, nodeCount)
       this.harmedOfBudget = Math.max(this.harmedOfBudget, share)
     }
   }
@@ -284,13 +294,24 @@ export class World {
   /** No state grows without bound. */
   #checkSizes(): void {
     const nodeMax = this.machines.all.length
+    const { unansweredCount } = this.auditor
+    if (unansweredCount > UNANSWERED_PER_NODE_MAX * nodeMax + UNANSWERED_MIN) {
+      this.broken(`${unansweredCount} records of the pool-log are not answered`)
+    }
     const workloadMax = this.machines.cluster.workloadCount
     for (const [partition, figures] of this.processes.coordinators()) {
       const { nodeCount = 0, openIncidentCount = 0, inFlightCount = 0, workloadCount = 0 } = figures
+      const { openObservedCount = 0, vouchedCount = 0 } = figures
+      const standing = Object.entries(figures).reduce((most, [name, count]) => {
+        return name.endsWith('/standing') ? Math.max(most, count) : most
+      }, 0)
       const bounds = [
         ['nodes', nodeCount, nodeMax],
         ['workloads', workloadCount, workloadMax],
         ['open incidents', openIncidentCount, 2 * nodeMax],
+        ['incidents that are told only', openObservedCount, 2 * nodeMax],
+        ['nodes that vouch for themselves', vouchedCount, nodeMax],
+        ['faults of one detector', standing, STANDING_PER_NODE_MAX * nodeMax],
         ['commands in flight', inFlightCount, 2 * (nodeMax + workloadMax)],
       ] as const
       for (const [what, count, max] of bounds) {

@@ -33,7 +33,7 @@ async function started(): Promise<string> {
   const service = startForeshock(['serve', '--port', '0'], { cwd: directory })
   running.push(service)
   let url = ''
-  await until('the service is ready', 60_000, async () => {
+  await until('the service is ready', 120_000, async () => {
     url = /console at (\S+)/.exec(service.written().stderr)?.[1] ?? ''
     return url !== '' && (await fetch(`${url}/readyz`)).ok
   })
@@ -50,7 +50,7 @@ const inForce = async (url: string) => (await (await fetch(`${url}/v1/config`)).
 
 async function untilBudget(url: string, budget: string): Promise<InForce> {
   let found = await inForce(url)
-  await until(`a budget of ${budget}`, 30_000, async () => {
+  await until(`a budget of ${budget}`, 60_000, async () => {
     found = await inForce(url)
     return found.keys['policy.budget'] === budget
   })
@@ -95,4 +95,4 @@ test('SIGHUP, the command line and a restart take the file; a bad one changes no
   url = await started()
   expect(await untilBudget(url, '0.4')).toMatchObject({ by: 'start' })
   await ended()
-})
+}, 300_000)

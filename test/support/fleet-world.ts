@@ -80,6 +80,7 @@ export function createCommand(
     node: 'n1' as NodeId,
     workload: null,
     target: null,
+    capacityRatio: null,
     expiresAtMs: START_MS + 600_000,
     dryRun: false,
     reasons: ['a test asked for it'],

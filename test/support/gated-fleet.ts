@@ -45,6 +45,7 @@ export class GatedFleet {
         fence: begin,
         restart: begin,
         recover: begin,
+        promote: begin,
         migrate: begin,
         cordon: begin,
         uncordon: begin,
@@ -123,7 +124,7 @@ export class GatedFleet {
 
   #effect({ action, node, workload, target }: Command): Placement | null {
     if (action === 'fence') this.fenced.add(node)
-    const moves: readonly CommandAction[] = ['recover', 'migrate']
+    const moves: readonly CommandAction[] = ['recover', 'migrate', 'promote']
     const placement = workload === null ? undefined : this.#placements.get(workload)
     if (!moves.includes(action) || placement === undefined) return null
     const moved = { ...placement, node: target }

@@ -43,6 +43,7 @@ export class InstantFleet {
         restart: (command) =>
           this.fenced.has(command.node) ? { ok: false, refused: 'fenced' } : done(null),
         recover: (command) => this.#move(command),
+        promote: (command) => this.#move(command),
         migrate: (command) => this.#move(command),
         cordon: () => done(null),
         uncordon: () => done(null),

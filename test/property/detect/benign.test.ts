@@ -2,6 +2,7 @@
 import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { failSlow } from '../../../src/detect/fail-slow.ts'
+import { peerSight } from '../../../src/detect/peer-sight.ts'
 import { phiAccrual } from '../../../src/detect/phi-accrual.ts'
 import { resourceExhaustion } from '../../../src/detect/resource-exhaustion.ts'
 import { threshold } from '../../../src/detect/threshold.ts'
@@ -79,6 +80,28 @@ test.prop([seeds, fc.double({ min: 0.001, max: 0.01, noNaN: true })], { numRuns:
     }
     expect(told.length).toBeGreaterThan(0)
     for (const share of told) expect(Math.abs(share - 1)).toBeLessThan(0.2)
+  },
+)
+
+test.prop([seeds], { numRuns: 25 })(
+  'peer sight: probes that get lost, one in twenty, are no node that is missed',
+  (seed) => {
+    const feed = new DetectorFeed(peerSight)
+    const random = seededRandom(seed)
+    const names = Array.from({ length: NODES }, (_, i) => `n${i}`)
+    for (let round = 0; round < 120; round++) {
+      for (const [i, name] of names.entries()) {
+        const peers = [...names, ...names].slice(i + 1, i + 7)
+        const lost = new Set(peers.filter(() => random() < 0.05))
+        feed.reach(
+          name,
+          peers.filter((peer) => !lost.has(peer)),
+          [...lost],
+        )
+      }
+      feed.wait(5_000)
+    }
+    expect(feed.told).toEqual([])
   },
 )
 

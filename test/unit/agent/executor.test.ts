@@ -37,6 +37,9 @@ class ScriptedHooks implements ExecutorHooks {
   recover(command: Command): ActionStart {
     return this.begin(command)
   }
+  promote(command: Command): ActionStart {
+    return this.begin(command)
+  }
   fence(command: Command): ActionStart {
     return this.begin(command)
   }
@@ -190,6 +193,18 @@ describe('refusals', () => {
     expect(executor.counts().malformed).toBe(1)
     expect(hooks.begun).toEqual([])
   })
+})
+
+test('a promotion is begun before its node is fenced: it waits for that by itself', () => {
+  const hooks = new ScriptedHooks()
+  hooks.unmetDetail = 'node n1 is not fenced'
+  const executor = createExecutor(hooks)
+  const more = { workload: 'w1' as WorkloadId, target: 'n2' as NodeId }
+  const precondition = { kind: 'fenced', node: 'n1' as NodeId } as const
+  for (const action of ['promote', 'recover'] as const) {
+    executor.take(commandRecord(createCommand(action, action, { ...more, precondition })), NOW_MS)
+  }
+  expect(hooks.begun).toEqual(['promote promote'])
 })
 
 test('a dry run is accepted and nothing is done', () => {

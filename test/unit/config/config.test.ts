@@ -105,6 +105,20 @@ test('the file is overridden by the environment, key by key', () => {
   })
 })
 
+test('how nodes return is a policy like any other, and as it always was it changes no name', () => {
+  const text = `
+    [pools.same]
+    return_ratio = 0.25
+    return_watch = "10m"
+    [pools.whole]
+    return_ratio = 1`
+  const config = loadConfig({ text, env: {} })
+  const [same, whole] = ['same', 'whole'].map((pool) => policyFor(config, pool))
+  expect(same).toMatchObject({ version: 'default', returnRatio: 0.25, returnWatchMs: 600_000 })
+  expect(whole.returnRatio).toBe(1)
+  expect(whole.version).toMatch(/^sha256:/)
+})
+
 test('a pool takes the default policy, and what differs in it', () => {
   const text = `
     [policy]
@@ -152,6 +166,17 @@ test('a pool that learns says how much it tries out, and a fixed one keeps the n
   expect(web.version).not.toBe(fixed.version)
   const wrong = '[policy]\nchooser = "learn"\nexplore_min = 0.5'
   expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
+})
+
+test('what is moved for load is moved over a limit of its own, at least that of targets', () => {
+  const load = (text: string) => policyFor(loadConfig({ text, env: {} }), 'any')
+  expect(load('').overloadRatio).toBeNull()
+  expect(load('[policy]\noverload = 1.2').overloadRatio).toBe(1.2)
+  expect(load('[policy]\noverload = 1.2').version).not.toBe('default')
+  expect(load('[policy]\nregional_failover = true')).toMatchObject({ regionalFailover: true })
+  expect(() => load('[policy]\noverload = 0.8')).toThrow(
+    /overload: 0.8 is too little; set it to at least target_load_max \(0.9\)/,
+  )
 })
 
 test('a pool says how its shards are placed, and the others have none', () => {
@@ -237,8 +262,16 @@ test.each([
     message: `${f}: \`bus.kind\`: Invalid option: expected one of "kafka"|"embedded"`,
   },
   {
+    text: '[policy]\nreturn_ratio = 0',
+    message: `${f}: \`policy.return_ratio\`: Too small: expected number to be >0`,
+  },
+  {
+    text: '[policy]\nreturn_watch = "soon"',
+    message: `${f}: \`policy.return_watch\`: "soon" is no duration; write a number over 0 and ms, s, m, h, d or w, such as "90s"`,
+  },
+  {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, dry_run, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, overload, regional_failover, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',

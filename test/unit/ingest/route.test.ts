@@ -133,6 +133,7 @@ test.each([
       needs: { cpu: 0, memoryBytes: 0, gpu: null },
       stateBytes: 0,
       dependsOn: [],
+      standby: null,
     },
   },
   {
@@ -303,6 +304,12 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
   },
   {
     topic: 'placements',
+    body: { workload: 'w', node: 'a', standby: 'a' },
+    reason: 'field-invalid',
+    detail: '`standby`: is the node where the workload runs; name another, or null',
+  },
+  {
+    topic: 'placements',
     body: { workload: '', node: 'a' },
     reason: 'field-invalid',
     detail: `\`workload\`: ${NEED}`,
@@ -331,7 +338,7 @@ test.each<{ topic: InputTopic; body: unknown; reason: string; detail: string }>(
     body: { kind: 'panic' },
     reason: 'kind-unknown',
     detail:
-      '`kind` is "panic"; expected one of mode, stop, emergency, veto, approval, model, maintenance, silence, config, acknowledge',
+      '`kind` is "panic"; expected one of mode, stop, emergency, veto, approval, model, maintenance, silence, acknowledge, config',
   },
   {
     topic: 'votes',

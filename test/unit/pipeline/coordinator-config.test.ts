@@ -10,6 +10,7 @@ import {
   type RuntimeSettings,
 } from '../../../src/core/runtime-config.ts'
 import { HOUR_MS } from '../../../src/core/time.ts'
+import { careful } from '../../../src/pipeline/coordinator-config.ts'
 import { asText, CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
 
 const ALERTS: PageRules = {
@@ -110,6 +111,20 @@ describe('a configuration', () => {
     expect(world.commands().length).toBeGreaterThan(0)
   })
 
+  test('gives a pool its shards, and another number of them', () => {
+    const world = new CoordinatorWorld()
+    world.joinMany(4)
+    const shardsOf = (shardCount: number) => {
+      const shards = { shardCount, replicaCount: 1, boundRatio: 1.25, movesMax: null }
+      return { pools: { [POOL]: { ...DEFAULT_POLICY, mode: 'enforce' as const, shards } } }
+    }
+    for (const count of [8, 16]) {
+      world.feed('control', configOf({}, shardsOf(count)))
+      for (let second = 0; second < 3; second++) world.after(1_000)
+      expect(world.map().size).toBe(count)
+    }
+  })
+
   test('that is said again changes nothing', () => {
     const world = new CoordinatorWorld()
     world.joinMany(3)
@@ -195,6 +210,40 @@ describe('a changed pool', () => {
       node: 'n90',
       policyVersion: 'before',
       dryRun: true,
+    })
+  })
+
+  test('keeps what was just asked for where that is more careful', () => {
+    const votes = { quorumRatio: 0.5 } as Policy['votes']
+    const bold = { ...DEFAULT_POLICY, mode: 'enforce', votes: null, dryRun: false } as const
+    const shy = { ...bold, mode: 'approve', votes, dryRun: true } as const
+    for (const [before, after] of [
+      [bold, shy],
+      [shy, bold],
+    ] as const) {
+      const back = careful({ ...before, attemptsMax: 7 }, after)
+      expect(back).toMatchObject({ mode: 'approve', votes, dryRun: true, attemptsMax: 7 })
+    }
+  })
+
+  test('has what is in force, also after the log has forgotten who said it', () => {
+    const world = crowded({ version: 'before' })
+    play(world, 24, 1)
+    const settings = { budgetRatio: 1, sharedCauseRatio: 1, version: 'after', attemptsMax: 9 }
+    world.feed('control', configOf(settings))
+    play(world, 1, 40)
+    expect(said(world).at(-1)).toBe(`${POOL} taken-back`)
+    const forgotten = world.records.length
+    // Half of the retention of this world.
+    world.after(5e8)
+    world.after(60_000)
+    expect(said(world)).toHaveLength(3)
+    const kept = world.records.slice(forgotten)
+    const tail = world.createFold()
+    for (const record of kept) tail.fold(record)
+    expect(tail.configFigures()).toMatchObject({
+      said: { version: `sha256:${number}` },
+      pools: [{ pool: POOL, state: 'taken-back' }],
     })
   })
 

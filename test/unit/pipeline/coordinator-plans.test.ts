@@ -267,6 +267,62 @@ describe('a plan that cannot be finished', () => {
   })
 })
 
+describe('a workload with a standby', () => {
+  const warm = { w: { standby: 'n1' as NodeId } }
+
+  test('goes on there: its promotion is sent beside the fence, and takes effect after it', () => {
+    const world = on(warm)
+    world.fail('n0')
+    expect(world.commands().map(({ action }) => action)).toEqual(['fence', 'promote'])
+    world.carryOut(world.commands('fence')[0])
+    const [promote] = world.commands('promote')
+    expect(promote).toMatchObject({ stepId: 'recover:w', workload: 'w', target: 'n1' })
+    expect(promote.precondition).toEqual({ kind: 'fenced', node: 'n0' })
+    expect(world.commands('recover')).toEqual([])
+    world.carryOut(promote)
+    expect(outcomes(world)).toEqual(['fail-over done'])
+  })
+
+  test.each<{ what: string; spoil: (world: CoordinatorWorld) => void }>([
+    { what: 'is silent', spoil: (world) => world.silent('n1') },
+    { what: 'is expected to fail', spoil: (world) => world.risky('n1') },
+    { what: 'is not known', spoil: (world) => world.place('w', 'n0', { standby: 'x' as NodeId }) },
+    { what: 'is there no more', spoil: (world) => world.place('w', 'n0', { standby: null }) },
+  ])('is recovered like any other where it $what', ({ spoil }) => {
+    const world = on(warm, { policy: { budgetRatio: 1 } })
+    spoil(world)
+    world.fail('n0')
+    world.carryOut(world.commands('fence').find(({ node }) => node === 'n0')!)
+    expect(world.commands('promote')).toEqual([])
+    expect(started(world)).toContain('w')
+  })
+
+  test('is recovered like any other once its standby has failed to take over', () => {
+    const world = fenced(warm)
+    const [promote] = world.commands('promote')
+    world.result(promote, 'rejected', 'it is not warm')
+    const [recover] = world.commands('recover')
+    expect(recover).toMatchObject({ stepId: 'recover:w', workload: 'w' })
+    expect(recover.idempotencyKey).toBe(promote.idempotencyKey)
+    world.carryOut(recover)
+    expect(outcomes(world)).toEqual(['fail-over done'])
+  })
+
+  test('has its room kept: nothing else is moved into it', () => {
+    const world = new CoordinatorWorld({ policy: { targetLoadMaxRatio: 1 } })
+    world.joinMany(3)
+    const large = { needs: { cpu: 10, memoryBytes: 1e9, gpu: null } }
+    world.place('w', 'n0', { ...large, standby: 'n1' as NodeId })
+    world.place('v', 'n2', large)
+    world.fail('n2')
+    world.carryOut(world.commands('fence')[0])
+    expect(world.commands('recover')).toEqual([])
+    expect(world.rails()).toEqual(['capacity'])
+    world.place('w', 'n0', large)
+    expect(world.commands('recover')[0]).toMatchObject({ workload: 'v', target: 'n1' })
+  })
+})
+
 test('each try of a step has the same key, and a step that was undone another one', () => {
   const world = on({ w: {} })
   world.risky('n0')

@@ -1,10 +1,16 @@
 // Goal: watchers in threads say what watchers in this thread say, however many threads there are.
-import { afterAll, expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { LogRecord, Output } from '../../../src/core/bus.ts'
+import { toBytes } from '../../../src/core/bytes.ts'
+import { DEFAULT_GUARD } from '../../../src/core/guard.ts'
 import { textOf } from '../../support/output.ts'
 import { KIND } from '../../../src/core/log.ts'
 import { DEFAULT_POLICY } from '../../../src/core/policy.ts'
 import {
+  type HostNote,
   startLocalHost,
   startThreadHost,
   type WatcherHost,
@@ -93,4 +99,43 @@ test('predictions of a model with covers are explained exactly, and say so', asy
 test('a model that is not there is said at the start, as without threads', async () => {
   const broken = { ...setup, models: { [PROBE.name]: '/nowhere' } }
   await expect(startThreadHost(broken, 2)).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+})
+
+test('a thread tells how its peers answer, and so does a host without threads', async () => {
+  const peer = 'http://127.0.0.1:9'
+  const directory = mkdtempSync(join(tmpdir(), 'foreshock-peers-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  const asking = {
+    ...setup,
+    modelStore: { directory, peers: [peer], waitMs: 1 },
+    resilience: { ...DEFAULT_GUARD, attemptsMax: 1, failuresMax: 1 },
+  }
+  const assignment = { nodeClass: PROBE.name, champion: 'a'.repeat(64), challenger: null, trial: 1 }
+  const record: LogRecord = {
+    topic: 'h.node-log',
+    partition: 0,
+    offset: 0,
+    appendedAtMs: START_MS,
+    key: null,
+    value: Uint8Array.from(toBytes(JSON.stringify(assignment))),
+    headers: { [KIND]: 'model' },
+  }
+  for (const start of [
+    (note: (note: HostNote) => void) => startLocalHost(asking, note),
+    (note: (note: HostNote) => void) => startThreadHost(asking, 1, note),
+  ]) {
+    const notes: HostNote[] = []
+    const host = await start((note) => notes.push(note))
+    hosts.push(host)
+    const fold = await host.createFold(0)
+    await expect(fold.fold(record)).rejects.toMatchObject({ code: 'MODEL_MISSING' })
+    expect(notes).toContainEqual({
+      kind: 'guard',
+      guard: expect.objectContaining({
+        target: `peer ${peer}`,
+        state: 'open',
+        calls: { failed: 1 },
+      }),
+    })
+  }
 })

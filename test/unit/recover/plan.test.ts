@@ -37,7 +37,8 @@ test.each<{ strategy: PlanStrategy; steps: Record<string, readonly string[]> }>(
 
 function view(steps: readonly Step[], more: Partial<PlanView> = {}): PlanView {
   const map = new Map(steps.map((step) => [step.stepId, step]))
-  return { steps: map, attemptsMax: 3, nowMs: 0, isThere: () => true, ...more }
+  const [isPrepared, isThere] = [() => false, () => true]
+  return { steps: map, attemptsMax: 3, nowMs: 0, isPrepared, isThere, ...more }
 }
 
 test.each<{ state: StepState | 'none'; free: boolean }>([
@@ -50,6 +51,17 @@ test.each<{ state: StepState | 'none'; free: boolean }>([
   const recover = planStep('recover', WEB, { after: ['fence'] })
   const fence = { ...planStep('fence', null), state: state as StepState, attempts: 9, freeAtMs: 0 }
   expect(isFree(recover, view([fence], { nowMs: 1e9 }))).toBe(free)
+})
+
+test.each<{ state: StepState; free: boolean }>([
+  { state: 'planned', free: false },
+  { state: 'sent', free: true },
+  { state: 'failed', free: false },
+  { state: 'succeeded', free: true },
+])('what waits for its fence by itself goes beside it: $state', ({ state, free }) => {
+  const promote = planStep('recover', WEB, { after: ['fence'] })
+  const fence = { ...planStep('fence', null), state }
+  expect(isFree(promote, view([fence], { isPrepared: () => true }))).toBe(free)
 })
 
 const before = { ...planStep('recover', DB, { timeoutMs: TIMEOUT_MS }), freeAtMs: 0 }

@@ -1,0 +1,25 @@
+/** Hot standbys of a simulated world: the critical workloads have one each, in another zone where there is room. */
+import type { Placement } from '../core/workload.ts'
+import { addNeeds, fits, type Inventory, type NodeSpec, NO_NEEDS } from '../fleet/inventory.ts'
+import { Random } from '../fleet/random.ts'
+
+export function withStandbys(seed: number, { nodes, placements }: Inventory): readonly Placement[] {
+  const used = new Map(nodes.map(({ id }) => [String(id), NO_NEEDS]))
+  const add = (node: string, { needs }: Placement) => {
+    used.set(node, addNeeds(used.get(node)!, needs))
+  }
+  for (const placement of placements) add(String(placement.node), placement)
+  return placements.map((placement) => {
+    if (placement.priority !== 'CRITICAL') return placement
+    const home = nodes.find(({ id }) => id === placement.node)!
+    const hasRoom = ({ id, pool, capacity }: NodeSpec) =>
+      id !== home.id && pool === placement.pool && fits(capacity, used.get(id)!, placement.needs)
+    const able = nodes.filter(hasRoom)
+    const apart = able.filter(({ place }) => place.zone !== home.place.zone)
+    const choices = apart.length > 0 ? apart : able
+    if (choices.length === 0) return placement
+    const { id } = new Random(seed, `standby/${placement.workload}`).pick(choices)
+    add(id, placement)
+    return { ...placement, standby: id }
+  })
+}
