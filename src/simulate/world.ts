@@ -210,7 +210,7 @@ export class World {
     ])
     this.#beat()
     this.#witnesses.start()
-    await this.#pass(this.#options.faults.warm_up ?? WARM_UP_MS)
+    await this.run(this.#options.faults.warm_up ?? WARM_UP_MS)
     this.#schedule()
   }
 

@@ -63,7 +63,7 @@ function told({ seed, violations }: Outcome): string {
   return violations.map(({ atMs, what }) => `seed ${seed} at ${atMs} ms: ${what}`).join('\n')
 }
 
-test('a fresh seed keeps every promise', { timeout: 120_000 }, async () => {
+test('a fresh seed keeps every promise', { timeout: 240_000 }, async () => {
   for (let i = 0; i < 3; i++) {
     const seed = randomInt(2 ** 31)
     const replay = `foreshock simulate --seed ${seed} --nodes ${NODES} --hours 0.2`
@@ -72,7 +72,7 @@ test('a fresh seed keeps every promise', { timeout: 120_000 }, async () => {
 })
 
 // Restarts are commands like others: lost, late, repeated and lied about, beside fences and moves.
-test('a pool that learns keeps every promise, and restarts', { timeout: 120_000 }, async () => {
+test('a pool that learns keeps every promise, and restarts', { timeout: 240_000 }, async () => {
   const chooser = { exploreMinRatio: 0.5, exploreMaxRatio: 0.5 }
   let restartCount = 0
   for (let i = 0; i < 3; i++) {
@@ -84,7 +84,7 @@ test('a pool that learns keeps every promise, and restarts', { timeout: 120_000 
   expect(restartCount).toBeGreaterThan(0)
 })
 
-test('one seed gives one journal, byte for byte', { timeout: 120_000 }, async () => {
+test('one seed gives one journal, byte for byte', { timeout: 240_000 }, async () => {
   const faults = { ...DEFAULT, crashes }
   const [first, second] = [await run({ seed: 11, faults }), await run({ seed: 11, faults })]
   expect(first.counts['fence commands']).toBeGreaterThan(0)
@@ -149,7 +149,7 @@ const LEANS_ON: readonly LeansOn[] = [
 
 test.each(LEANS_ON)(
   'without the rail $rail it is missed',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async ({ rail: missing, faults, options = {}, missed = isBroken }) => {
     const rails = RAILS.filter(({ rail }) => rail !== missing)
     expect(await firstThat(missed, { ...options, faults, without: { rails } })).not.toBeNull()
@@ -178,7 +178,7 @@ test('half of the nodes slandered: no more are kept from work than the budget al
     cordons += outcome.counts['cordon commands'] ?? 0
   }
   expect(cordons).toBeGreaterThan(0)
-}, 60_000)
+}, 240_000)
 
 test('a node that no command reaches for ten minutes is let back when one does', async () => {
   const faults: Faults = {
@@ -192,7 +192,7 @@ test('a node that no command reaches for ten minutes is let back when one does',
   }
   // Seed 1 had left a node cordoned for good.
   expect(told(await run({ seed: 1, faults, lengthMs: 20 * MINUTE_MS }))).toBe('')
-}, 60_000)
+}, 240_000)
 
 test('without preconditions a fence that was a lie gives a workload two copies', async () => {
   const cuts = { per_hour: seldom.per_hour, lasts: often.lasts, nodes: wave.nodes, one_way: 0 }
@@ -202,13 +202,13 @@ test('without preconditions a fence that was a lie gives a workload two copies',
   }
   const broken = await firstBroken({ faults, without: { preconditions: false } })
   expect(broken).toContain('runs twice')
-}, 120_000)
+}, 240_000)
 
 test('without fencing by the broker an owner that was replaced still acts', async () => {
   const service = { ...DEFAULT.service!, expired_per_hour: [200, 200] as [number, number] }
   const broken = await firstBroken({ faults: { crashes, service }, without: { fencing: false } })
   expect(broken).toMatch(/said again|repeats|a minority acts|came after epoch/)
-}, 120_000)
+}, 240_000)
 
 test.each([
   {
@@ -232,7 +232,7 @@ test.each([
     says: 'does not end',
     keep: ({ headers }: Output) => headers?.['ce_type'] !== 'foreshock.journal.incident-closed',
   },
-])('where $what, it is noticed', { timeout: 120_000 }, async ({ says, keep }) => {
+])('where $what, it is noticed', { timeout: 240_000 }, async ({ says, keep }) => {
   const tamper = (outputs: readonly Output[]) => outputs.filter(keep)
   expect(await firstBroken({ faults: { crashes }, without: { tamper } })).toMatch(says)
 })
@@ -240,9 +240,9 @@ test.each([
 test('a workload that is started before what it depends on is noticed', async () => {
   const broken = await firstBroken({ faults: { crashes }, without: { dependencies: false } })
   expect(broken).toContain('which it depends on, is under way')
-}, 120_000)
+}, 240_000)
 
-test('a command that is sent twice is noticed', { timeout: 120_000 }, async () => {
+test('a command that is sent twice is noticed', { timeout: 240_000 }, async () => {
   const isCommand = ({ topic }: Output) => topic.includes('commands.')
   const tamper = (outputs: readonly Output[]) =>
     outputs.flatMap((output) => (isCommand(output) ? [output, output] : [output]))
