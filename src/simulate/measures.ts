@@ -16,7 +16,7 @@ const RECOVERED_MS_MAX = 300_000
 const HORIZON_MS = 1_800_000
 const MISSED_HEARTBEATS = 3
 /** A standby goes on within this. */
-export const STANDBY_MS_MAX = 5_000
+const STANDBY_MS_MAX = 5_000
 const RECOVERING: ReadonlySet<string> = new Set(['recover', 'promote'])
 
 export interface Measures {
@@ -177,7 +177,8 @@ function standbys({ works, auditor }: Measured) {
     const tookMs = endedAtMs - detectedAtMs
     sums.standbyCount++
     sums.standbyMs += tookMs
-    sums.standbyExecutorMs += endedAtMs - beganAtMs + timeAfter(fence, detectedAtMs)
+    // Both are begun side by side.
+    sums.standbyExecutorMs += endedAtMs - Math.min(beganAtMs, fence.beganAtMs)
     if (tookMs < STANDBY_MS_MAX) sums.standbyInTimeCount++
   }
   return sums
