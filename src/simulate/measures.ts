@@ -14,7 +14,7 @@ const RECOVERED_MS_MAX = 300_000
 /** A node that fails within this after its work was moved away was rightly emptied. */
 const HORIZON_MS = 1_800_000
 /** A standby goes on within this. */
-export const STANDBY_MS_MAX = 5_000
+const STANDBY_MS_MAX = 5_000
 const RECOVERING: ReadonlySet<string> = new Set(['recover', 'promote'])
 
 export interface Measures extends Detections {
@@ -113,7 +113,8 @@ function standbys({ works, auditor }: Measured) {
     const tookMs = endedAtMs - detectedAtMs
     sums.standbyCount++
     sums.standbyMs += tookMs
-    sums.standbyExecutorMs += endedAtMs - beganAtMs + timeAfter(fence, detectedAtMs)
+    // Both are begun side by side.
+    sums.standbyExecutorMs += endedAtMs - Math.min(beganAtMs, fence.beganAtMs)
     if (tookMs < STANDBY_MS_MAX) sums.standbyInTimeCount++
   }
   return sums

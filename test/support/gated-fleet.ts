@@ -11,7 +11,7 @@ import type { Placement } from '../../src/core/workload.ts'
 const TAKE_WAIT_MS = 200
 
 /** Where a command of a plan can be: each is reached by every command, in this order. */
-export const PHASES = ['sent', 'started', 'succeeded', 'verified'] as const
+export const PHASES = ['sent', 'accepted', 'started', 'succeeded', 'verified'] as const
 export type Phase = (typeof PHASES)[number]
 
 export interface GatedFleetOptions {
@@ -25,6 +25,8 @@ export interface GatedFleetOptions {
 export class GatedFleet {
   readonly commands: Command[] = []
   readonly fenced = new Set<NodeId>()
+  /** Idempotency keys of what took effect, once for each time. */
+  readonly effects: (string | null)[] = []
   readonly #options: GatedFleetOptions
   readonly #executor: Executor
   readonly #placements = new Map<WorkloadId, Placement>()
@@ -101,7 +103,10 @@ export class GatedFleet {
     this.commands.push(command)
     this.#stage = 'running'
     await gate(command, 'sent')
-    await bus.produce(this.#executor.take(record, Date.now()))
+    const [first, ...rest] = this.#executor.take(record, Date.now())
+    await bus.produce([first])
+    await gate(command, 'accepted')
+    if (rest.length > 0) await bus.produce(rest)
     await gate(command, 'started')
     for (const stage of ['succeeded', 'verified'] as const) {
       this.#stage = stage
@@ -122,7 +127,8 @@ export class GatedFleet {
     return { ok: true, action: { poll, withdraw: () => false } }
   }
 
-  #effect({ action, node, workload, target }: Command): Placement | null {
+  #effect({ action, node, workload, target, idempotencyKey }: Command): Placement | null {
+    this.effects.push(idempotencyKey)
     if (action === 'fence') this.fenced.add(node)
     const moves: readonly CommandAction[] = ['recover', 'migrate', 'promote']
     const placement = workload === null ? undefined : this.#placements.get(workload)

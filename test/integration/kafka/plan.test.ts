@@ -1,8 +1,8 @@
 /**
- * Goal: a node dies, and its work comes back elsewhere, verified; and the plan ends as well when the
- * process that coordinates it is killed at any of its steps.
+ * Goal: a node dies, and its work comes back elsewhere, in order and verified; and the plan ends as well
+ * when the process that coordinates it is killed at any of its steps, with nothing done twice.
  * Method: the whole service in a process of its own on a real broker, executors whose every step waits
- * for the test, and `kill -9` while one of them waits.
+ * for the test, and `kill -9` while one of them waits, or within the commit that sends the plan's commands.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,19 +13,24 @@ import { createVerifier, loadSigner } from '../../../src/config/keys.ts'
 import type { Bus, Reader } from '../../../src/core/bus.ts'
 import { toText } from '../../../src/core/bytes.ts'
 import type { Command, CommandAction, JournalEntry } from '../../../src/core/command.ts'
+import type { NodeId, WorkloadId } from '../../../src/core/ids.ts'
 import { topicName, topicSpecs, type Topology } from '../../../src/core/topics.ts'
 import { ServiceProcess } from '../../support/chaos/process.ts'
 import { topologyOf } from '../../support/deployment.ts'
 import { GatedFleet, type Phase, PHASES } from '../../support/gated-fleet.ts'
 import { kafkaBrokers, uniquePrefix } from '../../support/kafka.ts'
-import { publicOutput, ServerPulse } from '../../support/server-pulse.ts'
+import { placementOn, publicOutput, ServerPulse } from '../../support/server-pulse.ts'
 
 const PATIENCE_MS = 60_000
-const STEPS = (['fence', 'recover'] as const).flatMap((action) =>
-  PHASES.map((phase) => ({ action, phase })),
-)
+/** Of a move all, of a fence those that something else waits for. */
+const STEPS = [
+  ...(['sent', 'succeeded'] as const).map((phase) => ({ action: 'fence' as const, phase })),
+  ...PHASES.map((phase) => ({ action: 'recover' as const, phase })),
+]
+/** Planned and folded, or written and not committed: nobody has seen a command. */
+const COMMITS = ['begun', 'offsets'] as const
 /** One dies of silence, one at each step, and three are left to take the work. */
-const NODES = Array.from({ length: 1 + STEPS.length + 3 }, (_, n) => `n${n}`)
+const NODES = Array.from({ length: 1 + STEPS.length + COMMITS.length + 3 }, (_, n) => `n${n}`)
 
 const brokers = await kafkaBrokers()
 
@@ -43,7 +48,7 @@ describe.skipIf(brokers === null)('a plan on a real broker', () => {
   test('a node falls silent: it is fenced, and its work runs elsewhere, verified', async () => {
     world.pulse.silence('n0')
     await world.untilRecovered('n0')
-    expect(world.told('n0')).toEqual(['fence', 'recover n0-work'])
+    expect(world.told('n0')).toEqual(['fence', 'recover n0-data', 'recover n0-work'])
     expect(NODES.slice(1)).toContain(world.fleet.nodeOf('n0-work'))
     expect(world.verified('n0')).toEqual(['fence', 'recover'])
   })
@@ -52,18 +57,17 @@ describe.skipIf(brokers === null)('a plan on a real broker', () => {
     'killed when the $action is $phase, the next owner ends the plan and repeats nothing',
     async ({ action, phase, node }) => {
       world.killAt(node, action, phase)
-      const workloads = world.fleet.workloadsOn(node)
-      world.pulse.silence(node)
-      await world.fail(node)
-      await world.untilClosed(node)
+      await world.survives(node)
       expect(world.kills.at(-1)).toBe(`${node} ${action} ${phase}`)
-      const told = ['fence', ...workloads.map((workload) => `recover ${workload}`)]
-      expect([...world.told(node)].sort()).toEqual(told.sort())
-      expect(workloads).toContain(`${node}-work`)
-      for (const workload of workloads) {
-        expect(world.dead.has(world.fleet.nodeOf(workload)!)).toBe(false)
-      }
-      expect(world.verified(node), world.story(node)).toEqual(['fence', 'recover'])
+    },
+  )
+
+  test.each(COMMITS.map((step, index) => ({ step, node: `n${1 + STEPS.length + index}` })))(
+    'killed before its commands are committed ($step), the next owner sends the plan once',
+    async ({ step, node }) => {
+      const died = world.dieInCommit(step)
+      await world.survives(node)
+      await died
     },
   )
 })
@@ -95,6 +99,30 @@ class PlanWorld {
     this.#process = this.#start()
   }
 
+  /** Its node fails, and whatever is killed meanwhile, its plan ends well and does nothing twice. */
+  async survives(node: string): Promise<void> {
+    const workloads = this.fleet.workloadsOn(node)
+    const before = this.fleet.effects.length
+    this.pulse.silence(node)
+    await this.fail(node)
+    await this.untilClosed(node)
+    const told = this.told(node)
+    const expected = ['fence', ...workloads.map((workload) => `recover ${workload}`)]
+    expect([...told].sort(), this.story(node)).toEqual(expected.sort())
+    expect(told[0]).toBe('fence')
+    expect(told.indexOf(`recover ${node}-work`)).toBeGreaterThan(
+      told.indexOf(`recover ${node}-data`),
+    )
+    for (const workload of workloads) {
+      expect(this.dead.has(this.fleet.nodeOf(workload)!)).toBe(false)
+    }
+    expect(this.verified(node), this.story(node)).toEqual(['fence', 'recover'])
+    expect(this.ends(node), this.story(node)).toEqual(['done'])
+    const effects = this.fleet.effects.slice(before)
+    expect(new Set(effects).size).toBe(effects.length)
+    expect(effects).toHaveLength(told.length)
+  }
+
   static async start(brokers: readonly string[]): Promise<PlanWorld> {
     const prefix = uniquePrefix('plan')
     const bus = await openKafkaBus({ brokers, clientId: 'plan', prefix })
@@ -102,7 +130,12 @@ class PlanWorld {
     const world = new PlanWorld(brokers, bus, prefix)
     await world.#process.untilReady(PATIENCE_MS)
     await world.fleet.start()
-    for (const placement of await world.pulse.start()) world.fleet.place(placement)
+    await world.pulse.start()
+    for (const placement of NODES.flatMap((node) => workloadsOf(node as NodeId))) {
+      world.fleet.place(placement)
+      const { workload } = placement
+      await bus.produce([publicOutput(world.#topology, 'placements', workload, placement)])
+    }
     world.#journalReader = await bus.read({
       topic: topicName(world.#topology, 'journal'),
       from: 'start',
@@ -132,6 +165,21 @@ class PlanWorld {
     this.dead.add(node)
     const failure = { kind: 'failure', node, at: Date.now(), failureKind: 'power' }
     await this.#bus.produce([publicOutput(this.#topology, 'events', node, failure)])
+  }
+
+  /** Killed in the commit that would send the next commands; the next process is up when it resolves. */
+  async dieInCommit(step: (typeof COMMITS)[number]): Promise<void> {
+    await this.#process.dieAt({ role: 'coordinator', step }, PATIENCE_MS)
+    this.#process = this.#start()
+    await this.#process.untilReady(PATIENCE_MS)
+  }
+
+  /** How the plans of the node have ended, by the journal. */
+  ends(node: string): readonly string[] {
+    return this.#journal
+      .filter(({ kind, node: of }) => kind === 'plan' && of === node)
+      .flatMap(({ evidence }) => evidence.find(({ what }) => what === 'outcome')?.value ?? [])
+      .map(String)
   }
 
   told(node: string): readonly string[] {
@@ -207,4 +255,10 @@ class PlanWorld {
       if (this.#journalReader === null) await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
+}
+
+/** Work, and the data that it depends on. */
+function workloadsOf(node: NodeId) {
+  const data = { ...placementOn(node), workload: `${node}-data` as WorkloadId }
+  return [data, { ...placementOn(node), dependsOn: [data.workload] }]
 }
