@@ -34,6 +34,7 @@ function incident(
     openedAtMs,
     why: '',
     closedAtMs: openedAtMs + MINUTE_MS,
+    turn: 0,
   }
 }
 
