@@ -52,6 +52,8 @@ const SUSPICIONS: ReadonlySet<string> = new Set([heartbeat.name, phiAccrual.name
 
 interface Observed {
   readonly id: IncidentId
+  /** Whose it was when it was opened; null where it is of several. */
+  readonly node: NodeId | null
   severity: Severity
   kinds: readonly FaultKind[]
   /** Nodes that a shared cause was told to explain. */
@@ -208,7 +210,9 @@ export class ObservedDesk {
     groups.ended.delete(group.identity)
     const id = again ? ended.id : this.#outbox.incidentId(pool)
     const explained = new Set(group.cause === null ? [] : nodesOf(group).slice(0, CAUSE_NODES_MAX))
-    groups.open.set(group.identity, { id, severity: seen.severity, kinds: [seen.kind], explained })
+    const node = soleNode(group)
+    const { severity, kind } = seen
+    groups.open.set(group.identity, { id, node, severity, kinds: [kind], explained })
     if (!again) this.#openedCount++
     this.#outbox.journal({
       kind: 'incident-opened',
@@ -250,7 +254,7 @@ export class ObservedDesk {
       kind: 'incident-closed',
       pool,
       incidentId: open.id,
-      node: soleNode(group),
+      node: open.node,
       reasons: [reason],
     })
   }

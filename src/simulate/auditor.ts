@@ -39,6 +39,8 @@ export interface IncidentStory {
   /** The first reason that was given. */
   readonly why: string
   closedAtMs: number | null
+  /** Of what opened or closed it last, in the order of its coordinator. */
+  turn: number
 }
 
 /** Incidents remembered after they were closed; the oldest are forgotten. */
@@ -133,10 +135,13 @@ export class Auditor {
     if (known !== undefined) {
       if (entry.faultKind !== undefined) known.kinds.push({ atMs, kind: entry.faultKind })
       if (entry.cause !== undefined && node !== null) known.nodes.add(node)
-      if (entry.kind === 'incident-closed') known.closedAtMs = atMs
+      // Partitions of the journal are read one by one, so its end may be read before its beginning.
+      const turn = turnOf(entry)
+      if (turn <= known.turn) return
+      if (entry.kind === 'incident-closed') Object.assign(known, { closedAtMs: atMs, turn })
       else if (entry.kind === 'incident-opened') {
         // A cause that comes back is the incident of before.
-        known.closedAtMs = null
+        Object.assign(known, { closedAtMs: null, turn })
         known.turnsAtMs.push(atMs)
         if (known.turnsAtMs.length > TURNS_MAX) known.turnsAtMs.shift()
       }
@@ -146,7 +151,8 @@ export class Auditor {
     const why = entry.reasons[0] ?? ''
     const nodes = new Set(node === null ? nodesIn(entry) : [node])
     const kinds = entry.faultKind === undefined ? [] : [{ atMs, kind: entry.faultKind }]
-    const story = { nodes, kinds, openedAtMs: atMs, turnsAtMs: [atMs], why, closedAtMs: null }
+    const [turn, turnsAtMs] = [turnOf(entry), [atMs]]
+    const story = { nodes, kinds, openedAtMs: atMs, turnsAtMs, why, closedAtMs: null, turn }
     this.incidents.set(incidentId, story)
     if (this.incidents.size > INCIDENTS_MAX) {
       const oldest = this.incidents.keys().next().value
@@ -178,6 +184,14 @@ export class Auditor {
   #count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
   }
+}
+
+/** Entries that one record of the pool-log gives rise to. */
+const SERIALS_MAX = 1e6
+
+function turnOf({ entryId }: JournalEntry): number {
+  const [, offset, serial] = entryId.split('.').map(Number)
+  return offset * SERIALS_MAX + serial
 }
 
 /** Of an incident of several nodes, which its evidence names. */

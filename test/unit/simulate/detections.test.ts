@@ -35,6 +35,7 @@ function incident(
     turnsAtMs: [openedAtMs],
     why: '',
     closedAtMs: openedAtMs + MINUTE_MS,
+    turn: 0,
   }
 }
 
