@@ -37,7 +37,9 @@ const stories = fc.record({
 })
 
 class Story {
-  readonly world = new CoordinatorWorld({ policy: { ...POLICY, targetLoadMaxRatio: BOUND } })
+  readonly world = new CoordinatorWorld({
+    policy: { ...POLICY, targetLoadMaxRatio: BOUND, returnRatio: 1 },
+  })
   readonly answered = new Set<string>()
   readonly own = new Map<string, { readonly size: number; readonly priority: Priority }>()
   readonly up = new Set<string>()
