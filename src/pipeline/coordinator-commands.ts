@@ -28,6 +28,12 @@ import type { NodeState } from './node-state.ts'
 /** A result may be under way when a command's time is up: it is believed dead only this much later. */
 export const EXPIRY_GRACE_MS = 10_000
 
+/** Body of a record of kind `withheld`. */
+export interface WithheldRecord {
+  readonly commandIds: readonly CommandId[]
+  readonly reason: string
+}
+
 export class CommandDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
@@ -277,7 +283,7 @@ export class CommandDesk {
   }
 
   /** The runtime did not send these: a stop out of band came first. */
-  keepBack(commandIds: readonly CommandId[], reason: string): void {
+  keepBack({ commandIds, reason }: WithheldRecord): void {
     for (const pool of this.#state.pools.values()) {
       for (const commandId of commandIds) {
         const flight = pool.flights.get(commandId)

@@ -27,6 +27,7 @@ import type { Outbox } from './coordinator-outbox.ts'
 import { isRelieved } from './coordinator-overload.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
+import { RefusalDesk } from './coordinator-refusals.ts'
 import { SharedCauseDesk } from './coordinator-shared-causes.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
 import type { TargetDesk } from './coordinator-targets.ts'
@@ -50,7 +51,7 @@ export class DecisionDesk {
   readonly #incidents: IncidentDesk
   readonly #choices: ChoiceDesk
   readonly #plans: PlanDesk
-  readonly #proposals: ProposalDesk
+  readonly #refusals: RefusalDesk
   readonly #holdOuts: HoldOutDesk
   readonly #sharedCauses: SharedCauseDesk
   readonly #targets: TargetDesk
@@ -80,7 +81,7 @@ export class DecisionDesk {
     this.#incidents = incidents
     this.#choices = choices
     this.#plans = plans
-    this.#proposals = proposals
+    this.#refusals = new RefusalDesk(outbox, proposals, holdOuts, policyFor)
     this.#holdOuts = holdOuts
     this.#sharedCauses = new SharedCauseDesk(outbox, policyFor)
     this.#targets = targets
@@ -119,7 +120,7 @@ export class DecisionDesk {
   refuseEarly(node: NodeState): void {
     const pool = this.#state.pool(node.pool)
     const admission = admit(this.#ask(pool, node, 'cordon', null), this.#rails)
-    if (!admission.ok) this.#journalRefusal(pool, node, null, 'cordon', null, admission)
+    if (!admission.ok) this.#refusals.journal(pool, node, null, 'cordon', null, admission)
   }
 
   /** Those that something has changed for; a pool may have thousands that wait for an operator. */
@@ -221,9 +222,9 @@ export class DecisionDesk {
       const known = incident.refused.has(admission.rail) || refused.has(admission.rail)
       if (!known) {
         const { action, workload } = step
-        this.#journalRefusal(pool, incident.node, incident, action, workload, admission)
-        if (admission.rail === 'attempts') this.#alertAttempts(incident, admission.reason)
-        if (admission.rail === 'mode') this.#alertApproval(pool, incident)
+        this.#refusals.journal(pool, incident.node, incident, action, workload, admission)
+        if (admission.rail === 'attempts') this.#refusals.alertAttempts(incident, admission.reason)
+        if (admission.rail === 'mode') this.#refusals.alertApproval(pool, incident)
       }
       refused.add(admission.rail)
       if (!WORKLOAD_RAILS.has(admission.rail)) break
@@ -349,56 +350,6 @@ export class DecisionDesk {
       if (atMs !== null && atMs > this.#outbox.nowMs)
         incident.dueMs = Math.min(incident.dueMs, atMs)
     }
-  }
-
-  #journalRefusal(
-    pool: PoolState,
-    node: NodeState,
-    incident: Incident | null,
-    action: CommandAction,
-    workload: WorkloadId | null,
-    { rail, reason }: Extract<Admission, { ok: false }>,
-  ): void {
-    const what = commandSentence(action, workload, node.id, null)
-    this.#outbox.journal({
-      kind: 'refusal',
-      rail,
-      pool: pool.id,
-      incidentId: incident?.id ?? null,
-      node: node.id,
-      workload,
-      reasons: [`Not done: ${reason}.`, `It would be: ${what}`],
-      evidence: [
-        ...(incident?.evidence ?? []),
-        ...(rail === 'hold-out' ? [this.#holdOuts.propensity] : []),
-      ],
-    })
-  }
-
-  #alertAttempts(incident: Incident, reason: string): void {
-    this.#outbox.alert({
-      kind: 'attempts',
-      pool: incident.node.pool,
-      node: incident.node.id,
-      severity: 'critical',
-      message: `Node ${incident.node.id} needs a person: ${reason}.`,
-      incidentId: incident.id,
-    })
-  }
-
-  /** Once for each thing that is waited for: what was refused before is not told again. */
-  #alertApproval(pool: PoolState, incident: Incident): void {
-    if ((pool.mode ?? this.#policyFor(pool).mode) !== 'approve') return
-    const { node, id, reasons } = incident
-    this.#proposals.propose(incident)
-    this.#outbox.alert({
-      kind: 'approval',
-      pool: pool.id,
-      node: node.id,
-      severity: 'warning',
-      message: `Incident ${id} waits for approval: ${reasons.join(' ')}`,
-      incidentId: id,
-    })
   }
 }
 

@@ -217,6 +217,22 @@ export class CoordinatorState {
     this.stir(node, CHANGED_NODE)
   }
 
+  stats(): Readonly<Record<string, number>> {
+    const pools = [...this.pools.values()]
+    const sum = (pick: (pool: PoolState) => number) =>
+      pools.reduce((total, pool) => total + pick(pool), 0)
+    return {
+      nodeCount: this.nodes.size,
+      poolCount: pools.length,
+      workloadCount: this.ledger.workloadCount,
+      openIncidentCount: sum(({ incidents }) => incidents.size),
+      inFlightCount: sum(({ flights }) => flights.size),
+      finishedCommandCount: sum(({ finished }) => finished.size),
+      maintenanceWindowCount: this.windows.size,
+      ...this.latencies.stats(),
+    }
+  }
+
   /** Call it after any change: counts follow, the pool is looked at again, `nodes` is written. */
   touch(node: NodeState): void {
     if (!this.publish(node)) return

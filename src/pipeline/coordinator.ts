@@ -11,7 +11,7 @@ import type { LogRecord, Output } from '../core/bus.ts'
 import { FoldClock } from '../core/clock.ts'
 import type { Result } from '../core/command.ts'
 import type { EvidenceRecord } from '../core/evidence.ts'
-import type { CommandId, PoolId } from '../core/ids.ts'
+import type { PoolId } from '../core/ids.ts'
 import { kindOf, logBody, type PoolLogKind, type Tick } from '../core/log.ts'
 import {
   DEFAULT_PROMOTION,
@@ -38,7 +38,7 @@ import type { NodeKeys } from '../detect/detector.ts'
 import { AssessmentDesk } from './coordinator-assessments.ts'
 import { ChoiceDesk } from './coordinator-choices.ts'
 import { CohortMerge } from './coordinator-cohorts.ts'
-import { CommandDesk } from './coordinator-commands.ts'
+import { CommandDesk, type WithheldRecord } from './coordinator-commands.ts'
 import { ConfigDesk } from './coordinator-config.ts'
 import { ControlDesk } from './coordinator-controls.ts'
 import { DecisionDesk } from './coordinator-decisions.ts'
@@ -87,11 +87,6 @@ export interface CoordinatorOptions {
   readonly source: string
   readonly promotion?: PromotionRules
   readonly drift?: DriftRules
-}
-
-interface WithheldRecord {
-  readonly commandIds: readonly CommandId[]
-  readonly reason: string
 }
 
 export class CoordinatorFold implements Fold {
@@ -256,30 +251,20 @@ export class CoordinatorFold implements Fold {
   }
 
   stats(): Readonly<Record<string, number>> {
-    const pools = [...this.#state.pools.values()]
-    const sum = (pick: (pool: PoolState) => number) =>
-      pools.reduce((total, pool) => total + pick(pool), 0)
     return {
-      nodeCount: this.#state.nodes.size,
-      poolCount: pools.length,
-      workloadCount: this.#state.ledger.workloadCount,
-      openIncidentCount: sum(({ incidents }) => incidents.size),
       incidentCount: this.#incidents.openedCount,
-      inFlightCount: sum(({ flights }) => flights.size),
-      finishedCommandCount: sum(({ finished }) => finished.size),
       commandCount: this.#outbox.commandCount,
       refusalCount: this.#outbox.refusalCount,
       foreseenCount: this.#incidents.foreseenCount,
       missedCount: this.#incidents.missedCount,
       unknownResultCount: this.#commands.unknownResultCount,
       mergedCohortCount: this.#cohorts.mergedCount,
-      maintenanceWindowCount: this.#state.windows.size,
       skippedCount: this.#skippedCount,
       ...this.#overloads.stats(),
       ...this.#regions.stats(),
       ...this.#votes.stats(),
       ...this.#placements.stats(),
-      ...this.#state.latencies.stats(),
+      ...this.#state.stats(),
       ...this.#evidence.stats(),
     }
   }
@@ -342,10 +327,8 @@ export class CoordinatorFold implements Fold {
         this.#controls.take(control)
         return this.#shards.wake()
       }
-      case 'withheld': {
-        const { commandIds, reason } = logBody<WithheldRecord>(record)
-        return this.#commands.keepBack(commandIds, reason)
-      }
+      case 'withheld':
+        return this.#commands.keepBack(logBody<WithheldRecord>(record))
       case 'model-outcomes':
         return this.#models.takeOutcomes(logBody<OutcomeRecord>(record))
       case 'model-refused':

@@ -36,42 +36,30 @@ export type StepEvent =
   | 'undone'
   | 'compensated'
 
+/** Whatever of it is known: a later word may come before an earlier one. */
+const UNDER_WAY = {
+  progress: 'started',
+  succeeded: 'succeeded',
+  verified: 'verified',
+  rejected: 'failed',
+  failed: 'failed',
+  expired: 'failed',
+  withdrawn: 'planned',
+} as const
+
 export const STEP_TABLE: Readonly<
   Record<StepState, Readonly<Partial<Record<StepEvent, StepState>>>>
 > = {
   planned: { send: 'sent' },
   sent: {
+    ...UNDER_WAY,
     accepted: 'accepted',
     rehearsed: 'rehearsed',
     started: 'started',
-    progress: 'started',
-    succeeded: 'succeeded',
-    verified: 'verified',
-    rejected: 'failed',
-    failed: 'failed',
-    expired: 'failed',
     'kept-back': 'planned',
-    withdrawn: 'planned',
   },
-  accepted: {
-    started: 'started',
-    progress: 'started',
-    succeeded: 'succeeded',
-    verified: 'verified',
-    rejected: 'failed',
-    failed: 'failed',
-    expired: 'failed',
-    withdrawn: 'planned',
-  },
-  started: {
-    progress: 'started',
-    succeeded: 'succeeded',
-    verified: 'verified',
-    rejected: 'failed',
-    failed: 'failed',
-    expired: 'failed',
-    withdrawn: 'planned',
-  },
+  accepted: { ...UNDER_WAY, started: 'started' },
+  started: UNDER_WAY,
   succeeded: {
     verified: 'verified',
     rejected: 'failed',

@@ -77,6 +77,10 @@ async function event(body: object): Promise<void> {
   await bus.produce([logOutput('h.node-log', 0, 'node-event', null, body)])
 }
 
+function joined(atMs: number): Promise<void> {
+  return event({ kind: 'join', node: 'n0', atMs, class: PROBE.name, pool: 'p', labels: {} })
+}
+
 function recorded(retentionMs = 1e12): Promise<RecorderFigures> {
   return record({
     bus,
@@ -142,14 +146,7 @@ test('samples and lives are read back as they were, by day and in their range', 
 })
 
 test('a recording goes on where it ended, and what a crash left behind is not read twice', async () => {
-  await event({
-    kind: 'join',
-    node: 'n0',
-    atMs: START_MS - 1,
-    class: PROBE.name,
-    pool: 'p',
-    labels: {},
-  })
+  await joined(START_MS - 1)
   await samples(0, 2)
   await recorded()
   // A flush that was ended by a crash: one file in its place, one still a draft.
@@ -165,14 +162,7 @@ test('a recording goes on where it ended, and what a crash left behind is not re
 })
 
 test('days that are over for longer than the retention are removed', async () => {
-  await event({
-    kind: 'join',
-    node: 'n0',
-    atMs: START_MS,
-    class: PROBE.name,
-    pool: 'p',
-    labels: {},
-  })
+  await joined(START_MS)
   await samples(0, 1)
   await recorded()
   await samples(100, 1)
@@ -193,14 +183,7 @@ test('a recording of other topics is not continued, and one without telemetry is
 })
 
 test('a write that fails is tried again and loses nothing, and one that never works ends nothing', async () => {
-  await event({
-    kind: 'join',
-    node: 'n0',
-    atMs: START_MS - 1,
-    class: PROBE.name,
-    pool: 'p',
-    labels: {},
-  })
+  await joined(START_MS - 1)
   await samples(0, 2)
   // The day's directory is a file: nothing can be written there.
   const place = join(directory, 'telemetry')
