@@ -32,6 +32,7 @@ const CONTROL_PARTITION = 0
 export class ConfigReload {
   readonly #options: ConfigReloadOptions
   #last: Promise<unknown> = Promise.resolve()
+  #asked = false
 
   constructor(options: ConfigReloadOptions) {
     this.#options = options
@@ -42,15 +43,23 @@ export class ConfigReload {
    * restart, by name. BUS_UNREACHABLE: nothing was said.
    */
   reload(by: string, reason: string): Promise<ConfigReloaded> {
+    this.#asked = true
     const next = this.#last.then(() => this.#reload(by, reason))
     this.#last = next.catch(() => undefined)
     return next
   }
 
-  /** True where the log has another configuration than the file that this process was started with. */
+  /**
+   * True where the log has another configuration than the file that this process was started with; false once
+   * it was asked to read its file anew, because the log then has what came after the start.
+   */
   differs(): boolean {
     const said = this.#options.said()
-    return said !== null && said.version !== runtimeSettings(this.#options.started.config).version
+    return (
+      !this.#asked &&
+      said !== null &&
+      said.version !== runtimeSettings(this.#options.started.config).version
+    )
   }
 
   /** What is in force: the log's word over that of the file. */
