@@ -1,14 +1,17 @@
 /**
- * `npm run resilience [-- --seeds 40] [-- --seed FIRST] [-- --json]`: the reach table, measured in simulated
- * worlds. Seeds are drawn fresh at every run and printed; a seed that breaks a promise is printed with
- * the command that replays it. A row that cannot be measured yet says so, and is not reached.
+ * `npm run resilience [-- --seeds 1002] [-- --seed FIRST] [-- --json]`: the reach table, measured in simulated
+ * worlds, as many of each scenario, each with a seed of its own. Seeds are drawn fresh at every run and printed; a
+ * seed that breaks a promise is printed with the command that replays it. A row that cannot be measured yet says so,
+ * and is not reached.
  */
 import { randomInt } from 'node:crypto'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Io } from '../src/commands/command.ts'
 import { measuredRepairHours } from '../src/commands/measured-times.ts'
 import { loadKernel } from '../src/commands/package.ts'
+import { Progress } from '../src/commands/progress.ts'
 import { atLeast, atMost, figure, printScoreboard } from '../src/commands/scoreboard.ts'
 import { readFaults } from '../src/commands/simulate.ts'
 import { HOUR_MS } from '../src/core/time.ts'
@@ -17,10 +20,9 @@ import { judgeChooser } from '../src/simulate/chooser-world.ts'
 import { type Measures, sumOf } from '../src/simulate/measures.ts'
 import { type Outcome, simulate } from '../src/simulate/outcome.ts'
 import { seePartition } from '../src/simulate/partition-world.ts'
+import { type Job, runAll, type Scenario, SCENARIOS } from './resilience/runs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const SCENARIOS = ['default', 'detection', 'heavy', 'wave', 'calm', 'standby'] as const
-type Scenario = (typeof SCENARIOS)[number]
 const SEEDS_MAX = 2 ** 31
 const CHOOSER_WORLDS = 8
 const BALLOT_WORLDS = 500
@@ -41,7 +43,7 @@ interface Sum {
 
 const { values: options } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '40' },
+    seeds: { type: 'string', default: '1002' },
     seed: { type: 'string' },
     nodes: { type: 'string', default: '60' },
     hours: { type: 'string', default: '0.5' },
@@ -58,17 +60,25 @@ const first =
 const log = (text: string) => void process.stderr.write(`${text}\n`)
 const interrupted = new AbortController()
 process.once('SIGINT', () => interrupted.abort())
+const { signal } = interrupted
+const io: Io = {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  isTTY: process.stderr.isTTY,
+  env: {},
+  signal,
+  nowMs: Date.now,
+}
 
-const kernel = await loadKernel()
 const data = process.env['FORESHOCK_DATA']
 const repairHours = measuredRepairHours(data)
 log(`seeds ${first} to ${first + seedCount - 1}, ${nodeCount} nodes, ${hours} h of faults each`)
 log(
   repairHours === null ? 'repair times: those of the faults files' : 'repair times: FORESHOCK_DATA',
 )
-const sums = new Map<Scenario, Sum>()
-for (const scenario of SCENARIOS) sums.set(scenario, await runAll(scenario))
-process.exitCode = interrupted.signal.aborted ? 1 : await tell()
+const kernel = await loadKernel()
+const sums = await runWorlds()
+process.exitCode = signal.aborted ? 1 : await tell()
 
 function wholeNumber(name: string, text: string, least = 1): number {
   const value = Number(text)
@@ -77,27 +87,24 @@ function wholeNumber(name: string, text: string, least = 1): number {
   return process.exit(2)
 }
 
-async function runAll(scenario: Scenario): Promise<Sum> {
-  let sum: Sum = { runs: 0, nodeHours: 0, brokenRuns: 0, harmedOfBudget: 0, measures: null }
-  const beganAtMs = performance.now()
-  const faults = readFaults(join(ROOT, 'faults', `${scenario}.toml`))
-  for (let seed = first; seed < first + seedCount; seed++) {
-    const outcome = await simulate({
-      seed,
-      nodeCount,
-      lengthMs: hours * HOUR_MS,
-      faults,
-      kernel,
-      signal: interrupted.signal,
-      ...(repairHours === null ? {} : { repairHours }),
-    })
-    if (outcome === null) break
+async function runWorlds(): Promise<ReadonlyMap<Scenario, Sum>> {
+  const nothing = { runs: 0, nodeHours: 0, brokenRuns: 0, harmedOfBudget: 0, measures: null }
+  const totals = new Map<Scenario, Sum>(SCENARIOS.map((scenario) => [scenario, nothing]))
+  const jobs = Array.from({ length: seedCount }, (_, i): Job => {
+    return { scenario: SCENARIOS[i % SCENARIOS.length], seed: first + i, nodeCount, hours }
+  })
+  const progress = new Progress(io, 'worlds')
+  let [done, broken] = [0, 0]
+  const remark = () => `${done} of ${jobs.length}, ${broken} broke a promise`
+  await runAll(jobs, signal, ({ scenario }, outcome) => {
+    done++
+    if (outcome.violations.length > 0) broken++
     report(scenario, outcome)
-    sum = added(sum, outcome)
-  }
-  const seconds = (performance.now() - beganAtMs) / 1_000
-  log(`${scenario}: ${sum.runs} runs, ${sum.brokenRuns} broke a promise, ${seconds.toFixed(0)} s`)
-  return sum
+    totals.set(scenario, added(totals.get(scenario)!, outcome))
+    progress.update(done / jobs.length, remark())
+  })
+  progress.done(remark())
+  return totals
 }
 
 function report(scenario: Scenario, { seed, violations }: Outcome): void {
@@ -134,9 +141,6 @@ async function tell(): Promise<number> {
     ...ballotRows(),
     await speedRow(),
   ]
-  const stdout = (text: string) => void process.stdout.write(text)
-  const { signal } = interrupted
-  const io = { stdout, stderr: log, isTTY: false, env: {}, signal, nowMs: Date.now }
   return printScoreboard(io, rows, options.json)
 }
 
