@@ -6,7 +6,7 @@
 import type { CommitOutcome, Offsets, Output, Position, TopicSpec } from '../../core/bus.ts'
 import type { Claimed, Fence, LogStore, Slice, WaitClock } from '../local/log-store.ts'
 import { Bells } from '../local/log-store.ts'
-import type { MemoryStore } from './memory-store.ts'
+import type { MemoryPartition, MemoryStore } from './memory-store.ts'
 import type { Random } from './random.ts'
 
 export interface SimulatedFaults {
@@ -128,13 +128,15 @@ export class FaultyStore implements LogStore {
   #write(outputs: readonly Output[]): readonly Position[] {
     const positions = this.#memory.append(outputs, this.#logNowMs())
     // The last position of a partition stands for the others: what becomes readable is a prefix.
-    const last = new Map(positions.map((at) => [`${at.topic}/${at.partition}`, at]))
-    for (const { topic, partition, offset } of last.values()) {
-      const log = this.#memory.partition(topic, partition)
+    const last = new Map<MemoryPartition, number>()
+    for (const { topic, partition, offset } of positions) {
+      last.set(this.#memory.partition(topic, partition), offset)
+    }
+    for (const [log, offset] of last) {
       const deliver = (): void => {
         if (log.readable > offset) return
         log.readable = offset + 1
-        this.bells.ring(topic, partition)
+        this.bells.ring(log.topic, log.partition)
       }
       const delayMs = this.#drawMs(this.#faults.deliveryDelayMsMax)
       if (delayMs === 0) deliver()

@@ -164,9 +164,9 @@ function copied(bytes: string | Uint8Array | null): Uint8Array | null {
 }
 
 function fenceKey({ group, role, partition }: Fence): string {
-  return JSON.stringify([group, role, partition])
+  return `${group}\n${role}\n${partition}`
 }
 
 function offsetKey(group: string, topic: string, partition: number): string {
-  return JSON.stringify([group, topic, partition])
+  return `${group}\n${topic}\n${partition}`
 }
