@@ -11,7 +11,7 @@ const FAULTS = join(import.meta.dirname, '../../faults')
 const kernel = await loadKernel()
 const repairHours = measuredRepairHours(process.env['FORESHOCK_DATA'])
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort())
+process.on('SIGINT', () => interrupted.abort())
 process.once('disconnect', () => process.exit(1))
 
 process.on('message', ({ seed, scenario, nodeCount, hours }: Job) => {

@@ -8,6 +8,8 @@ import { packageRoot } from '../../src/commands/package.ts'
 import { readFaults } from '../../src/commands/simulate.ts'
 import type { Output } from '../../src/core/bus.ts'
 import type { Rail } from '../../src/core/command.ts'
+import type { SplitBrainRules } from '../../src/core/split-brain.ts'
+import type { VoteRules } from '../../src/core/vote.ts'
 import { DEFAULT_PROMOTION } from '../../src/core/model-life.ts'
 import { RAILS } from '../../src/decide/admission.ts'
 import type { Faults } from '../../src/simulate/fault-file.ts'
@@ -44,6 +46,34 @@ const often = {
 }
 const seldom = { ...often, per_hour: [20, 20] as [number, number] }
 const executors = DEFAULT.executors!
+/** Nodes that hear nobody, and are heard: only they can tell of the split. */
+const halves = {
+  per_hour: [12, 12] as [number, number],
+  lasts: [2 * MINUTE_MS, 4 * MINUTE_MS] as [number, number],
+  nodes: [0.5, 0.6] as [number, number],
+  one_way: 1,
+}
+const SPLIT_BRAIN: SplitBrainRules = {
+  policy: 'keep-majority',
+  stableAfterMs: 10_000,
+  quorumNodes: null,
+  leaseWaitMs: 10_000,
+  minority: 'pause',
+  resumeEveryMs: 5_000,
+  merge: 'last-writer',
+}
+const VOTES: VoteRules = {
+  quorumRatio: 2 / 3,
+  deadlineMs: 2 * MINUTE_MS,
+  validMs: 10 * MINUTE_MS,
+  ageMinMs: 0,
+  trustMinRatio: 0.5,
+  electorsMin: 3,
+  zoneWeightMaxRatio: 1,
+  fenceNodesMax: 1,
+  zoneFailover: false,
+  emergency: false,
+}
 /** Ingest hangs: watchers lose sight of all nodes, and coordinators go on. */
 const stalls = {
   ...DEFAULT.service!,
@@ -145,6 +175,26 @@ const LEANS_ON: readonly LeansOn[] = [
     },
     misses: 'refused by hold-out',
   },
+  {
+    // An incident closes in the moment in which its alarm is cleared; this rail is what keeps it from opening early.
+    rail: 'hysteresis',
+    faults: { crashes },
+    options: { policy: { ...SIMULATED_POLICY, persistenceCount: 3 } },
+    misses: 'refused by hysteresis',
+  },
+  {
+    rail: 'no-quorum',
+    faults: { crashes, witnesses: DEFAULT.witnesses!, network_partitions: halves },
+    options: { policy: { ...SIMULATED_POLICY, splitBrain: SPLIT_BRAIN } },
+    misses: 'refused by no-quorum',
+  },
+  {
+    // Nobody votes, so a second node is fenced only where nobody asks.
+    rail: 'votes',
+    faults: { crashes },
+    options: { policy: { ...SIMULATED_POLICY, votes: VOTES } },
+    misses: 'refused by votes',
+  },
 ]
 
 test.each(LEANS_ON)(
@@ -162,12 +212,8 @@ test.each(LEANS_ON)(
   },
 )
 
-// Hysteresis is held by the life of an incident as well: it is closed in the moment in which its alarm
-// is cleared. No pool here has a policy for splits, or asks for votes: src/simulate/ballot-world.ts does.
-const LEANT_ON_BY_NONE: readonly Rail[] = ['hysteresis', 'no-quorum', 'votes']
-
-test('each rail has a world that leans on it, or is named', () => {
-  const known = [...LEANS_ON.map(({ rail }) => rail), ...LEANT_ON_BY_NONE]
+test('each rail has a world that leans on it', () => {
+  const known = LEANS_ON.map(({ rail }) => rail)
   expect(RAILS.map(({ rail }) => rail).filter((rail) => !known.includes(rail))).toEqual([])
 })
 
