@@ -333,7 +333,9 @@ function isShielded({ node, steps }: Incident): boolean {
   if (node.cordonedBy !== null) return true
   return ['cordon', 'fence'].some((stepId) => {
     const step = steps.get(stepId)
-    return step !== undefined && step.attempts > 0 && step.state !== 'rehearsed'
+    if (step === undefined || step.attempts === 0 || step.state === 'rehearsed') return false
+    const isTakenBack = step.state === 'planned' && step.round > 0
+    return !isTakenBack
   })
 }
 
