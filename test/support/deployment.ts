@@ -14,13 +14,8 @@ const HOUR_MS = 3_600_000
 /** Kafka's lowest on our broker: how long a dead process keeps its partitions. */
 export const SESSION_TIMEOUT_MS = 3_000
 
-/** It acts at once and is held back by no budget: every failure must give its commands, also one that is foretold. */
-export const POLICY: Policy = {
-  ...DEFAULT_POLICY,
-  mode: 'enforce',
-  budgetRatio: 1,
-  actingPoint: { kind: 'threshold', probability: 0.7 },
-}
+/** It acts at once and is held back by no budget: every failure must give its commands. */
+export const POLICY: Policy = { ...DEFAULT_POLICY, mode: 'enforce', budgetRatio: 1 }
 
 export function topologyOf(
   prefix: string,
@@ -47,15 +42,11 @@ export function poolsOf({ poolPartitions }: Topology): readonly PoolId[] {
   return [...pools.values()]
 }
 
-/**
- * All roles, with the model of servers where its directory is given. The state directory holds the key, so
- * processes that share it sign alike.
- */
+/** All roles without a model. The directory holds the key, so processes that share it sign alike. */
 export async function serviceOptions(
   bus: Bus,
   topology: Topology,
   stateDirectory: string,
-  model?: string,
 ): Promise<ServiceOptions> {
   const signer = loadSigner(stateDirectory)
   return {
@@ -64,7 +55,7 @@ export async function serviceOptions(
     roles: ROLES,
     kernel: await loadKernel(),
     nodeClasses: loadNodeClasses(packagedNodeClasses()),
-    models: model === undefined ? {} : { server: model },
+    models: {},
     defaultClass: 'server',
     recordBytesMax: 4_194_304,
     commitIntervalMs: 50,

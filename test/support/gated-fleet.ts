@@ -1,21 +1,18 @@
-/** Executors whose every step waits for the test: a command moves on only when the gate lets it, each by itself. */
+/** Executors whose every step waits for the test: a command moves on only when the gate lets it. */
 import { Executor } from '../../src/agent/executor.ts'
 import type { Bus, LogRecord, Output, Reader } from '../../src/core/bus.ts'
 import { toText } from '../../src/core/bytes.ts'
 import type { Command, CommandAction } from '../../src/core/command.ts'
 import type { ActionStart, ActionState } from '../../src/core/executor.ts'
-import type { CommandId, NodeId, WorkloadId } from '../../src/core/ids.ts'
+import type { NodeId, WorkloadId } from '../../src/core/ids.ts'
 import { topicName, type Topology } from '../../src/core/topics.ts'
 import type { Placement } from '../../src/core/workload.ts'
 
 const TAKE_WAIT_MS = 200
-const FENCE_WAIT_MS = 20
 
 /** Where a command of a plan can be: each is reached by every command, in this order. */
 export const PHASES = ['sent', 'accepted', 'started', 'succeeded', 'verified'] as const
 export type Phase = (typeof PHASES)[number]
-/** How far an action that was begun has been let. */
-type Stage = Extract<Phase, 'succeeded' | 'verified'>
 
 export interface GatedFleetOptions {
   readonly bus: Bus
@@ -30,13 +27,10 @@ export class GatedFleet {
   readonly fenced = new Set<NodeId>()
   /** Idempotency keys of what took effect, once for each time. */
   readonly effects: (string | null)[] = []
-  /** What is to move from them fails. */
-  readonly failing = new Set<NodeId>()
   readonly #options: GatedFleetOptions
   readonly #executor: Executor
   readonly #placements = new Map<WorkloadId, Placement>()
-  readonly #stages = new Map<CommandId, Stage>()
-  readonly #underWay = new Set<Promise<void>>()
+  #stage: 'running' | 'succeeded' | 'verified' = 'running'
   #readers: readonly Reader[] = []
   #following: Promise<unknown> = Promise.resolve()
   #closed = false
@@ -92,16 +86,13 @@ export class GatedFleet {
     this.#closed = true
     await Promise.all(this.#readers.map((reader) => reader.close()))
     await this.#following
-    await Promise.all(this.#underWay)
   }
 
+  /** One command after the other. */
   async #follow(): Promise<void> {
     while (!this.#closed) {
       for (const reader of this.#readers) {
-        for (const record of await reader.take(TAKE_WAIT_MS)) {
-          const work = this.#carryOut(record).finally(() => this.#underWay.delete(work))
-          this.#underWay.add(work)
-        }
+        for (const record of await reader.take(TAKE_WAIT_MS)) await this.#carryOut(record)
       }
     }
   }
@@ -110,36 +101,26 @@ export class GatedFleet {
     const command = JSON.parse(toText(record.value!)) as Command
     const { bus, gate } = this.#options
     this.commands.push(command)
+    this.#stage = 'running'
     await gate(command, 'sent')
     const [first, ...rest] = this.#executor.take(record, Date.now())
     await bus.produce([first])
     await gate(command, 'accepted')
     if (rest.length > 0) await bus.produce(rest)
     await gate(command, 'started')
-    await this.#untilFenced(command)
     for (const stage of ['succeeded', 'verified'] as const) {
-      this.#stages.set(command.commandId, stage)
+      this.#stage = stage
       const outputs: readonly Output[] = this.#executor.advance(Date.now())
       if (outputs.length > 0) await bus.produce(outputs)
       await gate(command, stage)
     }
   }
 
-  /** A standby is made ready beside the fence of its node, and takes over after it. */
-  async #untilFenced({ action, node }: Command): Promise<void> {
-    while (action === 'promote' && !this.fenced.has(node) && !this.#closed) {
-      await new Promise((resolve) => setTimeout(resolve, FENCE_WAIT_MS))
-    }
-  }
-
   #begin(command: Command): ActionStart {
-    const { commandId, node, workload } = command
     let told = false
     const poll = (): ActionState => {
-      const stage = this.#stages.get(commandId)
-      if (stage === undefined) return { kind: 'running' }
-      if (workload !== null && this.failing.has(node)) return { kind: 'failed', detail: 'no room' }
-      if (told) return stage === 'verified' ? { kind: 'verified' } : { kind: 'running' }
+      if (this.#stage === 'running') return { kind: 'running' }
+      if (told) return this.#stage === 'verified' ? { kind: 'verified' } : { kind: 'running' }
       told = true
       return { kind: 'succeeded', placement: this.#effect(command) }
     }

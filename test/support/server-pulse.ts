@@ -6,8 +6,6 @@ import { type InputTopic, topicName, type Topology } from '../../src/core/topics
 import type { Placement } from '../../src/core/workload.ts'
 
 const BEAT_MS = 200
-const WELL_CPU = 0.5
-const ILL_CPU = 0.95
 const POOL = 'web' as PoolId
 const CAPACITY = { cpu: 16, memoryBytes: 64e9 }
 
@@ -17,7 +15,6 @@ export class ServerPulse {
   readonly #bus: Bus
   readonly #topology: Topology
   readonly #alive: Set<NodeId>
-  readonly #ill = new Set<NodeId>()
   #beating: Promise<void> = Promise.resolve()
   #stopped = false
 
@@ -44,15 +41,6 @@ export class ServerPulse {
     this.#alive.delete(node as NodeId)
   }
 
-  /** Its processors are as busy as those of a node that is about to fail. */
-  ail(node: string): void {
-    this.#ill.add(node as NodeId)
-  }
-
-  heal(node: string): void {
-    this.#ill.delete(node as NodeId)
-  }
-
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#beating
@@ -63,8 +51,7 @@ export class ServerPulse {
       const at = Date.now()
       await this.#bus.produce(
         [...this.#alive].map((node) => {
-          const metrics = { cpu_utilization: this.#ill.has(node) ? ILL_CPU : WELL_CPU }
-          return this.#public('telemetry', node, { node, at, metrics })
+          return this.#public('telemetry', node, { node, at, metrics: { cpu_utilization: 0.5 } })
         }),
       )
       this.rounds++

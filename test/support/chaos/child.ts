@@ -32,7 +32,6 @@ async function main(
   prefix: string,
   stateDirectory: string,
   partitions: number,
-  model?: string,
 ): Promise<void> {
   let order: Point | null = null
   const bus = await openKafkaBus({
@@ -49,7 +48,6 @@ async function main(
     bus,
     topologyOf(prefix, 'arrival', partitions),
     stateDirectory,
-    model,
   )
   const service = await startService({
     ...options,
@@ -84,7 +82,7 @@ export const POINTS: readonly Point[] = ROLES.flatMap((role) =>
   (['begun', 'sent', 'offsets', 'committed'] as const).map((step) => ({ role, step })),
 )
 
-const [, , brokers, prefix, stateDirectory, partitions, model] = process.argv
+const [, , brokers, prefix, stateDirectory, partitions] = process.argv
 if (process.argv[1] === import.meta.filename) {
-  await main(brokers ?? '', prefix ?? '', stateDirectory ?? '', Number(partitions), model)
+  await main(brokers ?? '', prefix ?? '', stateDirectory ?? '', Number(partitions))
 }

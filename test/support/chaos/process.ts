@@ -19,12 +19,10 @@ export class ServiceProcess {
     prefix: string,
     stateDirectory: string,
     partitions = PARTITIONS,
-    model: string | null = null,
   ) {
-    const settings = [brokers.join(), prefix, stateDirectory, String(partitions)]
     this.#child = spawn(
       process.execPath,
-      ['--import', 'tsx', CHILD, ...settings, ...(model === null ? [] : [model])],
+      ['--import', 'tsx', CHILD, brokers.join(), prefix, stateDirectory, String(partitions)],
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     )
     this.#child.on('message', ({ ready }: Notice) => {
