@@ -195,6 +195,10 @@ describe('a plan that cannot be finished', () => {
     expect(world.railFigures().budgetNodes).toBe(0)
     world.after(60_000)
     expect(world.commands()).toHaveLength(5)
+    // It takes work again already, so nobody has to let it back when its alarm ends.
+    world.risky('n0', 0.1)
+    world.after(60_000)
+    expect(world.commands()).toHaveLength(5)
   })
 
   test('stays where some of its work has moved', () => {
