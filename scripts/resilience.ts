@@ -245,8 +245,8 @@ function recoveryRows(measures: Measures) {
     atMost('mean time to recovery, s', mean(recoveryMs), 30, 'fault to verified'),
     atMost('own overhead, s', mean(ownMs), 2, 'all but executors, detection included'),
     figure('of it detection, s', mean(detectionMs), 'three heartbeats of 5 s are missed'),
-    figure('of it after detection, s', mean(ownMs - detectionMs)),
-    figure('executors, s', mean(executorMs), 'fence, move, verify'),
+    atMost('of it after detection, s', mean(ownMs - detectionMs), 2),
+    figure('executors, s', mean(executorMs), 'fence, move, verify, also of what it depends on'),
   ]
 }
 

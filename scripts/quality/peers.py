@@ -20,6 +20,7 @@ LEAVES = ABOUT["training"]["leaves"]
 RATE = ABOUT["training"]["learningRate"]
 SHARE = ABOUT["training"]["featureRatio"]
 ROWS_MIN = ABOUT["training"]["rowsMin"]
+L2 = ABOUT["training"]["l2"]
 
 
 def column(name, kind):
@@ -45,7 +46,7 @@ def lightgbm():
     params = {
         "objective": "binary", "num_threads": THREADS, "verbosity": -1, "max_bin": 255,
         "min_data_in_bin": 1, "num_leaves": LEAVES, "learning_rate": RATE, "feature_fraction": SHARE,
-        "min_data_in_leaf": ROWS_MIN, "lambda_l2": 1, "seed": SEED, "metric": "average_precision",
+        "min_data_in_leaf": ROWS_MIN, "lambda_l2": L2, "seed": SEED, "metric": "average_precision",
     }
     rows, labels, weights = FIT
     data = lgb.Dataset(rows, labels, weight=weights, params=params)
@@ -61,7 +62,7 @@ def xgboost():
     params = {
         "objective": "binary:logistic", "nthread": THREADS, "tree_method": "hist",
         "grow_policy": "lossguide", "max_depth": 0, "max_leaves": LEAVES, "eta": RATE,
-        "colsample_bytree": SHARE, "min_child_weight": 0.1, "lambda": 1, "seed": SEED,
+        "colsample_bytree": SHARE, "min_child_weight": 0.1, "lambda": L2, "seed": SEED,
         "eval_metric": "aucpr",
     }
     rows, labels, weights = FIT
@@ -80,7 +81,7 @@ def histgb():
     rows, labels, weights = FIT
     model = HistGradientBoostingClassifier(
         max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=RATE, max_features=SHARE,
-        min_samples_leaf=ROWS_MIN, l2_regularization=1, early_stopping=False, random_state=SEED,
+        min_samples_leaf=ROWS_MIN, l2_regularization=L2, early_stopping=False, random_state=SEED,
     )
     model.fit(rows, labels, sample_weight=weights)
     return model.decision_function, model.n_iter_

@@ -53,6 +53,7 @@ export const PolicyTable = z.strictObject({
   emergency_nodes_min: z.int().min(1).optional(),
   command_ttl: duration.optional(),
   target_load_max: ratio.optional(),
+  recovery_load_max: ratio.optional(),
   overload: z.number().gt(0).lte(OVERLOAD_MAX).optional(),
   regional_failover: z.boolean().optional(),
   dry_run: z.boolean().optional(),
@@ -95,6 +96,7 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     emergency: toEmergencyRules(table),
     commandTtlMs: table.command_ttl ?? defaults.commandTtlMs,
     targetLoadMaxRatio: table.target_load_max ?? defaults.targetLoadMaxRatio,
+    recoveryLoadMaxRatio: toRecoveryLoad(table),
     overloadRatio: toOverload(table),
     regionalFailover: table.regional_failover ?? defaults.regionalFailover,
     dryRun: table.dry_run ?? defaults.dryRun,
@@ -110,6 +112,14 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     detectors,
   }
   return { version: table.version ?? versionOf(rules), ...rules, shards: toShardRules(own) }
+}
+
+function toRecoveryLoad(table: PolicyTable): number {
+  const least = table.target_load_max ?? DEFAULT_POLICY.targetLoadMaxRatio
+  const most = table.recovery_load_max ?? DEFAULT_POLICY.recoveryLoadMaxRatio
+  if (most >= least) return most
+  const mend = `set it to at least target_load_max (${least})`
+  throw new ServiceError('CONFIG_INVALID', `recovery_load_max: ${most} is too little; ${mend}`)
 }
 
 function toOverload({ overload, target_load_max: bound }: PolicyTable): number | null {
@@ -181,7 +191,7 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
 function textOf(rules: Omit<Policy, 'version' | 'shards'>): string {
   const { chooser, overloadRatio, regionalFailover, emergency, splitBrain, votes, ...others } =
     rules
-  const { returnRatio, returnWatchMs, ...old } = others
+  const { returnRatio, returnWatchMs, recoveryLoadMaxRatio, ...old } = others
   return JSON.stringify({
     ...old,
     ...(chooser === null ? {} : { chooser }),
@@ -190,6 +200,9 @@ function textOf(rules: Omit<Policy, 'version' | 'shards'>): string {
     ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
     ...(splitBrain === null ? {} : { splitBrain }),
     ...(votes === null ? {} : { votes }),
+    ...(recoveryLoadMaxRatio === DEFAULT_POLICY.recoveryLoadMaxRatio
+      ? {}
+      : { recoveryLoadMaxRatio }),
     ...(returnRatio === DEFAULT_POLICY.returnRatio ? {} : { returnRatio }),
     ...(returnWatchMs === DEFAULT_POLICY.returnWatchMs ? {} : { returnWatchMs }),
   })

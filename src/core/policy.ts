@@ -53,6 +53,8 @@ export interface Policy {
   readonly commandTtlMs: number
   /** Highest load a target may reach by a move, of its capacity. */
   readonly targetLoadMaxRatio: number
+  /** Where no target stays within that, work that is down may load one up to this. */
+  readonly recoveryLoadMaxRatio: number
   /** A node over this load is relieved until targets' bound holds; `null`: nothing moves for its load. */
   readonly overloadRatio: number | null
   /** Where all nodes of a region are down its CRITICAL and HIGH work goes to others, and the rest waits. */
@@ -86,6 +88,7 @@ export const DEFAULT_POLICY: Policy = {
   votes: null,
   commandTtlMs: 600_000,
   targetLoadMaxRatio: 0.9,
+  recoveryLoadMaxRatio: 1,
   overloadRatio: null,
   regionalFailover: false,
   dryRun: false,

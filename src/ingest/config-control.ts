@@ -66,6 +66,7 @@ const policy = z.looseObject({
   sharedCauseNodesMin: z.int().min(1),
   commandTtlMs: ms,
   targetLoadMaxRatio: ratio,
+  recoveryLoadMaxRatio: ratio.default(1),
   // A configuration from before they could be set has neither.
   overloadRatio: z.number().gt(0).nullable().default(null),
   regionalFailover: z.boolean().default(false),

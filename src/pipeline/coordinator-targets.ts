@@ -102,7 +102,12 @@ export class TargetDesk {
     const key = JSON.stringify([node.id, placement.needs])
     const known = this.#pass?.refused.get(key)
     if (known !== undefined) return known
-    const choice = this.#ask(pool, question)
+    const within = this.#ask(pool, question)
+    const bound = policy.recoveryLoadMaxRatio
+    const isMore = isDown(node) && bound > policy.targetLoadMaxRatio
+    // A node that is full is a better place than none.
+    const choice =
+      within.ok || !isMore ? within : this.#ask(pool, { ...question, targetLoadMaxRatio: bound })
     if (!choice.ok) this.#pass?.refused.set(key, choice)
     return choice
   }
@@ -201,6 +206,12 @@ export class TargetDesk {
     const sound = clean && quiet && !inMaintenance && reached
     return sound && this.#state.livenessOf(node) === 'live'
   }
+}
+
+/** What it ran runs nowhere, or soon will. */
+function isDown({ failedAtMs, incident }: NodeState): boolean {
+  const cause = incident?.cause
+  return failedAtMs !== null || cause === 'silent' || cause === 'failed' || cause === 'cut-off'
 }
 
 /** A node that returns in part has that part only; of GPUs as many as are whole. */

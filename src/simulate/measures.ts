@@ -2,9 +2,10 @@
  * What a run is judged by, as sums that add up over runs: detections against what was injected,
  * recoveries, times to them, and downtime, each beside what an oracle would have reached.
  */
-import type { IncidentId, NodeId, PoolId } from '../core/ids.ts'
+import type { IncidentId, NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import type { Auditor } from './auditor.ts'
 import { type Detections, detections, sumOfFaults } from './detections.ts'
+import { ExecutorTime } from './executor-time.ts'
 import type { Work } from './hands.ts'
 import type { Machines, Outage } from './machines.ts'
 import type { Injected } from './troubles.ts'
@@ -24,6 +25,7 @@ export interface Measures extends Detections {
   readonly timedCount: number
   readonly recoveryMs: number
   readonly detectionMs: number
+  /** Of it executors were at work, on it or on what it had to wait for. */
   readonly executorMs: number
   /** Workloads that went on from their standby: from detection to verified, sums, ms. */
   readonly standbyCount: number
@@ -42,6 +44,7 @@ export interface Measured {
   readonly machines: Machines
   readonly auditor: Auditor
   readonly works: readonly Work[]
+  readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly injected: readonly Injected[]
   /** Of the world's clock: the faults began and ended. */
   readonly beganAtMs: number
@@ -59,7 +62,7 @@ export function measure(world: Measured): Measures {
   }
 }
 
-function recoveries({ machines, auditor, works, endedAtMs }: Measured) {
+function recoveries({ machines, auditor, works, dependsOn, endedAtMs }: Measured) {
   const sums = {
     outageCount: 0,
     recoveredCount: 0,
@@ -72,10 +75,7 @@ function recoveries({ machines, auditor, works, endedAtMs }: Measured) {
     works.filter(({ command, done }) => done && RECOVERING.has(command.action)),
     ({ command }) => command.workload!,
   )
-  const fenceOf = new Map<IncidentId, Work>()
-  for (const work of works) {
-    if (work.command.action === 'fence' && work.done) fenceOf.set(work.command.incidentId, work)
-  }
+  const executors = new ExecutorTime(works, dependsOn)
   for (const outage of machines.outages) {
     const work = recoverOf.get(outage.workload)?.find((each) => brought(each, outage))
     const lastedMs = (outage.untilMs ?? endedAtMs) - outage.atMs
@@ -86,13 +86,11 @@ function recoveries({ machines, auditor, works, endedAtMs }: Measured) {
     if (lastedMs <= RECOVERED_MS_MAX) sums.recoveredCount++
     const incident = auditor.incidents.get(work.command.incidentId)
     if (incident === undefined || work.endedAtMs === null) continue
-    const fence = fenceOf.get(work.command.incidentId)
     sums.timedCount++
     sums.recoveryMs += work.endedAtMs - outage.atMs
     // A node that was thought to be silent before it crashed was detected in no time.
     sums.detectionMs += Math.max(0, incident.openedAtMs - outage.atMs)
-    sums.executorMs += work.endedAtMs - work.beganAtMs
-    sums.executorMs += fence === undefined ? 0 : timeAfter(fence, outage.atMs)
+    sums.executorMs += executors.of(work, outage.atMs)
   }
   return sums
 }
@@ -118,11 +116,6 @@ function standbys({ works, auditor }: Measured) {
     if (tookMs < STANDBY_MS_MAX) sums.standbyInTimeCount++
   }
   return sums
-}
-
-/** The part of it that the outage had to wait for: recovery goes on before a fence is verified. */
-function timeAfter({ beganAtMs, doneAtMs }: Work, atMs: number): number {
-  return Math.max(0, (doneAtMs ?? beganAtMs) - Math.max(beganAtMs, atMs))
 }
 
 function brought({ command, beganAtMs, endedAtMs }: Work, outage: Outage): boolean {

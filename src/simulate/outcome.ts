@@ -68,7 +68,8 @@ function outcomeOf(
   beganAtMs: number,
   endedAtMs: number,
 ): Outcome {
-  const { auditor, machines, troubles, processes, telemetry, violations, workforce } = world
+  const { auditor, machines, troubles, processes, telemetry, violations, workforce, dependsOn } =
+    world
   const { works } = workforce
   const { injected } = troubles
   const times = { beganAtMs, endedAtMs }
@@ -79,7 +80,7 @@ function outcomeOf(
     sampleCount: telemetry.sampleCount,
     violations,
     journalHash: auditor.journalHash(),
-    measures: measure({ machines, auditor, works, injected, ...times }),
+    measures: measure({ machines, auditor, works, injected, dependsOn, ...times }),
     harmedOfBudget: world.harmedOfBudget,
     counts: Object.fromEntries([
       ...troubles.counts,

@@ -4,7 +4,7 @@
  */
 import { createSimulatedBus, type SimulatedBroker } from '../bus/simulated/simulated-bus.ts'
 import type { Bus, Output } from '../core/bus.ts'
-import type { PoolId } from '../core/ids.ts'
+import type { PoolId, WorkloadId } from '../core/ids.ts'
 import type { PromotionRules } from '../core/model-life.ts'
 import type { Policy } from '../core/policy.ts'
 import { topicSpecs, type Topology } from '../core/topics.ts'
@@ -91,6 +91,7 @@ export class World {
   readonly processes: Processes
   readonly telemetry: Telemetry
   readonly troubles: Troubles
+  readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly #witnesses: Witnesses
   readonly #options: WorldOptions
   readonly #bus: Bus
@@ -138,7 +139,8 @@ export class World {
       machines: this.machines.all,
       records: faults.records,
     })
-    const dependsOn = new Map(dependent.map((each) => [each.workload, each.dependsOn]))
+    this.dependsOn = new Map(dependent.map((each) => [each.workload, each.dependsOn]))
+    const { dependsOn } = this
     const { machines } = this
     const publisher = this.#publisher
     this.#witnesses = new Witnesses({ seed, faults, machines, bus, publisher, nowMs, after })

@@ -38,7 +38,7 @@ const stories = fc.record({
 
 class Story {
   readonly world = new CoordinatorWorld({
-    policy: { ...POLICY, targetLoadMaxRatio: BOUND, returnRatio: 1 },
+    policy: { ...POLICY, targetLoadMaxRatio: BOUND, recoveryLoadMaxRatio: BOUND, returnRatio: 1 },
   })
   readonly answered = new Set<string>()
   readonly own = new Map<string, { readonly size: number; readonly priority: Priority }>()

@@ -168,6 +168,15 @@ test('a pool that learns says how much it tries out, and a fixed one keeps the n
   expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
 })
 
+test('work that is down may load its target more than other work', () => {
+  const load = (text: string) => policyFor(loadConfig({ text, env: {} }), 'any')
+  expect(load('').recoveryLoadMaxRatio).toBe(1)
+  expect(load('[policy]\nrecovery_load_max = 0.95').recoveryLoadMaxRatio).toBe(0.95)
+  expect(() => load('[policy]\nrecovery_load_max = 0.8')).toThrow(
+    /recovery_load_max: 0.8 is too little; set it to at least target_load_max \(0.9\)/,
+  )
+})
+
 test('what is moved for load is moved over a limit of its own, at least that of targets', () => {
   const load = (text: string) => policyFor(loadConfig({ text, env: {} }), 'any')
   expect(load('').overloadRatio).toBeNull()
@@ -271,7 +280,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, overload, regional_failover, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, recovery_load_max, overload, regional_failover, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',

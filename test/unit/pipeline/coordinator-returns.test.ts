@@ -51,13 +51,13 @@ test('meanwhile it is a target for so much, and no more', () => {
   const world = returned()
   for (const node of ['n1', 'n2']) world.fail(node)
   const needs = (cpu: number) => ({ needs: { cpu, memoryBytes: 0, gpu: null } })
-  world.place('large', 'n3', needs(4))
+  world.place('large', 'n3', needs(5))
   world.place('small', 'n3', needs(3))
   world.fail('n3')
   for (const fence of world.commands('fence')) world.carryOut(fence)
   const targets = (workload: string) =>
     world.commands('recover').filter((command) => command.workload === workload)
-  // 0.9 of a quarter of 16 processors.
+  // More than a quarter of 16 processors.
   expect(targets('large')).toEqual([])
   expect(targets('small').map(({ target }) => target)).toEqual(['n0'])
 })

@@ -59,7 +59,7 @@ test('what waits is told with its place, its reason and how long it waited in th
   })
   const [first] = world.journal('waiting')
   expect(first.reasons[0]).toBe(
-    'Workload a (HIGH) of node n-a waits for room, with 0 others: none of 1 other nodes can take it: 0 are unfit, 1 would pass 90 % load.',
+    'Workload a (HIGH) of node n-a waits for room, with 0 others: none of 1 other nodes can take it: 0 are unfit, 1 would pass 100 % load.',
   )
   world.after(60_000)
   world.join('x')
@@ -141,13 +141,43 @@ test('an operator who lets a pool go on does not change whose turn it is', () =>
 test('what fits goes on while something larger waits', () => {
   const world = fullWorld({ c: 'CRITICAL' })
   world.join('x', { capacity: { ...CAPACITY, cpu: 4 } })
-  world.join('n', { capacity: { ...CAPACITY, cpu: 10 } })
+  world.join('n', { capacity: { ...CAPACITY, cpu: 9 } })
   world.place('small', 'n', { priority: 'LOW' })
   world.place('n-rest', 'n', { needs: { ...BIG, cpu: 9 } })
   world.fail('n')
   world.carryOut(world.commands('fence').at(-1)!)
   expect(sentTo(world)).toEqual(['small>x'])
   expect(waiting(world)).toEqual(['c', 'n-rest'])
+})
+
+test('work that is down may fill a node, and work that only moves may not', () => {
+  const whole = { needs: { ...BIG, cpu: CAPACITY.cpu } }
+  const moving = new CoordinatorWorld({ policy: { budgetRatio: 1 } })
+  moving.joinMany(2)
+  moving.place('w', 'n0', whole)
+  moving.risky('n0')
+  expect(moving.commands('migrate')).toEqual([])
+  expect(moving.rails()).toEqual(['capacity'])
+  moving.fail('n0')
+  moving.carryOut(moving.commands('fence')[0])
+  const [recover] = moving.commands('recover')
+  expect(recover.target).toBe('n1')
+  expect(recover.reasons.at(-1)).toContain('100 % load with it, of at most 100 %')
+})
+
+test('under its bound a node is chosen before one that work which is down would fill', () => {
+  const world = new CoordinatorWorld({ policy: { budgetRatio: 1 } })
+  world.join('n0')
+  world.join('tight', { capacity: { ...CAPACITY, cpu: 10 } })
+  world.join('wide')
+  world.place('other', 'wide', { needs: { ...BIG, cpu: 4 } })
+  world.place('w', 'n0', { needs: BIG })
+  world.fail('n0')
+  world.carryOut(world.commands('fence')[0])
+  expect(sentTo(world)).toEqual(['w>wide'])
+  const strict = fullWorld({ a: 'HIGH' })
+  strict.join('x', { capacity: { ...CAPACITY, cpu: BIG.cpu } })
+  expect(sentTo(strict)).toEqual(['a>x'])
 })
 
 test('what needs no other place any more waits no longer', () => {
