@@ -29,7 +29,7 @@ export interface EmergencyControl {
 
 /** What holds for a whole pool; lines of the journal carry it when it begins, changes or is over. */
 export interface PoolCondition {
-  readonly name: 'emergency' | 'split-brain'
+  readonly name: 'emergency' | 'split-brain' | 'resync'
   readonly state: 'standing' | 'over'
   readonly sinceMs: number
   /** A sentence for people. */

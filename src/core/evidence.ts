@@ -3,6 +3,7 @@
  * names its pool, because only the pool's coordinator weighs it, and one word of it proves nothing.
  */
 import type { NodeId, PoolId } from './ids.ts'
+import type { Hold } from './resync.ts'
 
 /** Peers in one reachability report, chunks in one digest. */
 export const PEERS_MAX = 256
@@ -79,6 +80,16 @@ export interface Ballot extends Observation {
   readonly choice: string
 }
 
+/** What the node holds of one block of a resynchronisation; `holds` where that differs from the log. */
+export interface HoldingReport extends Observation {
+  readonly kind: 'holding'
+  readonly resync: string
+  readonly block: number
+  /** SHA-256 over `holdingText`, hex. */
+  readonly digest: string
+  readonly holds?: readonly Hold[]
+}
+
 export type EvidenceRecord =
   | ReachabilityReport
   | ServiceCheck
@@ -87,4 +98,5 @@ export type EvidenceRecord =
   | Challenge
   | ChallengeResponse
   | Ballot
+  | HoldingReport
 export type EvidenceKind = EvidenceRecord['kind']

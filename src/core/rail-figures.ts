@@ -1,6 +1,7 @@
 /** How full the rails of a pool are, for metrics. */
 import type { Rail } from './command.ts'
 import type { PoolId } from './ids.ts'
+import type { ResyncFigures } from './resync.ts'
 
 export interface RailFigures {
   readonly pool: PoolId
@@ -22,4 +23,6 @@ export interface RailFigures {
   readonly hasQuorum: boolean
   /** Nodes of sides that do not go on, and those not let back yet. */
   readonly pausedNodes: number
+  /** Of the last split network; null where there was none. */
+  readonly resync: ResyncFigures | null
 }

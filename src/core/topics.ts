@@ -22,6 +22,7 @@ export const OUTPUT_TOPICS = [
   'nodes',
   'assignments',
   'models',
+  'resync',
   'dead-letter',
 ] as const
 const INTERNAL_TOPICS = ['node-log', 'pool-log', 'stop'] as const

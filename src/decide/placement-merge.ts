@@ -26,6 +26,8 @@ export function mergePlacement(
   }
   const order = compareVersions(said.versions, known.versions)
   if (order === 'before') return { kind: 'stale' }
+  // Whoever is said to run it has answered that it does not; a repeated record must not bring it back.
+  if (order === 'equal' && known.node === null) return { kind: 'stale' }
   if (order !== 'concurrent') return { kind: 'newer', kept: said }
   const versions = mergeVersions(known.versions, said.versions)
   // Both have moved it to the same place: there is nothing to choose.

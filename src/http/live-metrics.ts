@@ -53,6 +53,7 @@ export class LiveMetrics {
   readonly #pools: Readonly<Record<keyof ReturnType<typeof poolFigures>, PoolGauge>>
   readonly #rails: Readonly<Record<keyof ReturnType<typeof fullness>, PoolGauge>>
   readonly #refused: Gauge<'pool' | 'rail'>
+  readonly #resync: Gauge<'pool' | 'state'>
   readonly #perNode: Gauge<'pool' | 'stat'>
   readonly #moves: Counter<'pool' | 'reason'>
   readonly #waiting: WaitingMetrics
@@ -111,6 +112,12 @@ export class LiveMetrics {
       failingMax: pool('pool_failing_ratio_max', 'Share over which that is an emergency'),
     }
     this.#refused = gauge('rail_refused', 'Incidents that a rail refuses now', 'pool', 'rail')
+    this.#resync = gauge(
+      'resync_blocks',
+      'Blocks of the last resynchronisation after a split network',
+      'pool',
+      'state',
+    )
     this.#perNode = gauge('shards_per_node', 'Replicas on a node', 'pool', 'stat')
     this.#moves = counter('shard_moves_total', 'Replicas moved between nodes', 'pool', 'reason')
     this.#waiting = new WaitingMetrics(registry)
@@ -166,13 +173,18 @@ export class LiveMetrics {
   }
 
   #readRails(pools: readonly RailFigures[]): void {
-    for (const gauge of [...Object.values(this.#rails), this.#refused]) gauge.reset()
+    for (const gauge of [...Object.values(this.#rails), this.#refused, this.#resync]) {
+      gauge.reset()
+    }
     for (const figures of pools) {
       const { pool, refused } = figures
       for (const [name, value] of entriesOf(fullness(figures))) {
         this.#rails[name].set({ pool }, value)
       }
       for (const [rail, count] of refused) this.#refused.set({ pool, rail }, count)
+      for (const [state, count] of Object.entries(blocksOf(figures))) {
+        this.#resync.set({ pool, state }, count)
+      }
     }
   }
 
@@ -229,6 +241,14 @@ function fullness(figures: RailFigures) {
     quorum: figures.hasQuorum ? 1 : 0,
     paused: figures.pausedNodes,
   }
+}
+
+/** By where they stand; what was mended is verified as well. Nothing where no network was split. */
+function blocksOf({ resync }: RailFigures): Readonly<Record<string, number>> {
+  if (resync === null) return {}
+  const { blockCount, verifiedCount: verified, repairedCount, unverifiedCount: unverified } = resync
+  const open = blockCount - verified - unverified
+  return { open, verified, repaired: repairedCount, unverified }
 }
 
 function entriesOf<Key extends string, Value>(

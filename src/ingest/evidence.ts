@@ -7,10 +7,11 @@ import {
   HOPS_MAX,
   PEERS_MAX,
 } from '../core/evidence.ts'
+import { HOLDS_MAX, NODE_BLOCKS_MAX, RESYNC_ID_CHARS_MAX } from '../core/resync.ts'
 import { checkedBody, parseObject } from './body.ts'
 import { type Field, timeField } from './field.ts'
 import { quoted, refuse, typeName } from './refusal.ts'
-import { nodeId, orNull, poolOrDefault } from './schema.ts'
+import { nodeId, orNull, poolOrDefault, versions, workloadId } from './schema.ts'
 
 const NAME_CHARS_MAX = 256
 
@@ -84,6 +85,17 @@ const BODIES: { readonly [Kind in EvidenceKind]: z.ZodType<EvidenceRecord> } = {
     mac: hash,
   }),
   ballot: z.object({ kind: z.literal('ballot'), ...observation, ballot: name, choice: name }),
+  holding: z.object({
+    kind: z.literal('holding'),
+    ...observation,
+    resync: z.string().min(1).max(RESYNC_ID_CHARS_MAX),
+    block: z.int().min(0).max(NODE_BLOCKS_MAX),
+    digest: hash,
+    holds: z
+      .array(z.object({ workload: workloadId, versions: versions.nullable() }))
+      .max(HOLDS_MAX, `expected at most ${HOLDS_MAX} workloads`)
+      .exactOptional(),
+  }),
 }
 
 /** `nowMs` is what `at` is held against, `appendedAtMs` the time of a record that gives none. */

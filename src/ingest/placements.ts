@@ -1,14 +1,12 @@
 /** Placements: where the executors say that a workload runs. */
 import { z } from 'zod'
-import { WRITERS_MAX } from '../core/version-vector.ts'
 import type { Placement } from '../core/workload.ts'
 import { checkedBody, parseObject } from './body.ts'
 import type { Field } from './field.ts'
-import { bytesCount, nodeId, poolOrDefault, resources, workloadId } from './schema.ts'
+import { bytesCount, nodeId, poolOrDefault, resources, versions, workloadId } from './schema.ts'
 
 const DEPENDENCIES_MAX = 256
 const GROUP_CHARS_MAX = 256
-const WRITER_CHARS_MAX = 256
 const NO_CONTROLS = 'expected text without control characters'
 
 const PlacementBody = z
@@ -26,12 +24,7 @@ const PlacementBody = z
       .max(GROUP_CHARS_MAX)
       .regex(/^\P{Cc}*$/u, NO_CONTROLS)
       .exactOptional(),
-    versions: z
-      .record(z.string().min(1).max(WRITER_CHARS_MAX), z.int().min(0))
-      .refine((versions) => Object.keys(versions).length <= WRITERS_MAX, {
-        error: `expected at most ${WRITERS_MAX} writers`,
-      })
-      .exactOptional(),
+    versions: versions.exactOptional(),
     standby: nodeId.nullable().default(null),
   })
   .refine(({ node, standby }) => standby === null || standby !== node, {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DEFAULT_POOL, ID_BYTES_MAX, idProblem } from '../core/ids.ts'
 import type { CommandId, NodeId, PoolId, WorkloadId } from '../core/ids.ts'
+import { WRITERS_MAX } from '../core/version-vector.ts'
 import { timeField } from './field.ts'
 
 const id = z.string().refine((text) => idProblem(text) === undefined, {
@@ -46,3 +47,12 @@ export const bytesCount = amount
 export function orNull<Value>(value: Value | null | undefined): Value | null {
   return value ?? null
 }
+
+const WRITER_CHARS_MAX = 256
+
+/** How often each writer has changed something. */
+export const versions = z
+  .record(z.string().min(1).max(WRITER_CHARS_MAX), z.int().min(0))
+  .refine((counts) => Object.keys(counts).length <= WRITERS_MAX, {
+    error: `expected at most ${WRITERS_MAX} writers`,
+  })

@@ -117,6 +117,7 @@ export class EvidenceDesk {
   take(record: EvidenceRecord): void {
     if (record.kind === 'reachability') this.#state.latencies.take(record, this.#outbox.nowMs)
     this.#vouched.hear(record, this.#outbox.nowMs)
+    if (record.kind === 'holding') return this.#splits.resync.take(record)
     this.#say(record.pool, { kind: record.kind, record } as Observed)
     if (record.kind === 'reachability') this.#splits.hear(record)
   }

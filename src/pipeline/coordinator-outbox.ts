@@ -12,6 +12,7 @@ import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.
 import { type ClockRecord, logOutput } from '../core/log.ts'
 import type { Intervention } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
+import type { ResyncBlock } from '../core/resync.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { BallotId } from '../core/vote.ts'
 
@@ -131,6 +132,18 @@ export class Outbox {
       headers: { ...output.headers, signature: sign(value) },
       urgent: true,
     })
+  }
+
+  /** Signed like a command, because an agent follows it. */
+  resync(block: ResyncBlock): void {
+    const { topology, source, sign } = this.#options
+    const { node, atMs } = block
+    const event = { type: 'foreshock.resync.block', source, id: this.#id(), subject: node, atMs }
+    const partition = partitionOf(node, topology.nodePartitions)
+    const output = cloudEventOutput(topicName(topology, 'resync'), partition, event, block)
+    assert(typeof output.value === 'string', 'a block has a text to sign')
+    const value = toBytes(output.value)
+    this.push({ ...output, value, headers: { ...output.headers, signature: sign(value) } })
   }
 
   journal(line: JournalLine): void {

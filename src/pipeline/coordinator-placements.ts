@@ -17,6 +17,8 @@ export class PlacementDesk {
   readonly #policyFor: (pool: PoolId) => Policy
   /** Whether the node was on the side that went on when the network of its pool was split last. */
   readonly #wentOn: (pool: PoolId, node: NodeId) => boolean
+  /** The node has another placement of the workload now; `inConflict`: that was changed on both sides. */
+  readonly #changed: (node: NodeId, placement: Placement, inConflict: boolean) => void
   #staleCount = 0
   #conflictCount = 0
 
@@ -25,11 +27,13 @@ export class PlacementDesk {
     outbox: Outbox,
     policyFor: (pool: PoolId) => Policy,
     wentOn: (pool: PoolId, node: NodeId) => boolean,
+    changed: (node: NodeId, placement: Placement, inConflict: boolean) => void,
   ) {
     this.#state = state
     this.#outbox = outbox
     this.#policyFor = policyFor
     this.#wentOn = wentOn
+    this.#changed = changed
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -40,14 +44,18 @@ export class PlacementDesk {
   }
 
   take(said: Placement): void {
+    const { ledger } = this.#state
+    const before = ledger.get(said.workload)?.node ?? null
     const placement = this.#merge(said)
     if (placement === null) return
-    const { ledger } = this.#state
     const { workload, pool: poolId } = placement
     const pool = this.#state.pool(poolId)
     // Nothing moves it now, so a reservation left from an earlier move is over.
     if (!pool.flightOf.has(workload)) ledger.unreserve(workload)
     ledger.place(placement)
+    for (const id of new Set([before, placement.node])) {
+      if (id !== null) this.#changed(id, placement, false)
+    }
     const node = placement.node === null ? undefined : this.#state.nodes.get(placement.node)
     const steps = node?.incident?.steps
     for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {
@@ -80,6 +88,7 @@ export class PlacementDesk {
   #tell(kept: Placement, lost: Placement, policy: MergePolicy): void {
     this.#conflictCount++
     const { workload, pool } = kept
+    for (const { node } of [kept, lost]) if (node !== null) this.#changed(node, kept, true)
     const [here, there] = [kept, lost].map(({ node }) => (node === null ? 'nowhere' : node))
     const message = `Workload ${workload} was placed twice while the network was split: ${here} is kept (${policy}), ${there} is not.`
     const evidence = [

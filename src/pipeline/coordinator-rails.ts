@@ -12,7 +12,7 @@ import { EVERY_RAIL } from './coordinator-state.ts'
 export function railFigures(
   state: CoordinatorState,
   policyFor: (pool: PoolState) => Policy,
-  splitOf: (pool: PoolId) => Pick<RailFigures, 'hasQuorum' | 'pausedNodes'>,
+  splitOf: (pool: PoolId) => Pick<RailFigures, 'hasQuorum' | 'pausedNodes' | 'resync'>,
 ): readonly RailFigures[] {
   return [...state.pools.values()].map((pool) => {
     const policy = policyFor(pool)

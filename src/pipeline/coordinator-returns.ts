@@ -1,6 +1,6 @@
 /**
  * Nodes that are let back to work: with a part of their capacity first, watched for a while, then whole.
- * What happens to a node meanwhile ends its return, and what answers it begins anew.
+ * The map of shards hears of it by the node's record being due. What happens to a node meanwhile ends its return, and what answers it begins anew.
  */
 import type { IncidentId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
@@ -51,6 +51,7 @@ export class ReturnDesk {
     if (share < 1) {
       const untilMs = this.#outbox.nowMs + returnWatchMs
       node.returning = { incidentId, share, untilMs }
+      this.#state.publish(node)
       this.#watched.add(node)
       this.#dueMs = Math.min(this.#dueMs, untilMs)
       const how = `with ${percent(share)} of its capacity, and is watched for`
@@ -99,6 +100,7 @@ export class ReturnDesk {
   #forget(node: NodeState): void {
     node.returning = null
     this.#watched.delete(node)
+    this.#state.publish(node)
   }
 
   #journal(node: NodeState, incidentId: IncidentId, what: string, reason: string): void {

@@ -9,16 +9,14 @@
 import type { Rail } from '../core/command.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { logOutput } from '../core/log.ts'
-import type { Capacity } from '../core/node.ts'
 import type { Mode, Policy } from '../core/policy.ts'
-import { type RingMember, WEIGHT_MAX } from '../core/ring.ts'
+import type { RingMember } from '../core/ring.ts'
 import type { ShardFigures, ShardReason, ShardRules } from '../core/shard.ts'
 import { topicName, type Topology } from '../core/topics.ts'
-import { isAchieved } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
-import type { NodeState } from './node-state.ts'
 import { type MapChange, type NodeChange, ShardMap } from './shard-map.ts'
+import { changeOf } from './shard-member.ts'
 import { ShardPages } from './shard-pages.ts'
 import { changeReasons, refusalReasons } from './shard-reasons.ts'
 
@@ -26,9 +24,6 @@ import { changeReasons, refusalReasons } from './shard-reasons.ts'
 export const GATHER_MS = 1_000
 /** Moves that a budget put off go on this much later. */
 export const NEXT_MOVES_MS = 10_000
-/** CPUs of a node of weight 1. */
-const CPUS_PER_WEIGHT = 8
-const WEIGHT_MIN = 1 / CPUS_PER_WEIGHT
 
 /** Body of a pool-log record `shard-rules`: what the map of a pool follows from there on. */
 export interface PoolRules {
@@ -117,7 +112,7 @@ export class ShardDesk {
     if (shards.map === null) {
       shards.pending.clear()
       const pool = this.#state.pool(followed.pool)
-      for (const node of pool.nodes.values()) this.#note(shards, changeOf(node))
+      for (const node of pool.nodes.values()) this.#note(shards, changeOf(node, undefined))
     } else if (JSON.stringify(before) !== JSON.stringify(rules)) {
       shards.replan = true
     }
@@ -160,7 +155,7 @@ export class ShardDesk {
       }
       for (const node of touched) {
         const shards = this.#pools.get(node.pool)
-        if (shards !== undefined) this.#note(shards, changeOf(node))
+        if (shards !== undefined) this.#note(shards, changeOf(node, shards.map?.member(node.id)))
       }
     }
     left.length = 0
@@ -334,33 +329,6 @@ function createShards(followed: PoolRules): PoolShards {
 
 function stopOf({ stopped, held, heldUntilMs }: PoolState, nowMs: number): string | null {
   return stopped ?? (nowMs < heldUntilMs ? held : null)
-}
-
-/**
- * What the map should know of a node. It holds shards until it left, is confirmed failed, or was
- * fenced while silent: a shard gets no second owner while the first may still serve it. A vetoed node
- * keeps them whatever happens, because nobody may act on it. Cordoned or vetoed, it takes no others.
- */
-function changeOf(node: NodeState): NodeChange {
-  const { id, zone, capacity, vetoed, cordonedBy, failedAtMs } = node
-  if (vetoed === null && failedAtMs !== null) {
-    return { node: id, member: null, reason: 'node-failed' }
-  }
-  if (vetoed === null && isFenced(node)) return { node: id, member: null, reason: 'node-fenced' }
-  const takes = vetoed === null && cordonedBy === null
-  return { node: id, member: { node: id, weight: takes ? weightOf(capacity) : 0, zone } }
-}
-
-function isFenced({ incident }: NodeState): boolean {
-  if (incident === null || incident.cause !== 'silent') return false
-  const fence = incident.steps.get('fence')
-  return fence !== undefined && fence.state !== 'rehearsed' && isAchieved(fence)
-}
-
-/** By CPUs; a node that did not say what it has counts as one of weight 1. */
-function weightOf(capacity: Capacity | null): number {
-  if (capacity === null || capacity.cpu <= 0) return 1
-  return Math.min(WEIGHT_MAX, Math.max(WEIGHT_MIN, capacity.cpu / CPUS_PER_WEIGHT))
 }
 
 function isSame(a: RingMember | null | undefined, b: RingMember | null | undefined): boolean {

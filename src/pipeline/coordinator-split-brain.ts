@@ -9,12 +9,14 @@ import type { Fault } from '../core/fault.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { NetworkView } from '../core/network.ts'
 import type { Policy } from '../core/policy.ts'
+import type { RailFigures } from '../core/rail-figures.ts'
 import type { SplitBrainRules } from '../core/split-brain.ts'
 import { budgetNodesMax, type Held } from '../decide/admission.ts'
 import { judgeSplit, type Lease, leaseAfter, type Verdict } from '../decide/split-brain.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { ResyncDesk } from './coordinator-resync.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
 
 const CAUSE = 'split-brain'
@@ -39,6 +41,8 @@ export class SplitBrainDesk {
   readonly #commands: CommandDesk
   readonly #incidents: IncidentDesk
   readonly #policyFor: (pool: PoolState) => Policy
+  /** What follows when it is whole again. */
+  readonly resync: ResyncDesk
   readonly #splits = new Map<PoolId, PoolSplit>()
   /** Nodes of the side that went on last; kept until another one does. */
   readonly #wentOn = new Map<PoolId, ReadonlySet<NodeId>>()
@@ -55,6 +59,7 @@ export class SplitBrainDesk {
     this.#commands = commands
     this.#incidents = incidents
     this.#policyFor = policyFor
+    this.resync = new ResyncDesk(state, outbox)
   }
 
   /** Why work on the node waits; null where it need not; undefined where no verdict stands. */
@@ -76,11 +81,12 @@ export class SplitBrainDesk {
     return this.#wentOn.get(pool)?.has(node) === true
   }
 
-  figures(pool: PoolId): { readonly hasQuorum: boolean; readonly pausedNodes: number } {
+  figures(pool: PoolId): Pick<RailFigures, 'hasQuorum' | 'pausedNodes' | 'resync'> {
     const split = this.#splits.get(pool)
     return {
       hasQuorum: split?.verdict?.lives !== null,
       pausedNodes: split?.paused.size ?? 0,
+      resync: this.resync.figures(pool),
     }
   }
 
@@ -100,6 +106,8 @@ export class SplitBrainDesk {
     const pool = this.#state.pool(id)
     const { splitBrain: rules } = this.#policyFor(pool)
     const split = this.#splits.get(id)
+    const apart = split?.paused ?? view.sides.slice(view.hasMajority ? 1 : 0).flat()
+    this.resync.follow(id, view, rules === null ? null : apart)
     if (rules === null) {
       // The policy was taken away meanwhile: nobody is kept from work by it.
       if (split !== undefined) this.#resume(pool, split, 'follows no policy any more', 0, Infinity)

@@ -203,6 +203,7 @@ export class CoordinatorFold implements Fold {
       this.#outbox,
       options.policyFor,
       (pool, node) => this.#splits.wentOn(pool, node),
+      (node, placement, inConflict) => this.#splits.resync.changed(node, placement, inConflict),
     )
     this.#votes = new VoteDesk(
       options,

@@ -98,6 +98,13 @@ const RAIL_FIGURES: RailFigures = {
   failingRatioMax: 0.33,
   hasQuorum: false,
   pausedNodes: 9,
+  resync: {
+    running: true,
+    blockCount: 40,
+    verifiedCount: 30,
+    repairedCount: 4,
+    unverifiedCount: 1,
+  },
 }
 
 const WAITING: WaitingFigures = {

@@ -52,6 +52,7 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
       'nodes',
       'assignments',
       'models',
+      'resync',
       'dead-letter',
       'clock',
     ],
@@ -81,7 +82,7 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
     shares: false,
   },
   agent: {
-    reads: [...COMMANDS, 'journal'],
+    reads: [...COMMANDS, 'journal', 'resync'],
     writes: ['telemetry', 'events', 'results', 'placements', 'evidence', 'votes'],
     shares: false,
   },

@@ -163,6 +163,10 @@ test('how full the rails of a pool are is shown beside what they allow', async (
   for (const line of [
     'foreshock_rail_refused{pool="web",rail="budget"} 6',
     'foreshock_budget_nodes{pool="web"} 3',
+    'foreshock_resync_blocks{pool="web",state="open"} 9',
+    'foreshock_resync_blocks{pool="web",state="verified"} 30',
+    'foreshock_resync_blocks{pool="web",state="repaired"} 4',
+    'foreshock_resync_blocks{pool="web",state="unverified"} 1',
     'foreshock_waiting_workloads{pool="web",priority="NORMAL"} 4',
     'foreshock_waiting_workloads_max{pool="web"} 10000',
     'foreshock_waiting_oldest_seconds{pool="web"} 9',

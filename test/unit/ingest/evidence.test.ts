@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { toBytes } from '../../../src/core/bytes.ts'
 import { decodeEvidence } from '../../../src/ingest/evidence.ts'
 
+const HOLDING = { kind: 'holding', resync: 'web.7.resync', block: 3, digest: 'b'.repeat(64) }
 const NOW = 1_763_600_000_000
 const CONTEXT = { nowMs: NOW, appendedAtMs: NOW - 5 }
 
@@ -27,6 +28,9 @@ test.each([
   { kind: 'challenge', challengeId: 'c1', about: 'b', nonce: 'x' },
   { kind: 'challenge-response', challengeId: 'c1', mac: '0'.repeat(64) },
   { kind: 'ballot', ballot: 'b1', choice: 'yes' },
+  { kind: 'holding', resync: 'web.7.resync', block: 0, digest: 'a'.repeat(64) },
+  { ...HOLDING, holds: [{ workload: 'w', versions: { e: 1 } }] },
+  { ...HOLDING, holds: [{ workload: 'v', versions: null }] },
 ])('$kind is taken as it came', (body) => {
   expect(decode({ ...body, node: 'a', pool: 'web', at: NOW })).toEqual({
     ok: true,
@@ -86,6 +90,22 @@ test.each([
     body: { kind: 'digest', node: 'a', object: 'o', version: '1', root: 'XYZ' },
     reason: 'field-invalid',
     detail: 'SHA-256',
+  },
+  { body: { ...HOLDING, node: 'a', digest: 'X' }, reason: 'field-invalid', detail: 'SHA-256' },
+  { body: { ...HOLDING, node: 'a', block: -1 }, reason: 'field-invalid', detail: '`block`' },
+  {
+    body: { ...HOLDING, node: 'a', holds: [{ workload: 'w', versions: { e: 0.5 } }] },
+    reason: 'field-invalid',
+    detail: '`holds.0.versions.e`',
+  },
+  {
+    body: {
+      ...HOLDING,
+      node: 'a',
+      holds: Array.from({ length: 1_025 }, (_, i) => ({ workload: `w${i}`, versions: null })),
+    },
+    reason: 'field-invalid',
+    detail: 'at most 1024 workloads',
   },
 ])('$body.kind is refused as $reason: $detail', ({ body, reason, detail }) => {
   const decoded = decode(body)

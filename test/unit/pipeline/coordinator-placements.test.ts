@@ -73,3 +73,11 @@ test('without versions the newest record holds, as ever', () => {
   expect(world.journal('merge')).toEqual([])
   expect(isOn(world, 'n1')).toBe(true)
 })
+
+test('at equal versions nowhere holds: a repeated record does not bring back what was said to be gone', () => {
+  const world = createWorld('last-writer')
+  world.place('w', null, { versions: { east: 1 } })
+  world.place('w', 'n0', { versions: { east: 1 } })
+  expect(world.stats()).toMatchObject({ stalePlacementCount: 1 })
+  expect(isOn(world, 'n0')).toBe(false)
+})
