@@ -233,8 +233,8 @@ budget = ${budget}
     )
   }
 
-  async inForceAt({ get }: Served): Promise<InForce> {
-    return JSON.parse((await get('/v1/config')).body) as InForce
+  async inForceAt(served: Served): Promise<InForce> {
+    return JSON.parse((await served.get('/v1/config')).body) as InForce
   }
 
   async inForce(): Promise<readonly InForce[]> {
@@ -265,8 +265,8 @@ budget = ${budget}
   }
 
   /** Coordinators that run there with their state restored. */
-  async owned({ get }: Served): Promise<number> {
-    const { status, body } = await get('/v1/about')
+  async owned(served: Served): Promise<number> {
+    const { status, body } = await served.get('/v1/about')
     if (status !== 200) return 0
     const { partitions } = JSON.parse(body) as { partitions: readonly { role: string }[] }
     return partitions.filter(({ role }) => role === 'coordinator').length
