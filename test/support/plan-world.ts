@@ -268,7 +268,8 @@ export class PlanWorld {
   #untilEnded(node: string, count: number): Promise<void> {
     return this.#until(
       () => this.ends(node).length >= count,
-      () => `${count} plans of ${node} have ended; told: ${this.told(node).join()}\n${this.story(node)}`,
+      () =>
+        `${count} plans of ${node} have ended; told: ${this.told(node).join()}\n${this.story(node)}`,
     )
   }
 
