@@ -333,7 +333,9 @@ function isShielded({ node, steps }: Incident): boolean {
   if (node.cordonedBy !== null) return true
   return ['cordon', 'fence'].some((stepId) => {
     const step = steps.get(stepId)
-    return step !== undefined && step.attempts > 0 && step.state !== 'rehearsed'
+    if (step === undefined || step.attempts === 0 || step.state === 'rehearsed') return false
+    // Its plan has taken it back, and the node has all of its work's room again.
+    return step.state !== 'planned' || step.round === 0
   })
 }
 

@@ -25,6 +25,7 @@ import { placementOn, publicOutput, ServerPulse } from './server-pulse.ts'
 
 const PATIENCE_MS = 60_000
 const PARTITIONS = 2
+const ROUNDS_AFTER = 5
 /** Takes the work of all. */
 const SPARE = { cpu: 1_000, memoryBytes: 1e12 }
 /** Full with the work that it begins with, so that no other comes to it. */
@@ -171,6 +172,12 @@ export class PlanWorld {
     await this.#until(
       () => this.#entries(node, 'incident-closed').length > 0,
       () => `the incident of ${node} ends\n${this.story(node)}`,
+    )
+    // What its end might send would be here by then.
+    const rounds = this.pulse.rounds + ROUNDS_AFTER
+    await this.#until(
+      () => this.pulse.rounds > rounds,
+      () => 'the servers beat',
     )
     this.#expectInOrder(node, ['cordon', 'uncordon'], moves)
     expect(this.fleet.workloadsOn(node)).toEqual(workloads)

@@ -195,6 +195,10 @@ describe('a plan that cannot be finished', () => {
     expect(world.railFigures().budgetNodes).toBe(0)
     world.after(60_000)
     expect(world.commands()).toHaveLength(5)
+    // It is let back already, as a whole: it does not return in part when its alarm is cleared.
+    world.assess('n0', { probability: 0.01 })
+    expect(world.journal('incident-closed')).toHaveLength(1)
+    expect(world.commands()).toHaveLength(5)
   })
 
   test('stays where some of its work has moved', () => {
