@@ -33,7 +33,7 @@ const FAILING = 'n7'
 const FAILS_AT_HOUR = 30
 /** Of processors: what is placed at the start, and what comes each hour. */
 const [AT_FIRST, PER_HOUR] = [8, 0.5]
-/** Two nodes of ten, one failed and one that may be in repair, less than all: 54. */
+/** One of eight has failed and one more may be in repair: 90 % of the other six, 54. */
 const USABLE = (NODES.length - 2) * CPU * DEFAULT_POLICY.targetLoadMaxRatio
 
 const brokers = await kafkaBrokers()
