@@ -6,7 +6,13 @@ import { isRuntimeKey, type Keys, type LoadedConfig, runtimeSettings } from '../
 import { changesBetween, runtimeKeys } from '../config/runtime.ts'
 import type { Output } from '../core/bus.ts'
 import { ServiceError } from '../core/errors.ts'
-import type { ConfigChange, ConfigControl, ConfigFigures } from '../core/runtime-config.ts'
+import {
+  type ConfigChange,
+  type ConfigControl,
+  type ConfigFigures,
+  type UnwatchedKey,
+  unwatchedOf,
+} from '../core/runtime-config.ts'
 import { topicName, type Topology } from '../core/topics.ts'
 
 export interface ConfigReloadOptions {
@@ -24,6 +30,8 @@ export interface ConfigReloaded {
   readonly version: string
   /** Empty: nothing was said, because nothing differs. */
   readonly changes: readonly ConfigChange[]
+  /** Those of them that stay whatever becomes of the pools. */
+  readonly unwatched: readonly UnwatchedKey[]
 }
 
 /** Controls of every pool take one partition, so that they keep their order. */
@@ -84,7 +92,7 @@ export class ConfigReload {
     const own = runtimeKeys(keys)
     const changes = changesBetween(said()?.keys ?? runtimeKeys(started.keys), own)
     const inForce = said()?.version ?? runtimeSettings(started.config).version
-    if (version === inForce) return { version, changes: [] }
+    if (version === inForce) return { version, changes: [], unwatched: [] }
     const control: ConfigControl = {
       kind: 'config',
       pool: null,
@@ -104,6 +112,6 @@ export class ConfigReload {
         headers: { 'content-type': 'application/json' },
       },
     ])
-    return { version, changes }
+    return { version, changes, unwatched: unwatchedOf(changes) }
   }
 }

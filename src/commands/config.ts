@@ -5,7 +5,7 @@
 import { changesBetween, isRuntimeKey, type Keys, loadKeyedConfig } from '../config/runtime.ts'
 import { shown, shownKeys } from '../config/runtime.ts'
 import { ServiceError } from '../core/errors.ts'
-import type { ConfigChange } from '../core/runtime-config.ts'
+import { type ConfigChange, type UnwatchedKey, unwatchedText } from '../core/runtime-config.ts'
 import { ask } from './ask.ts'
 import { configSource } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type ExitCode, type Io } from './command.ts'
@@ -81,6 +81,7 @@ async function reload(args: Arguments, io: Io): Promise<ExitCode> {
   const answer = (await (await ask(url, '/v1/config/reload', { by, reason })).json()) as {
     readonly version: string
     readonly changes: readonly ConfigChange[]
+    readonly unwatched: readonly UnwatchedKey[]
   }
   if (args.flag('json')) printJson(io, answer)
   else if (answer.changes.length === 0) io.stdout('nothing differs from what is in force\n')
@@ -89,6 +90,7 @@ async function reload(args: Arguments, io: Io): Promise<ExitCode> {
       `configuration ${answer.version} is on its way; the journal (kind config) says when\n`,
     )
     for (const change of answer.changes) io.stdout(`${changeLine(change)}\n`)
+    for (const key of answer.unwatched) io.stdout(`${unwatchedText(key)}\n`)
   }
   return 0
 }

@@ -136,6 +136,11 @@ export interface ReaderOptions {
 export interface Reader {
   /** Records in order per partition; empty when `waitMs` passed or the reader was closed. */
   take(waitMs: number): Promise<readonly LogRecord[]>
+  /**
+   * Everything before these offsets, by partition, has been taken, or is nothing to take: what was aborted,
+   * and the ends of transactions. Partitions that it does not read do not count.
+   */
+  reached(ends: readonly number[]): boolean
   close(): Promise<void>
 }
 

@@ -32,6 +32,36 @@ export interface ConfigChange {
   readonly to: string | null
 }
 
+/** A changed key that nothing is held against, so that it stays until people change it, and why. */
+export interface UnwatchedKey {
+  readonly key: string
+  readonly because: string
+}
+
+/**
+ * Pools are watched by what their policies cause. What is not of a pool has, by its beginning, another
+ * guard or no effect on what is done to nodes.
+ */
+const UNWATCHED: readonly (readonly [beginning: string, because: string])[] = [
+  ['promotion.', 'a model that does worse goes back by its own trial'],
+  ['drift.', 'it says when people are told of drift, and moves nothing'],
+  ['alerts.', 'it says when people are paged, and moves nothing'],
+  ['reload.', 'it is what changes are watched by'],
+]
+
+/** Those of the changes that no rate of a pool judges. */
+export function unwatchedOf(changes: readonly ConfigChange[]): readonly UnwatchedKey[] {
+  return changes.flatMap(({ key }) => {
+    const because = UNWATCHED.find(([beginning]) => key.startsWith(beginning))?.[1]
+    return because === undefined ? [] : [{ key, because }]
+  })
+}
+
+/** As people read it. */
+export function unwatchedText({ key, because }: UnwatchedKey): string {
+  return `${key} is not taken back by itself: ${because}`
+}
+
 /** More of either is refused: a record in the log is read again by every owner. */
 export const CONFIG_POOLS_MAX = 1_000
 export const CONFIG_BYTES_MAX = 262_144

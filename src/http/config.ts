@@ -1,7 +1,7 @@
 /** GET /v1/config: what is in force. POST /v1/config/reload: reads the file anew. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { ConfigChange, ConfigFigures } from '../core/runtime-config.ts'
+import type { ConfigChange, ConfigFigures, UnwatchedKey } from '../core/runtime-config.ts'
 import { readBody } from './body.ts'
 import { badRequest, ProblemError } from './problem.ts'
 
@@ -19,7 +19,11 @@ export interface ConfigPort {
     | ((
         by: string,
         reason: string,
-      ) => Promise<{ readonly version: string; readonly changes: readonly ConfigChange[] }>)
+      ) => Promise<{
+        readonly version: string
+        readonly changes: readonly ConfigChange[]
+        readonly unwatched: readonly UnwatchedKey[]
+      }>)
     | null
 }
 

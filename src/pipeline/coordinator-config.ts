@@ -22,6 +22,8 @@ import {
   type ConfigNote,
   type ConfigState,
   DEFAULT_WATCH,
+  unwatchedOf,
+  unwatchedText,
   type WatchRules,
 } from '../core/runtime-config.ts'
 import { topicName, type Topology } from '../core/topics.ts'
@@ -133,7 +135,9 @@ export class ConfigDesk {
     this.#followers.ruled({ ...DEFAULT_PROMOTION, ...promotion }, { ...DEFAULT_DRIFT, ...drift })
     const what = control.changes.map(changeText).join(', ')
     const inForce = `Configuration ${version} is in force by ${by}: ${reason}.`
-    this.#tellAll(control, 'in-force', what === '' ? inForce : `${inForce} It changes ${what}.`)
+    const unwatched = unwatchedOf(control.changes).map((key) => ` ${unwatchedText(key)}.`)
+    const told = what === '' ? inForce : `${inForce} It changes ${what}.`
+    this.#tellAll(control, 'in-force', told + unwatched.join(''))
     this.#tellWatchers(control, [...before.values()])
     for (const pool of pools) {
       const was = before.get(pool.id)!

@@ -334,8 +334,8 @@ function isShielded({ node, steps }: Incident): boolean {
   return ['cordon', 'fence'].some((stepId) => {
     const step = steps.get(stepId)
     if (step === undefined || step.attempts === 0 || step.state === 'rehearsed') return false
-    const isTakenBack = step.state === 'planned' && step.round > 0
-    return !isTakenBack
+    // Its plan has taken it back, and the node has all of its work's room again.
+    return step.state !== 'planned' || step.round === 0
   })
 }
 

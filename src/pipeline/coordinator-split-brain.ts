@@ -200,6 +200,7 @@ export class SplitBrainDesk {
   /** The network has been whole for a while: some nodes now, the next ones later. */
   #resume(pool: PoolState, split: PoolSplit, why: string, everyMs: number, nodesMax: number): void {
     const { nowMs } = this.#outbox
+    const wasSplit = split.verdict !== null
     split.verdict = null
     pool.noQuorum = null
     split.resumeAtMs ??= nowMs
@@ -214,19 +215,27 @@ export class SplitBrainDesk {
       this.#incidents.close(incident, `The network of node ${id} ${why}.`, true)
     }
     this.#wake(pool)
-    if (split.paused.size > 0) return
+    const whole = `The network of pool ${pool.id} ${why}`
+    if (split.paused.size > 0) {
+      const summary = `${whole}, and ${split.paused.size} nodes are still to be let back.`
+      if (wasSplit) this.#journal(pool, summary, split.sinceMs, true)
+      return
+    }
     this.#splits.delete(pool.id)
-    const summary = `The network of pool ${pool.id} ${why}, and every node is let back.`
-    this.#tell(pool, summary, split.sinceMs, false)
+    this.#tell(pool, `${whole}, and every node is let back.`, split.sinceMs, false)
   }
 
-  #tell(pool: PoolState, summary: string, sinceMs: number, stands: boolean): void {
+  #journal(pool: PoolState, summary: string, sinceMs: number, stands: boolean): void {
     this.#outbox.journal({
       kind: 'condition',
       pool: pool.id,
       reasons: [summary],
       condition: { name: 'split-brain', state: stands ? 'standing' : 'over', sinceMs, summary },
     })
+  }
+
+  #tell(pool: PoolState, summary: string, sinceMs: number, stands: boolean): void {
+    this.#journal(pool, summary, sinceMs, stands)
     this.#outbox.alert({
       kind: 'split-brain',
       pool: pool.id,

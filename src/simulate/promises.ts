@@ -15,6 +15,7 @@ import type { Control, Policy } from '../core/policy.ts'
 import { budgetNodesMax, isSharedCause, type Lane, laneOf } from '../decide/admission.ts'
 import type { Said } from './books.ts'
 import { FailingBooks } from './failing-books.ts'
+import { QuorumBooks } from './quorum-books.ts'
 
 interface Known {
   readonly id: NodeId
@@ -58,6 +59,7 @@ export class Promises {
   readonly #vetoed = new Set<NodeId>()
   readonly #late = new Set<number>()
   readonly #failing = new FailingBooks()
+  readonly #quorum = new QuorumBooks()
   /** Incident and shield → when it was first sent: nothing of its plan was free to go before. */
   readonly #shieldedAtMs = new Map<string, number>()
   /** Incident and step → commands that were sent and not taken back in time. */
@@ -149,7 +151,10 @@ export class Promises {
     } else if (known === undefined) return
     else if (event.kind === 'failure') Object.assign(known, { failed: true, probability: null })
     else if (event.kind === 'maintenance') known.maintenanceUntilMs = event.untilMs
-    else if (event.kind === 'leave') this.#nodes.delete(event.node)
+    else if (event.kind === 'leave') {
+      this.#nodes.delete(event.node)
+      this.#quorum.left(event.node)
+    }
   }
 
   #takeControl(control: Control): void {
@@ -192,6 +197,7 @@ export class Promises {
       this.#acted.set(node, { incident, atMs: Math.max(beforeMs, sentAtMs) })
     }
     const failed = state === 'failed' || state === 'rejected'
+    if (failed) this.#quorum.undone(id, commandId)
     if (failed && this.#withdrawn.delete(commandId)) this.#countAttempt(command, -1)
     const over = state === 'succeeded' || state === 'verified'
     const done = over && ['fence', 'cordon', 'uncordon'].includes(action)
@@ -201,7 +207,9 @@ export class Promises {
   }
 
   /** A command whose time was up is over when its coordinator says so. */
-  #takeJournal({ kind, commandId, pool, reasons }: JournalEntry): void {
+  #takeJournal(entry: JournalEntry): void {
+    const { kind, commandId, pool, reasons } = entry
+    this.#quorum.takeJournal(entry, this.#options.policy.votes, this.#nowMs)
     if (kind !== 'result' || commandId === null) return
     if (reasons.some((reason) => reason.includes(' expired: '))) {
       this.#pool(pool).open.delete(commandId)
@@ -223,6 +231,8 @@ export class Promises {
     if (lane !== 'release') {
       this.#judgeOperators(command, pool)
       this.#judgeNode(command)
+      const forbidden = this.#quorum.forbids(command, this.#options.policy.votes, this.#nowMs)
+      if (forbidden !== null) this.#object(command, forbidden)
       this.#judgeBudget(command, pool, lane)
       this.#noteShield(command)
       this.#judgeMove(command, pool)
@@ -247,6 +257,7 @@ export class Promises {
     for (const { command } of open.values()) {
       if (command.incidentId === incidentId && command.workload === workload) {
         this.#withdrawn.add(command.commandId)
+        this.#quorum.undone(command.pool, command.commandId)
       }
     }
   }

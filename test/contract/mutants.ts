@@ -377,6 +377,16 @@ export const mutants: readonly Mutant[] = [
       }
     }),
   },
+  {
+    name: 'never reaches the end',
+    clause: 'a reader knows when it has reached an end',
+    mutate: withReader(() => ({ reached: () => false })),
+  },
+  {
+    name: 'is at the end before it has taken what is there',
+    clause: 'a reader knows when it has reached an end',
+    mutate: withReader(() => ({ reached: () => true })),
+  },
   { name: 'reads the uncommitted', clause: 'only what was committed is read', mutate: leakySend },
   {
     name: 'drops what a transaction committed',

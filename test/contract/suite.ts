@@ -29,6 +29,7 @@ export const clauses = {
   'an unknown commit is resolved by the next lease': transaction.unknownCommitIsResolved,
   'a zombie that wakes up is fenced and harmless': transaction.zombieIsFencedAndHarmless,
   'only what was committed is read': transaction.onlyCommittedIsRead,
+  'a reader knows when it has reached an end': transaction.readerReachesTheEnd,
   'overlapping aborted transactions stay unseen': transaction.overlappingAbortsStayUnseen,
 } satisfies Record<string, Clause>
 

@@ -150,6 +150,29 @@ export const onlyCommittedIsRead: Clause = async (harness) => {
   await reader.close()
 }
 
+/** The last record of a log may be the end of a transaction, or what nobody is to see. */
+export const readerReachesTheEnd: Clause = async (harness) => {
+  const bus = await harness.open()
+  const topic = await createTopic(bus, `${harness.prefix}reached`, 2)
+  const [kept, dropped] = [await harness.openTransaction(), await harness.openTransaction()]
+  await kept.send([output(topic, 0, 'kept')])
+  await kept.commit()
+  await dropped.send([output(topic, 1, 'dropped')])
+  await dropped.abort()
+  const ends = await bus.ends(topic)
+  const reader = await bus.read({ topic, from: 'start' })
+  expect(reader.reached(ends), 'a record is not taken').toBe(false)
+  expect((await takeCount(harness, bus, reader, 1)).map(text)).toEqual(['kept'])
+  const isThere = async (): Promise<boolean> => {
+    expect(await reader.take(50)).toEqual([])
+    return reader.reached(ends)
+  }
+  await until(harness, bus, isThere, 'a reader never reaches what holds nothing to take')
+  await bus.produce([output(topic, 1, 'more')])
+  expect(reader.reached(await bus.ends(topic)), 'another record is not taken').toBe(false)
+  await reader.close()
+}
+
 /** A opens first and aborts last: a client that trusts the order of the aborts lets A's records out. */
 export const overlappingAbortsStayUnseen: Clause = async (harness) => {
   const bus = await harness.open()

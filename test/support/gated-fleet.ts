@@ -2,7 +2,7 @@
 import { Executor } from '../../src/agent/executor.ts'
 import type { Bus, LogRecord, Output, Reader } from '../../src/core/bus.ts'
 import { toText } from '../../src/core/bytes.ts'
-import type { Command, CommandAction } from '../../src/core/command.ts'
+import type { Command, CommandAction, Precondition } from '../../src/core/command.ts'
 import type { ActionStart, ActionState } from '../../src/core/executor.ts'
 import type { NodeId, WorkloadId } from '../../src/core/ids.ts'
 import { topicName, type Topology } from '../../src/core/topics.ts'
@@ -20,13 +20,15 @@ export interface GatedFleetOptions {
   readonly verify: (bytes: Uint8Array, signature: string) => boolean
   /** Called when a command has got so far; it goes no further before this ends. */
   readonly gate: (command: Command, phase: Phase) => Promise<void>
+  /** What cannot be done, each time that it is tried. */
+  readonly fails: (command: Command) => boolean
 }
 
 export class GatedFleet {
   readonly commands: Command[] = []
   readonly fenced = new Set<NodeId>()
-  /** Idempotency keys of what took effect, once for each time. */
-  readonly effects: (string | null)[] = []
+  /** Idempotency keys of what took effect, once for each time, by the node of their command. */
+  readonly effects: { readonly node: NodeId; readonly key: string | null }[] = []
   readonly #options: GatedFleetOptions
   readonly #executor: Executor
   readonly #placements = new Map<WorkloadId, Placement>()
@@ -51,10 +53,7 @@ export class GatedFleet {
         migrate: begin,
         cordon: begin,
         uncordon: begin,
-        unmet: (precondition) =>
-          precondition.kind === 'fenced' && !this.fenced.has(precondition.node)
-            ? `node ${precondition.node} is not fenced`
-            : null,
+        unmet: (precondition) => this.#unmet(precondition),
       },
     })
   }
@@ -120,6 +119,11 @@ export class GatedFleet {
     let told = false
     const poll = (): ActionState => {
       if (this.#stage === 'running') return { kind: 'running' }
+      if (this.#options.fails(command)) return { kind: 'failed', detail: 'it cannot be done' }
+      // A promotion may come before its fence, and takes no effect before it.
+      if (command.precondition !== null && this.#unmet(command.precondition) !== null) {
+        return { kind: 'running' }
+      }
       if (told) return this.#stage === 'verified' ? { kind: 'verified' } : { kind: 'running' }
       told = true
       return { kind: 'succeeded', placement: this.#effect(command) }
@@ -127,8 +131,12 @@ export class GatedFleet {
     return { ok: true, action: { poll, withdraw: () => false } }
   }
 
+  #unmet({ kind, node }: Precondition): string | null {
+    return kind === 'fenced' && !this.fenced.has(node) ? `node ${node} is not fenced` : null
+  }
+
   #effect({ action, node, workload, target, idempotencyKey }: Command): Placement | null {
-    this.effects.push(idempotencyKey)
+    this.effects.push({ node, key: idempotencyKey })
     if (action === 'fence') this.fenced.add(node)
     const moves: readonly CommandAction[] = ['recover', 'migrate', 'promote']
     const placement = workload === null ? undefined : this.#placements.get(workload)

@@ -58,6 +58,11 @@ export class KafkaReader implements Reader {
     return records
   }
 
+  reached(ends: readonly number[]): boolean {
+    if (this.#buffer.count > 0) return false
+    return [...this.#next].every(([partition, next]) => next >= (ends[partition] ?? 0))
+  }
+
   close(): Promise<void> {
     this.#buffer.end()
     return (this.#closed ??= this.#feed.stop())

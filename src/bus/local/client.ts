@@ -112,7 +112,11 @@ export class LocalClient implements Bus {
       this.#readers.delete(cursor)
       cursor.close()
     }
-    return { take: async (waitMs) => await cursor.take(waitMs), close }
+    return {
+      take: async (waitMs) => await cursor.take(waitMs),
+      reached: (ends) => cursor.reached(ends),
+      close,
+    }
   }
 
   async starts(topic: string): Promise<readonly number[]> {

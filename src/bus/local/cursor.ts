@@ -64,6 +64,11 @@ export class Cursor {
     return []
   }
 
+  /** Of a topic: its ends by partition. */
+  reached(ends: readonly number[]): boolean {
+    return this.#tracks.every(({ partition, next }) => next >= (ends[partition] ?? 0))
+  }
+
   behind(): number {
     return this.#tracks.reduce((sum, track) => {
       return sum + Math.max(0, this.#store.end(track.topic, track.partition) - track.next)

@@ -5,6 +5,7 @@ import type { CommitStep } from '../../../src/bus/kafka/client.ts'
 import type { Output } from '../../../src/core/bus.ts'
 import { KIND } from '../../../src/core/log.ts'
 import { type RoleName, ROLES, startService } from '../../../src/pipeline/service.ts'
+import { withFeverModel } from '../fever.ts'
 import { serviceOptions, SESSION_TIMEOUT_MS, topologyOf } from '../deployment.ts'
 
 export interface Point {
@@ -32,6 +33,7 @@ async function main(
   prefix: string,
   stateDirectory: string,
   partitions: number,
+  model: string,
 ): Promise<void> {
   let order: Point | null = null
   const bus = await openKafkaBus({
@@ -50,7 +52,7 @@ async function main(
     stateDirectory,
   )
   const service = await startService({
-    ...options,
+    ...(model === '' ? options : withFeverModel(options, model)),
     events: {
       trouble: (role, partition, error) => {
         process.stderr.write(`trouble in ${role} ${partition}: ${String(error)}\n`)
@@ -82,7 +84,7 @@ export const POINTS: readonly Point[] = ROLES.flatMap((role) =>
   (['begun', 'sent', 'offsets', 'committed'] as const).map((step) => ({ role, step })),
 )
 
-const [, , brokers, prefix, stateDirectory, partitions] = process.argv
+const [, , brokers, prefix, stateDirectory, partitions, model = ''] = process.argv
 if (process.argv[1] === import.meta.filename) {
-  await main(brokers ?? '', prefix ?? '', stateDirectory ?? '', Number(partitions))
+  await main(brokers ?? '', prefix ?? '', stateDirectory ?? '', Number(partitions), model)
 }

@@ -19,10 +19,12 @@ export class ServiceProcess {
     prefix: string,
     stateDirectory: string,
     partitions = PARTITIONS,
+    /** Of its watchers; none when empty. */
+    model = '',
   ) {
     this.#child = spawn(
       process.execPath,
-      ['--import', 'tsx', CHILD, brokers.join(), prefix, stateDirectory, String(partitions)],
+      ['--import', 'tsx', CHILD, brokers.join(), prefix, stateDirectory, String(partitions), model],
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     )
     this.#child.on('message', ({ ready }: Notice) => {

@@ -72,6 +72,27 @@ describe('a file', () => {
     expect(reload.differs()).toBe(false)
   })
 
+  test('names what of it is not taken back by itself, and why, whatever table it is of', async () => {
+    const reload = reloadOf()
+    file = `[policy]
+budget = 0.3
+[promotion]
+automatic = false
+[drift]
+stability_max = 0.5
+[alerts]
+repeat = "3h"
+[reload]
+worse_min = 3
+`
+    const { changes, unwatched } = await reload.reload('ada', 'r')
+    const named = changes.map(({ key }) => key).filter((key) => key !== 'policy.budget')
+    expect(named).toHaveLength(4)
+    expect(unwatched.map(({ key }) => key)).toEqual(named)
+    for (const { because } of unwatched) expect(because).not.toBe('')
+    expect((await reload.reload('ada', 'r')).unwatched).toEqual([])
+  })
+
   test.each([
     { text: '[policy]\nbudget = 2', told: 'foreshock.toml: `policy.budget`' },
     { text: '[policy]\nbudgett = 0.2', told: 'did you mean `policy.budget`?' },

@@ -86,7 +86,7 @@ test('reload asks the service, tells what changes, and fails with what it refuse
     reload: async (by, reason) => {
       asked.push(`${by}: ${reason}`)
       if (asked.length > 1) throw new ServiceError('CONFIG_FIXED', '`http.port`: needs a restart')
-      return { version: 'sha256:1', changes }
+      return { version: 'sha256:1', changes, unwatched: [] }
     },
   })
   const done = await config('reload', '--url', url, '--reason', 'more room', '--by', 'ada')

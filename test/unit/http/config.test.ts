@@ -34,7 +34,7 @@ test.each([
   { body: '{"reason":" "}', detail: 'reason: ' },
   { body: '{"reason":"r","file":"/etc/passwd"}', detail: 'file' },
 ])('$body is a bad request: $detail', async ({ body, detail }) => {
-  const answer = await post(body, async () => ({ version: 'v', changes: [] }))
+  const answer = await post(body, async () => ({ version: 'v', changes: [], unwatched: [] }))
   expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining(detail) } })
 })
 
@@ -52,10 +52,14 @@ test('a reload that says something is accepted, one that has nothing to say is d
   const said: string[] = []
   const taken = await post('{"by":"ada","reason":"r"}', async (by, reason) => {
     said.push(by, reason)
-    return { version: 'v', changes: [change] }
+    return { version: 'v', changes: [change], unwatched: [] }
   })
-  expect(taken).toEqual({ status: 202, body: { version: 'v', changes: [change] } })
+  expect(taken).toEqual({ status: 202, body: { version: 'v', changes: [change], unwatched: [] } })
   expect(said).toEqual(['ada', 'r'])
-  const same = await post('{"reason":"r"}', async () => ({ version: 'v', changes: [] }))
+  const same = await post('{"reason":"r"}', async () => ({
+    version: 'v',
+    changes: [],
+    unwatched: [],
+  }))
   expect(same.status).toBe(200)
 })

@@ -125,6 +125,19 @@ describe('a configuration', () => {
     }
   })
 
+  test('names what it changes that no pool is watched for', () => {
+    const world = new CoordinatorWorld()
+    world.joinMany(3)
+    const changes = [
+      { key: 'policy.budget', from: null, to: '0.5' },
+      { key: 'drift.stability_max', from: null, to: '0.5' },
+    ]
+    world.feed('control', { ...configOf({}), changes })
+    const [{ reasons }] = world.journal('config')
+    expect(reasons[0]).toContain('drift.stability_max is not taken back by itself: it says when')
+    expect(reasons[0]).not.toContain('policy.budget is not taken back')
+  })
+
   test('that is said again changes nothing', () => {
     const world = new CoordinatorWorld()
     world.joinMany(3)

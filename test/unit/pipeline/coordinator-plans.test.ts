@@ -195,9 +195,9 @@ describe('a plan that cannot be finished', () => {
     expect(world.railFigures().budgetNodes).toBe(0)
     world.after(60_000)
     expect(world.commands()).toHaveLength(5)
-    // It takes work again already, so nobody has to let it back when its alarm ends.
-    world.risky('n0', 0.1)
-    world.after(60_000)
+    // It is let back already, as a whole: it does not return in part when its alarm is cleared.
+    world.assess('n0', { probability: 0.01 })
+    expect(world.journal('incident-closed')).toHaveLength(1)
     expect(world.commands()).toHaveLength(5)
   })
 

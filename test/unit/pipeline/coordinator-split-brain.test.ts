@@ -123,10 +123,12 @@ test('what heals is let back a budget at a time', () => {
   expect(steps).toEqual([6, 4, 2, 0])
   const between = counts.filter((count) => count === 4).length
   expect(between).toBe(10)
-  const states = world.journal('condition').flatMap(({ condition }) => {
-    return condition?.name === 'split-brain' ? [condition.state] : []
+  const conditions = world.journal('condition').flatMap(({ condition }) => {
+    return condition?.name === 'split-brain' ? [condition] : []
   })
-  expect(states).toEqual(['standing', 'over'])
+  expect(conditions.map(({ state }) => state)).toEqual(['standing', 'standing', 'over'])
+  // Nobody is left with the word that a side is cut off, or that none goes on.
+  expect(conditions[1].summary).toMatch(/is whole, and \d+ nodes are still to be let back/)
   expect(told(world).at(-1)).toMatchObject({ resolved: true })
 })
 
