@@ -27,7 +27,7 @@ export async function runAll(
   signal: AbortSignal,
   told: (job: Job, outcome: Outcome) => void,
 ): Promise<void> {
-  const left = [...jobs].reverse()
+  const left = jobs.toReversed()
   const workers = Array.from(
     { length: Math.min(availableParallelism(), jobs.length) },
     async () => {
