@@ -302,6 +302,7 @@ function chooserRows() {
   const of = 'from 50 incidents on, worst world'
   return [
     atLeast('chooser: less cost than the best fixed strategy', figures.savedRatio, 0.2, worlds),
+    figure('of it by one who knows every true cost', figures.savedMostRatio),
     figure('of it in the world that gained least', figures.savedLeastRatio),
     atMost('chooser: more cost on the way', figures.worseInOneRatio, 0.05, of),
     figure('of it in all worlds together', figures.worseRatio),

@@ -3,8 +3,8 @@
  * verified outcomes have taught, within the limits of policy.
  *
  * A rung of the ladder costs what it costs itself and, where it fails, what the best rung above it
- * costs. Many draws of what may be so say how often each strategy would be the best one, and that share,
- * held within the limits, *is* the probability with which it is chosen: the propensity in the journal is
+ * costs. Many draws of what may be so say how often each strategy would be the best one; of that share a
+ * tenth is tried out, and this, held within the limits, *is* the probability with which it is chosen: the propensity in the journal is
  * exact. Chance comes from the incident's id alone, so the same log makes the same choices.
  */
 import { assert } from '../core/errors.ts'
@@ -13,6 +13,11 @@ import { Draws } from './draws.ts'
 import { costSOf, OutcomeModel, type Trial } from './outcome-model.ts'
 
 const DRAW_COUNT = 256
+/**
+ * Of the chance that another rung is the best, so much is tried out: in simulated worlds
+ * (`simulate/chooser-world.ts`) more of it costs more than it teaches.
+ */
+const TRIED_RATIO = 0.1
 /** A ladder that is used up needs a person, s of lost work. */
 const PERSON_COST_S = 1_800
 
@@ -130,7 +135,7 @@ function withinLimits(
 ): readonly number[] {
   if (wins.length === 1) return [1]
   const exploring = 1 - wins[best] / DRAW_COUNT
-  const allowed = Math.min(exploreMaxRatio, Math.max(exploreMinRatio, exploring))
+  const allowed = Math.min(exploreMaxRatio, Math.max(exploreMinRatio, TRIED_RATIO * exploring))
   return wins.map((count, rung) => {
     if (rung === best) return 1 - allowed
     // Where nothing else ever wins, the least is shared evenly.

@@ -1,17 +1,25 @@
 /**
  * What is known of a strategy in a context: how often it works, as a Beta distribution, and what it
- * costs, as a running mean. Both begin with what the kind of fault suggests, which counts like a few
- * outcomes and is outweighed by as many real ones.
+ * costs, as one running mean of where it worked and one of where it did not: what fails has taken all
+ * its time, so the two are far apart, and their mixture moves with the odds. All begin with what the
+ * kind of fault suggests, which counts like a few outcomes and is outweighed by as many real ones.
  *
  * Costs are seconds of lost work of the node: those that were measured, and what people would pay to be
  * spared the strategy itself.
  */
 import type { FaultKind } from '../core/fault.ts'
-import type { ChoiceCause, ChoiceContext, Strategy } from '../core/strategy.ts'
+import {
+  type ChoiceCause,
+  type ChoiceContext,
+  type Strategy,
+  timeOutMsOf,
+} from '../core/strategy.ts'
 import type { Draws } from './draws.ts'
 
 /** Outcomes that a prior counts for. */
-const PRIOR_COUNT = 4
+const PRIOR_COUNT = 5
+/** Ends of one kind that a prior of their cost counts for: one way of ending costs much the same. */
+const COST_PRIOR_COUNT = 1
 /** Outcomes remembered; with more the older weigh less, so that what changes is learned again. */
 const COUNT_MAX = 200
 /** Standard deviation of a single cost, of its mean, until costs are seen. */
@@ -44,6 +52,8 @@ const ACTION_COST_S: Readonly<Record<Strategy, number>> = {
 }
 /** A node that fails under its work while something milder is tried, s. */
 const FAILED_COST_S = 300
+/** Prior of the share of predicted failures that come while something milder is tried in vain. */
+const MEANWHILE_PRIOR = 0.1
 /** Prior of what passes until a strategy is over, s. */
 const ELAPSED_S: Readonly<Record<Strategy, number>> = {
   wait: 40,
@@ -76,21 +86,19 @@ export function costSOf({
   return lostS + ACTION_COST_S[strategy] + (failedMeanwhile ? FAILED_COST_S : 0)
 }
 
-/** Mean number of successes, failures and costs, with the prior in them. */
+/** Mean number of successes, failures and their costs, with the prior in them. */
 export class OutcomeModel {
   #successes: number
   #failures: number
-  #costCount = PRIOR_COUNT
-  #costMean: number
-  #costSquares: number
+  readonly #costs: Readonly<Record<'works' | 'fails', CostMean>>
 
   constructor({ cause, kind }: ChoiceContext, strategy: Strategy) {
     const prior = strategy === 'wait' || strategy === 'restart' ? PRIORS[kind][strategy] : null
     const probability = prior ?? LAST_RUNG_PRIOR
     this.#successes = PRIOR_COUNT * probability
     this.#failures = PRIOR_COUNT - this.#successes
-    this.#costMean = priorCostS(cause, strategy)
-    this.#costSquares = PRIOR_COUNT * (COST_SPREAD_RATIO * this.#costMean) ** 2
+    const { worksS, failsS } = priorCosts(cause, strategy)
+    this.#costs = { works: new CostMean(worksS), fails: new CostMean(failsS) }
   }
 
   get count(): number {
@@ -102,7 +110,7 @@ export class OutcomeModel {
   }
 
   get costMeanS(): number {
-    return this.#costMean
+    return mixed(this.successProbability, this.#costs.works.meanS, this.#costs.fails.meanS)
   }
 
   learn(ok: boolean, costS: number): void {
@@ -110,30 +118,70 @@ export class OutcomeModel {
       const kept = (COUNT_MAX - 1) / this.count
       this.#successes *= kept
       this.#failures *= kept
-      this.#costCount *= kept
-      this.#costSquares *= kept
     }
     if (ok) this.#successes++
     else this.#failures++
-    // Welford's update.
-    this.#costCount++
-    const off = costS - this.#costMean
-    this.#costMean += off / this.#costCount
-    this.#costSquares += off * (costS - this.#costMean)
+    this.#costs[ok ? 'works' : 'fails'].learn(costS)
   }
 
   /** What may be so, as likely as it is believed. */
   draw(draws: Draws): { readonly successProbability: number; readonly costS: number } {
-    const error = Math.sqrt(this.#costSquares) / this.#costCount
-    return {
-      successProbability: draws.beta(this.#successes, this.#failures),
-      costS: Math.max(0, this.#costMean + error * draws.normal()),
-    }
+    const successProbability = draws.beta(this.#successes, this.#failures)
+    const [worksS, failsS] = [this.#costs.works.draw(draws), this.#costs.fails.draw(draws)]
+    return { successProbability, costS: mixed(successProbability, worksS, failsS) }
   }
 }
 
-function priorCostS(cause: ChoiceCause, strategy: Strategy): number {
+/** Running mean of what one way of ending costs, s, and how sure it is. */
+class CostMean {
+  #count = COST_PRIOR_COUNT
+  #meanS: number
+  #squares: number
+
+  constructor(priorS: number) {
+    this.#meanS = priorS
+    this.#squares = COST_PRIOR_COUNT * (COST_SPREAD_RATIO * priorS) ** 2
+  }
+
+  get meanS(): number {
+    return this.#meanS
+  }
+
+  /** Welford's update, the older weighing less once there are many. */
+  learn(costS: number): void {
+    if (this.#count >= COUNT_MAX) {
+      const kept = (COUNT_MAX - 1) / this.#count
+      this.#count *= kept
+      this.#squares *= kept
+    }
+    this.#count++
+    const off = costS - this.#meanS
+    this.#meanS += off / this.#count
+    this.#squares += off * (costS - this.#meanS)
+  }
+
+  draw(draws: Draws): number {
+    const error = Math.sqrt(this.#squares) / this.#count
+    return Math.max(0, this.#meanS + error * draws.normal())
+  }
+}
+
+function mixed(successProbability: number, worksS: number, failsS: number): number {
+  return successProbability * worksS + (1 - successProbability) * failsS
+}
+
+/** What has failed took all its time; how long that is, is known before any outcome. */
+function priorCosts(
+  cause: ChoiceCause,
+  strategy: Strategy,
+): { readonly worksS: number; readonly failsS: number } {
   const context = { cause, kind: 'software', severity: 'error' } as const
-  const elapsedMs = 1_000 * ELAPSED_S[strategy]
-  return costSOf({ context, strategy, elapsedMs, failedMeanwhile: false })
+  const worksMs = 1_000 * ELAPSED_S[strategy]
+  const timeOutMs = timeOutMsOf(strategy, cause)
+  const failsMs = Number.isFinite(timeOutMs) ? timeOutMs : worksMs
+  const cost = (elapsedMs: number) =>
+    costSOf({ context, strategy, elapsedMs, failedMeanwhile: false })
+  const isTried = cause === 'predicted' && Number.isFinite(timeOutMs)
+  const meanwhileS = isTried ? MEANWHILE_PRIOR * FAILED_COST_S : 0
+  return { worksS: cost(worksMs), failsS: cost(failsMs) + meanwhileS }
 }

@@ -68,17 +68,22 @@ export interface ChooserRun {
   /** Expected cost after each incident, summed up: the chooser's, and of each first rung. */
   readonly chosen: readonly number[]
   readonly fixed: Readonly<Record<'wait' | 'restart' | 'last', readonly number[]>>
+  /** Of one who knows how often each strategy works here and what it costs: nothing can be cheaper. */
+  readonly knowing: readonly number[]
 }
 
 export class ChooserWorld {
   readonly #seed: number
   readonly #random: Random
+  /** Apart from what the incidents are, so that every way of choosing meets the same ones. */
+  readonly #outcomes: Random
   readonly #kinds: readonly { readonly kind: FaultKind; readonly weight: number }[]
   readonly #truths = new Map<string, Truth>()
 
   constructor(seed: number) {
     this.#seed = seed
     this.#random = new Random(seed, 'chooser/incidents')
+    this.#outcomes = new Random(seed, 'chooser/outcomes')
     const random = new Random(seed, 'chooser/kinds')
     this.#kinds = USUAL.map(([kind]) => ({ kind, weight: random.exponential(1) }))
     for (const [kind, usual] of USUAL) {
@@ -89,17 +94,19 @@ export class ChooserWorld {
   run(incidentCount: number, rules = RULES): ChooserRun {
     const chooser = new Chooser()
     const chosen: number[] = []
+    const knowing: number[] = []
     const fixed = { wait: [] as number[], restart: [] as number[], last: [] as number[] }
     for (let i = 0; i < incidentCount; i++) {
       const context = this.#context()
       const choices = this.#choices(chooser, context, `${this.#seed}.${i}`, rules)
       chosen.push((chosen.at(-1) ?? 0) + this.#expected(context, choices, null))
+      knowing.push((knowing.at(-1) ?? 0) + this.#least(context, null))
       for (const name of ['wait', 'restart', 'last'] as const) {
         fixed[name].push((fixed[name].at(-1) ?? 0) + this.#expectedOf(context, from(context, name)))
       }
       this.#live(chooser, context, choices)
     }
-    return { chosen, fixed }
+    return { chosen, fixed, knowing }
   }
 
   /** What comes of one incident teaches the chooser; what is learned of one rung changes no other. */
@@ -108,8 +115,8 @@ export class ChooserWorld {
     while (rungsAfter(context, after).length > 0) {
       const { strategy }: Choice = choices.get(after)!
       const { works, elapsedMs, meanwhile } = this.#truth(context, strategy)
-      const ok = this.#random.chance(works)
-      const failedMeanwhile = !ok && this.#random.chance(meanwhile)
+      const ok = this.#outcomes.chance(works)
+      const failedMeanwhile = !ok && this.#outcomes.chance(meanwhile)
       const tookMs = ok ? elapsedMs : failedMs(context, strategy, elapsedMs)
       chooser.learn({ context, strategy, ok, elapsedMs: tookMs, failedMeanwhile })
       if (ok) return
@@ -146,6 +153,15 @@ export class ChooserWorld {
     if (strategy === undefined) return PERSON_COST_S
     const { works } = this.#truth(context, strategy)
     return this.#costS(context, strategy) + (1 - works) * this.#expectedOf(context, rungs.slice(1))
+  }
+
+  /** Of the cheapest way on after this rung. */
+  #least(context: ChoiceContext, after: Strategy | null): number {
+    const ways = rungsAfter(context, after).map((strategy) => {
+      const { works } = this.#truth(context, strategy)
+      return this.#costS(context, strategy) + (1 - works) * this.#least(context, strategy)
+    })
+    return ways.length === 0 ? PERSON_COST_S : Math.min(...ways)
   }
 
   #costS(context: ChoiceContext, strategy: Strategy): number {
@@ -203,6 +219,8 @@ export interface ChooserFigures {
   readonly worldCount: number
   /** Less cost than the strategy that was the best fixed one of each world, of all worlds together. */
   readonly savedRatio: number
+  /** What one who knows each world's true costs from the first incident on saves: the ceiling. */
+  readonly savedMostRatio: number
   /** The same of the world that gained least. */
   readonly savedLeastRatio: number
   /** Most that all worlds together had cost more by any time, from `SETTLED_COUNT` incidents on. */
@@ -215,14 +233,17 @@ export interface ChooserFigures {
 const SETTLED_COUNT = 50
 
 export function judgeChooser(seeds: readonly number[], incidentCount: number): ChooserFigures {
-  const [chosenSum, bestSum] = [seeds, seeds].map(() => new Float64Array(incidentCount))
+  const [chosenSum, bestSum, knowingSum] = [seeds, seeds, seeds].map(
+    () => new Float64Array(incidentCount),
+  )
   let [savedLeastRatio, worseInOneRatio] = [1, -1]
   for (const seed of seeds) {
-    const { chosen, fixed } = new ChooserWorld(seed).run(incidentCount)
+    const { chosen, fixed, knowing } = new ChooserWorld(seed).run(incidentCount)
     const best = Object.values(fixed).reduce((a, b) => (a.at(-1)! <= b.at(-1)! ? a : b))
     for (let i = 0; i < incidentCount; i++) {
       chosenSum[i] += chosen[i]
       bestSum[i] += best[i]
+      knowingSum[i] += knowing[i]
       if (i >= SETTLED_COUNT) worseInOneRatio = Math.max(worseInOneRatio, chosen[i] / best[i] - 1)
     }
     savedLeastRatio = Math.min(savedLeastRatio, 1 - chosen.at(-1)! / best.at(-1)!)
@@ -230,6 +251,7 @@ export function judgeChooser(seeds: readonly number[], incidentCount: number): C
   return {
     worldCount: seeds.length,
     savedRatio: 1 - chosenSum.at(-1)! / bestSum.at(-1)!,
+    savedMostRatio: 1 - knowingSum.at(-1)! / bestSum.at(-1)!,
     savedLeastRatio,
     worseRatio: Math.max(
       ...chosenSum.map((cost, i) => cost / bestSum[i] - 1).subarray(SETTLED_COUNT),

@@ -10,6 +10,7 @@ test('after 1,000 incidents each world is cheaper than by its best fixed strateg
   const figures = judgeChooser(SEEDS, 1_000)
   expect(figures.savedRatio).toBeGreaterThan(0.1)
   expect(figures.savedLeastRatio).toBeGreaterThan(0.05)
+  expect(figures.savedMostRatio).toBeGreaterThan(figures.savedRatio)
   expect(figures.worseInOneRatio).toBeLessThan(0.05)
 })
 

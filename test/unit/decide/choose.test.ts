@@ -43,6 +43,14 @@ test('what changes is learned again: the old outcomes are forgotten', () => {
   expect(model.costMeanS).toBeGreaterThan(150)
 })
 
+test('what a failure costs is no price of success: the mean follows the odds', () => {
+  const model = new OutcomeModel(silent('software'), 'restart')
+  for (let i = 0; i < 100; i++) model.learn(true, 60)
+  for (let i = 0; i < 100; i++) model.learn(false, 200)
+  const { successProbability: works, costMeanS } = model
+  expect(costMeanS).toBeCloseTo(60 * works + 200 * (1 - works), 0)
+})
+
 test.each([
   {
     cause: 'predicted',
