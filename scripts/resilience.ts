@@ -24,7 +24,7 @@ import { type Job, runAll, type Scenario, SCENARIOS } from './resilience/runs.ts
 
 const ROOT = join(import.meta.dirname, '..')
 const SEEDS_MAX = 2 ** 31
-const CHOOSER_WORLDS = 8
+const CHOOSER_WORLDS = 40
 const BALLOT_WORLDS = 500
 const SPEED_NODES = 5_000
 const SPEED_HOURS = 3

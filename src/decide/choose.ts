@@ -4,8 +4,9 @@
  *
  * A rung of the ladder costs what it costs itself and, where it fails, what the best rung above it
  * costs. Many draws of what may be so say how often each strategy would be the best one; of that share a
- * tenth is tried out, and this, held within the limits, *is* the probability with which it is chosen: the propensity in the journal is
- * exact. Chance comes from the incident's id alone, so the same log makes the same choices.
+ * tenth is tried out, and this, held within the limits, *is* the probability with which it is chosen: the
+ * propensity in the journal is exact. Chance comes from the incident's id alone, so the same log makes the
+ * same choices.
  */
 import { assert } from '../core/errors.ts'
 import { type ChoiceContext, type ChooserRules, ladderOf, type Strategy } from '../core/strategy.ts'
