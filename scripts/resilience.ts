@@ -244,7 +244,11 @@ function recoveryRows(measures: Measures) {
     atLeast('recovery success', ratio(recoveredCount, outageCount), 0.98, `${outageCount} outages`),
     atMost('mean time to recovery, s', mean(recoveryMs), 30, 'fault to verified'),
     atMost('own overhead, s', mean(ownMs), 2, 'all but executors, detection included'),
-    figure('of it detection, s', mean(detectionMs), 'three heartbeats of 5 s are missed'),
+    figure(
+      'of it detection, s',
+      mean(detectionMs),
+      'three heartbeats of 5 s are missed; of a foretold failure too, until the silence is told',
+    ),
     atMost('of it after detection, s', mean(ownMs - detectionMs), 2),
     figure('executors, s', mean(executorMs), 'fence, move, verify, also of what it depends on'),
   ]

@@ -4,6 +4,7 @@
  */
 import type { IncidentId, NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import type { Auditor } from './auditor.ts'
+import { DetectionTime } from './detection-time.ts'
 import { type Detections, detections, sumOfFaults } from './detections.ts'
 import { ExecutorTime } from './executor-time.ts'
 import type { Work } from './hands.ts'
@@ -24,6 +25,7 @@ export interface Measures extends Detections {
   /** Of the recoveries that a command brought about: sums, ms. */
   readonly timedCount: number
   readonly recoveryMs: number
+  /** Until the incident was opened, or an older one got graver by it. */
   readonly detectionMs: number
   /** Of it executors were at work, on it or on what it had to wait for. */
   readonly executorMs: number
@@ -76,6 +78,7 @@ function recoveries({ machines, auditor, works, dependsOn, endedAtMs }: Measured
     ({ command }) => command.workload!,
   )
   const executors = new ExecutorTime(works, dependsOn)
+  const detection = new DetectionTime(works)
   for (const outage of machines.outages) {
     const work = recoverOf.get(outage.workload)?.find((each) => brought(each, outage))
     const lastedMs = (outage.untilMs ?? endedAtMs) - outage.atMs
@@ -88,8 +91,7 @@ function recoveries({ machines, auditor, works, dependsOn, endedAtMs }: Measured
     if (incident === undefined || work.endedAtMs === null) continue
     sums.timedCount++
     sums.recoveryMs += work.endedAtMs - outage.atMs
-    // A node that was thought to be silent before it crashed was detected in no time.
-    sums.detectionMs += Math.max(0, incident.openedAtMs - outage.atMs)
+    sums.detectionMs += detection.of(work, incident.turnsAtMs, outage.atMs)
     sums.executorMs += executors.of(work, outage.atMs)
   }
   return sums
