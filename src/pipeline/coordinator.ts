@@ -278,8 +278,7 @@ export class CoordinatorFold implements Fold {
   /** How full the rails of each pool are. */
   railFigures(): readonly RailFigures[] {
     const policyFor = (pool: PoolState) => this.#options.policyFor(pool.id)
-    const splitOf = (pool: PoolId) => this.#splits.figures(pool)
-    return railFigures(this.#state, policyFor, splitOf)
+    return railFigures(this.#state, policyFor, (pool) => this.#splits.figures(pool))
   }
 
   /** What waits for room, of each pool where something has. */

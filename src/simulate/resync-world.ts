@@ -1,7 +1,6 @@
 /**
- * A network partition and what follows it, through the coordinator's fold and an agent's book for each node:
- * both sides change placements without knowing of each other, the network is whole again, and blocks travel
- * between them over ways that lose, damage, repeat and delay them, while owners are killed.
+ * A network partition and what follows it, through the coordinator's fold and an agent's book for each node: both sides
+ * change placements, then blocks travel over ways that lose, damage, repeat and delay them, while owners are killed.
  */
 import { createHash } from 'node:crypto'
 import { HoldingBook } from '../agent/holding-book.ts'
@@ -119,12 +118,9 @@ class ResyncWorld {
     }
     this.#change()
     this.#report(() => 0)
-    let began = 0
-    let beganMs = 0
+    let [began, beganMs] = [0, 0]
     for (; this.#round < ROUNDS_MAX; this.#tick()) {
-      if (began === 0 && this.#figures() !== null) {
-        ;[began, beganMs] = [this.#round, clockMs()]
-      }
+      if (began === 0 && this.#figures() !== null) [began, beganMs] = [this.#round, clockMs()]
       if (began > 0) {
         this.#deliver()
         if (this.#figures()?.running === false) break

@@ -168,26 +168,6 @@ test('a pool that learns says how much it tries out, and a fixed one keeps the n
   expect(() => loadConfig({ text: wrong, env: {} })).toThrow(/explore_min: 0.5 is too much; set it/)
 })
 
-test('work that is down may load its target more than other work', () => {
-  const load = (text: string) => policyFor(loadConfig({ text, env: {} }), 'any')
-  expect(load('').recoveryLoadMaxRatio).toBe(1)
-  expect(load('[policy]\nrecovery_load_max = 0.95').recoveryLoadMaxRatio).toBe(0.95)
-  expect(() => load('[policy]\nrecovery_load_max = 0.8')).toThrow(
-    /recovery_load_max: 0.8 is too little; set it to at least target_load_max \(0.9\)/,
-  )
-})
-
-test('what is moved for load is moved over a limit of its own, at least that of targets', () => {
-  const load = (text: string) => policyFor(loadConfig({ text, env: {} }), 'any')
-  expect(load('').overloadRatio).toBeNull()
-  expect(load('[policy]\noverload = 1.2').overloadRatio).toBe(1.2)
-  expect(load('[policy]\noverload = 1.2').version).not.toBe('default')
-  expect(load('[policy]\nregional_failover = true')).toMatchObject({ regionalFailover: true })
-  expect(() => load('[policy]\noverload = 0.8')).toThrow(
-    /overload: 0.8 is too little; set it to at least target_load_max \(0.9\)/,
-  )
-})
-
 test('a pool says how its shards are placed, and the others have none', () => {
   const text = `
     [pools.web]
