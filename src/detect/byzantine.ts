@@ -39,6 +39,8 @@ const EXPIRIES_PER_WINDOW = 20
 interface Voice {
   readonly claim: Claim['claim']
   readonly atMs: number
+  /** When it first claimed the same of a node that was not silent since. */
+  sinceMs: number
   readonly heardAtMs: number
   /** It has cost its author something, or was found true. */
   settled: boolean
@@ -63,6 +65,8 @@ class ByzantineFold implements DetectorFold {
   /** Author → when it last said anything. */
   readonly #witnesses = new Map<NodeId, number>()
   readonly #distrusted = new Set<NodeId>()
+  /** Of all nodes: what is said of them may be true. */
+  readonly #silent = new Set<NodeId>()
   /** When the accusations of many last cost the node something. */
   readonly #condemnedAtMs = new Map<NodeId, number>()
   #expiredAtMs = 0
@@ -79,6 +83,7 @@ class ByzantineFold implements DetectorFold {
   take(input: Parameters<DetectorFold['take']>[0], nowMs: number): readonly Finding[] {
     if (input.kind === 'claim') return this.#hear(input.record, nowMs)
     if (input.kind === 'assessment') {
+      this.#noteSilence(input.row.node, input.liveness)
       if (!this.#voices.has(input.row.node)) return NOTHING_FOUND
       return this.#compare(input.row, input.liveness, nowMs)
     }
@@ -119,9 +124,12 @@ class ByzantineFold implements DetectorFold {
     this.#witnesses.set(claim.node, nowMs)
     const before = voices.get(claim.node)
     if (before !== undefined && before.atMs >= claim.atMs) return NOTHING_FOUND
-    // The same said again is one voice, and costs once.
-    const settled = before?.claim === claim.claim && before.settled
-    voices.set(claim.node, { claim: claim.claim, atMs: claim.atMs, heardAtMs: nowMs, settled })
+    // The same said again is one voice, costs once, and gains its author no time.
+    const isSame = before?.claim === claim.claim
+    const settled = isSame && before.settled
+    const sinceMs = isSame && !this.#silent.has(claim.about) ? before.sinceMs : claim.atMs
+    const { atMs } = claim
+    voices.set(claim.node, { claim: claim.claim, atMs, sinceMs, heardAtMs: nowMs, settled })
     return this.#condemn(claim.about, voices, nowMs)
   }
 
@@ -142,6 +150,13 @@ class ByzantineFold implements DetectorFold {
     return this.#judge(about, nowMs)
   }
 
+  #noteSilence(node: NodeId, liveness: Liveness): void {
+    if (liveness === 'live') this.#silent.delete(node)
+    if (liveness !== 'silent') return
+    this.#silent.add(node)
+    for (const voice of this.#voices.get(node)?.values() ?? []) voice.sinceMs = voice.atMs
+  }
+
   /** What telemetry shows of a node that others spoke of. */
   #compare(row: Assessment, liveness: Liveness, nowMs: number): readonly Finding[] {
     if (liveness === 'unknown') return NOTHING_FOUND
@@ -150,7 +165,7 @@ class ByzantineFold implements DetectorFold {
     const findings: Finding[] = []
     for (const [author, voice] of voices) {
       if (voice.settled) continue
-      const lives = liveness === 'live' && row.lastSeenAtMs > voice.atMs + margin
+      const lives = liveness === 'live' && row.lastSeenAtMs > voice.sinceMs + margin
       const isDead = liveness === 'silent' && row.lastSeenAtMs < voice.atMs - margin
       const contradicted = (voice.claim === 'dead' && lives) || (voice.claim === 'alive' && isDead)
       if (!contradicted) continue
@@ -223,6 +238,7 @@ class ByzantineFold implements DetectorFold {
 
   #forget(node: NodeId): void {
     this.#voices.delete(node)
+    this.#silent.delete(node)
     this.#witnesses.delete(node)
     this.#distrusted.delete(node)
     this.#condemnedAtMs.delete(node)

@@ -40,6 +40,40 @@ test('the same lie said again costs nothing more', () => {
   expect(reputation(feed, 'liar')).toBeGreaterThan(0.84)
 })
 
+test('a lie that is said again before telemetry can contradict it counts from its first time', () => {
+  const feed = new DetectorFeed(byzantine)
+  for (let i = 0; i < 5; i++) {
+    claim(feed, 'liar', 'n0', 'dead')
+    feed.nowMs += 10_000
+  }
+  feed.row('n0', {})
+  expect(reputation(feed, 'liar')).toBeCloseTo(0.85)
+})
+
+test('who changed its word in between is held to the newest', () => {
+  const feed = new DetectorFeed(byzantine)
+  for (const what of ['dead', 'alive', 'dead'] as const) {
+    claim(feed, 'a', 'n0', what)
+    feed.nowMs += 20_000
+  }
+  feed.row('n0', {})
+  expect(reputation(feed, 'a')).toBe(1)
+})
+
+test('who calls a node dead while it is silent, until it is back, has not lied', () => {
+  const feed = new DetectorFeed(byzantine)
+  claim(feed, 'honest', 'n0', 'dead')
+  feed.nowMs += 20_000
+  feed.row('n0', { liveness: 'silent', lastSeenAtMs: feed.nowMs - 20_000 })
+  for (let i = 0; i < 5; i++) {
+    feed.nowMs += 20_000
+    claim(feed, 'honest', 'n0', 'dead')
+  }
+  feed.nowMs += 5_000
+  feed.row('n0', {})
+  expect(reputation(feed, 'honest')).toBe(1)
+})
+
 test('what several say is a network partition and no lie', () => {
   const feed = new DetectorFeed(byzantine)
   for (let i = 0; i < 6; i++) for (const node of ['a', 'b', 'c']) claim(feed, node, `n${i}`, 'dead')
