@@ -1,7 +1,7 @@
 /** Reads a command from its record. Whatever came, it answers; it never throws. */
-import { toText } from '../core/bytes.ts'
 import type { Command, CommandAction, Precondition } from '../core/command.ts'
 import { idProblem } from '../core/ids.ts'
+import { isObject, jsonObjectOf } from '../core/json-object.ts'
 
 export type ReadCommand =
   | { readonly ok: true; readonly command: Command }
@@ -21,27 +21,13 @@ const ID_FIELDS = ['commandId', 'incidentId', 'pool', 'node'] as const
 const ID_OR_NULL_FIELDS = ['planId', 'stepId', 'workload', 'target', 'modelVersion'] as const
 
 export function readCommand(value: Uint8Array | null): ReadCommand {
-  const fields = parseObject(value)
+  const fields = jsonObjectOf(value)
   if (fields === undefined) {
     return { ok: false, reason: 'not-json', detail: 'the value is not a JSON object' }
   }
   const detail = problemOf(fields)
   if (detail !== undefined) return { ok: false, reason: 'not-a-command', detail }
   return { ok: true, command: fields as unknown as Command }
-}
-
-function parseObject(value: Uint8Array | null): Record<string, unknown> | undefined {
-  if (value === null) return undefined
-  try {
-    const parsed: unknown = JSON.parse(toText(value))
-    return isObject(parsed) ? parsed : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function problemOf(fields: Record<string, unknown>): string | undefined {

@@ -1,6 +1,6 @@
 /** Reads a block of a resynchronisation from its record. Whatever came, it answers; it never throws. */
-import { toText } from '../core/bytes.ts'
 import { idProblem } from '../core/ids.ts'
+import { isObject, jsonObjectOf } from '../core/json-object.ts'
 import { NODE_BLOCKS_MAX, type ResyncBlock } from '../core/resync.ts'
 
 export type ReadResyncBlock =
@@ -8,26 +8,12 @@ export type ReadResyncBlock =
   | { readonly ok: false; readonly detail: string }
 
 export function readResyncBlock(value: Uint8Array | null): ReadResyncBlock {
-  const fields = parseObject(value)
+  const fields = jsonObjectOf(value)
   if (fields === undefined) return { ok: false, detail: 'the value is not a JSON object' }
   const detail = problemOf(fields)
   return detail === undefined
     ? { ok: true, block: fields as unknown as ResyncBlock }
     : { ok: false, detail }
-}
-
-function parseObject(value: Uint8Array | null): Record<string, unknown> | undefined {
-  if (value === null) return undefined
-  try {
-    const parsed: unknown = JSON.parse(toText(value))
-    return isObject(parsed) ? parsed : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function problemOf(fields: Record<string, unknown>): string | undefined {

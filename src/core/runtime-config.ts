@@ -43,6 +43,10 @@ export interface UnwatchedKey {
  * guard or no effect on what is done to nodes.
  */
 const UNWATCHED: readonly (readonly [beginning: string, because: string])[] = [
+  [
+    'promotion.hold_out',
+    'it says which nodes are left alone to measure by, and no rate speaks of them',
+  ],
   ['promotion.', 'a model that does worse goes back by its own trial'],
   ['drift.', 'it says when people are told of drift, and moves nothing'],
   ['alerts.', 'it says when people are paged, and moves nothing'],

@@ -21,8 +21,8 @@ const SETTINGS = {
   slowestRatio: number(5, 1.1, 100),
   /** Standard deviations that both must be exceeded by. */
   deviations: number(3, 1, 20),
-  warningScore: number(11, 1, 20),
-  errorScore: number(16, 1, 20),
+  warningScore: number(14, 1, 20),
+  errorScore: number(17, 1, 20),
   /** Readings before a node's own history counts. */
   historyMin: count(8, 2, 10_000),
   /** Readings of peers in a window before they count. */

@@ -53,9 +53,8 @@ export class PlacementDesk {
     // Nothing moves it now, so a reservation left from an earlier move is over.
     if (!pool.flightOf.has(workload)) ledger.unreserve(workload)
     ledger.place(placement)
-    for (const id of new Set([before, placement.node])) {
-      if (id !== null) this.#changed(id, placement, false)
-    }
+    if (before !== null && before !== placement.node) this.#changed(before, placement, false)
+    if (placement.node !== null) this.#changed(placement.node, placement, false)
     const node = placement.node === null ? undefined : this.#state.nodes.get(placement.node)
     const steps = node?.incident?.steps
     for (const stepId of [`migrate:${workload}`, `recover:${workload}`]) {

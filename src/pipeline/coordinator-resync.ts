@@ -83,7 +83,7 @@ export class ResyncDesk {
   }
 
   /** Once a second of the log's time; `apart`: nodes that were not on the side that went on; null: none begins. */
-  follow(pool: PoolId, view: NetworkView, apart: Iterable<NodeId> | null): void {
+  follow(pool: PoolId, view: NetworkView, apart: (() => Iterable<NodeId>) | null): void {
     const resync = this.#pools.get(pool)
     if (view.state === 'PARTITIONED') {
       if (resync?.running === true) this.#end(pool, resync, 'is broken off: the network is split')
@@ -91,7 +91,7 @@ export class ResyncDesk {
     }
     const mergedAtMs = view.episodes.at(-1)?.mergedAtMs ?? null
     if (apart !== null && view.state === 'RECOVERING' && resync?.mergedAtMs !== mergedAtMs) {
-      this.#begin(pool, mergedAtMs, new Set(apart))
+      this.#begin(pool, mergedAtMs, new Set(apart()))
     } else if (resync?.running === true) this.#step(pool, resync)
   }
 

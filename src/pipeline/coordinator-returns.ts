@@ -1,6 +1,7 @@
 /**
  * Nodes that are let back to work: with a part of their capacity first, watched for a while, then whole.
- * The map of shards hears of it by the node's record being due. What happens to a node meanwhile ends its return, and what answers it begins anew.
+ * What happens to a node meanwhile ends its return, and what answers it begins anew. The map of shards
+ * hears of each, because the node's record is due then.
  */
 import type { IncidentId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'

@@ -106,7 +106,7 @@ export class SplitBrainDesk {
     const pool = this.#state.pool(id)
     const { splitBrain: rules } = this.#policyFor(pool)
     const split = this.#splits.get(id)
-    const apart = split?.paused ?? view.sides.slice(view.hasMajority ? 1 : 0).flat()
+    const apart = () => split?.paused ?? view.sides.slice(view.hasMajority ? 1 : 0).flat()
     this.resync.follow(id, view, rules === null ? null : apart)
     if (rules === null) {
       // The policy was taken away meanwhile: nobody is kept from work by it.

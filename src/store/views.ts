@@ -7,6 +7,7 @@ import type { PublishedAlert } from '../core/alert.ts'
 import type { LogRecord } from '../core/bus.ts'
 import { toText } from '../core/bytes.ts'
 import type { Command, JournalEntry, Result, ResultState } from '../core/command.ts'
+import { jsonObjectOf } from '../core/json-object.ts'
 import type { ClassModels } from '../core/model-life.ts'
 import type { TopicName, Topology } from '../core/topics.ts'
 import { AssignmentViews } from './assignments.ts'
@@ -154,7 +155,7 @@ export class ConsoleViews {
       if (record.key !== null) this.assignments.drop(toText(record.key))
       return
     }
-    const body = parseObject(record.value)
+    const body = jsonObjectOf(record.value)
     if (body === undefined || !this.#take(topic, body)) this.#unreadable++
   }
 
@@ -327,16 +328,4 @@ export class ConsoleViews {
 function dropOldest(map: Map<string, unknown>): void {
   const [oldest] = map.keys()
   if (oldest !== undefined) map.delete(oldest)
-}
-
-function parseObject(value: Uint8Array | null): Readonly<Record<string, unknown>> | undefined {
-  if (value === null) return undefined
-  try {
-    const parsed: unknown = JSON.parse(toText(value))
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
-    return parsed as Readonly<Record<string, unknown>>
-  } catch {
-    // Not JSON: counted by the caller.
-    return undefined
-  }
 }

@@ -15,6 +15,7 @@ interface Alarm {
   cancelled: boolean
 }
 
+/** Of the event loop. */
 const SETTLES_PER_TURN = 256
 
 export class VirtualClock implements WaitClock {

@@ -1,4 +1,4 @@
-// Goal: benign noise raises hardly a fault, whatever its seed, and the same inputs give the same findings.
+// Goal: benign noise raises no fault, whatever its seed, and the same inputs give the same findings.
 import { fc, test } from '@fast-check/vitest'
 import { expect } from 'vitest'
 import { failSlow } from '../../../src/detect/fail-slow.ts'
@@ -20,7 +20,7 @@ function benignLatency(random: () => number, node: number): number {
 }
 
 test.prop([seeds], { numRuns: 25 })(
-  'fail-slow: latencies that wobble and spike raise one fault in 2,400 readings at most',
+  'fail-slow: latencies that wobble and spike are well',
   (seed) => {
     const feed = new DetectorFeed(failSlow)
     const random = seededRandom(seed)
@@ -28,13 +28,12 @@ test.prop([seeds], { numRuns: 25 })(
       feed.nowMs += 60_000
       for (let node = 0; node < NODES; node++) feed.latency(`n${node}`, benignLatency(random, node))
     }
-    // Spikes that meet by chance: seed 466024 raises one.
-    expect(feed.told.filter(({ state }) => state === 'raised').length).toBeLessThanOrEqual(1)
+    expect(feed.told).toEqual([])
   },
 )
 
 test.prop([seeds], { numRuns: 25 })(
-  'fail-slow: a node that gets 2.5 to 8 times slower is told within 15 readings, and one other at most',
+  'fail-slow: a node that gets 2.5 to 8 times slower is told within 15 readings, and no other',
   (seed) => {
     const feed = new DetectorFeed(failSlow)
     const random = seededRandom(seed)
@@ -46,9 +45,7 @@ test.prop([seeds], { numRuns: 25 })(
         feed.latency(`n${node}`, benignLatency(random, node) * slower)
       }
     }
-    const told = new Set(feed.told.map(({ fault }) => fault.node))
-    expect(told).toContain(`n${ill}`)
-    expect(told.size).toBeLessThanOrEqual(2)
+    expect(new Set(feed.told.map(({ fault }) => fault.node))).toEqual(new Set([`n${ill}`]))
   },
 )
 

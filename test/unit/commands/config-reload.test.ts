@@ -78,6 +78,7 @@ describe('a file', () => {
 budget = 0.3
 [promotion]
 automatic = false
+hold_out_ratio = 0.01
 [drift]
 stability_max = 0.5
 [alerts]
@@ -87,7 +88,9 @@ worse_min = 3
 `
     const { changes, unwatched } = await reload.reload('ada', 'r')
     const named = changes.map(({ key }) => key).filter((key) => key !== 'policy.budget')
-    expect(named).toHaveLength(4)
+    expect(named).toHaveLength(5)
+    // Each of them for a reason of its own.
+    expect(new Set(unwatched.map(({ because }) => because)).size).toBe(5)
     expect(unwatched.map(({ key }) => key)).toEqual(named)
     for (const { because } of unwatched) expect(because).not.toBe('')
     expect((await reload.reload('ada', 'r')).unwatched).toEqual([])
