@@ -1,15 +1,16 @@
 /**
  * Runs a fold over every partition that this process owns: restore, fold, commit.
  *
- * Folding goes on while a transaction is under way; only committing is throttled. The state is
- * rebuilt from the start of the log after each claim, and outputs of records before the committed
- * offset are thrown away, because the previous owner has sent them.
+ * Folding goes on while a transaction is under way; only committing is throttled. After a claim the
+ * state is rebuilt from the start of the log, or goes on where this process had it (`kept-folds.ts`);
+ * outputs of records before the committed offset are thrown away, because an owner has sent them.
  */
 import type { Bus, Lease, LogRecord, Membership, Output } from '../core/bus.ts'
 import { isServiceError, type ServiceError } from '../core/errors.ts'
 import { logOutput, type Tick } from '../core/log.ts'
 import { partitionCount, topicName, type TopicName, type Topology } from '../core/topics.ts'
 import type { Fold } from './fold.ts'
+import { KeptFolds, type Told } from './kept-folds.ts'
 import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 
 /** An idle owner looks up from its log at least this often, ms. */
@@ -24,6 +25,8 @@ const PENDING_OUTPUTS_MAX = 20_000
 const FOLDED_AT_ONCE_MAX = 16
 /** Tries of one commit that ends `aborted` before the lease is given up. */
 const COMMIT_TRIES_MAX = 5
+/** Of ticks, which an owner gives by its clock; the next owner gives its own. */
+const TOLD_BY_NO_RECORD = -1
 
 export interface RoleEvents {
   /** A transaction has ended. */
@@ -67,7 +70,8 @@ export function groupName(topology: Topology, role: string): string {
 export async function startRole(options: RoleOptions): Promise<Role> {
   const { bus, topology, role } = options
   const runs = new Map<number, LeaseRun>()
-  const ends = new Set<Promise<void>>()
+  const ends = new Map<number, Promise<void>>()
+  const kept = new KeptFolds()
   const topic = topicName(topology, options.topic)
   const membership: Membership = await bus.join({
     group: groupName(topology, role),
@@ -75,13 +79,18 @@ export async function startRole(options: RoleOptions): Promise<Role> {
     topics: [topic],
     claimTopic: topic,
     onGained: (lease) => {
-      const run = new LeaseRun(options, lease, topic)
-      runs.set(lease.partition, run)
-      const end = run
-        .run()
+      const { partition } = lease
+      const run = new LeaseRun({ options, lease, topic, kept })
+      runs.set(partition, run)
+      // A lease of the same partition before this one lets go of the fold first.
+      const before = ends.get(partition) ?? Promise.resolve()
+      const end = before
+        .then(() => run.run())
         .catch((error: unknown) => giveUp(role, lease, error, options.events))
-        .finally(() => ends.delete(end))
-      ends.add(end)
+        .finally(() => {
+          if (ends.get(partition) === end) ends.delete(partition)
+        })
+      ends.set(partition, end)
     },
   })
   return {
@@ -90,7 +99,8 @@ export async function startRole(options: RoleOptions): Promise<Role> {
     readyPartitions: () => [...live(runs)].filter(([, run]) => run.ready).map(([p]) => p),
     stop: async () => {
       await membership.leave()
-      await Promise.all(ends)
+      await kept.close()
+      await Promise.all(ends.values())
     },
   }
 }
@@ -112,14 +122,25 @@ function live(runs: Map<number, LeaseRun>): Map<number, LeaseRun> {
   return runs
 }
 
+interface LeaseRunSetup {
+  readonly options: RoleOptions
+  readonly lease: Lease
+  readonly topic: string
+  readonly kept: KeptFolds
+}
+
 class LeaseRun {
   readonly #options: RoleOptions
   readonly #lease: Lease
   readonly #topic: string
+  readonly #kept: KeptFolds
   readonly #restoreTo: number
   readonly #gauge: LeaseGauge
   #fold: Fold | null = null
-  #pending: Output[] = []
+  #pending: Told[] = []
+  #pendingCount = 0
+  /** Of a transaction that is under way, or was not seen to end well. */
+  #unsettled: readonly Told[] = []
   #position = 0
   #lastCommitMs = Number.NEGATIVE_INFINITY
   #tickDueMs = 0
@@ -128,10 +149,11 @@ class LeaseRun {
   #urgent = false
   ready = false
 
-  constructor(options: RoleOptions, lease: Lease, topic: string) {
+  constructor({ options, lease, topic, kept }: LeaseRunSetup) {
     this.#options = options
     this.#lease = lease
     this.#topic = topic
+    this.#kept = kept
     this.#restoreTo = lease.committed[topic] ?? 0
     this.#gauge = new LeaseGauge(lease, options.bus)
   }
@@ -145,14 +167,12 @@ class LeaseRun {
   }
 
   figures(): LeaseFigures {
-    return this.#gauge.figures(this.#pending.length)
+    return this.#gauge.figures(this.#pendingCount)
   }
 
   async run(): Promise<void> {
     const { bus } = this.#options
-    this.#fold = await this.#options.createFold(this.#lease.partition)
-    const starts = await bus.starts(this.#topic)
-    this.#position = starts[this.#lease.partition] ?? 0
+    await this.#restore()
     this.#lease.start({ [this.#topic]: this.#position })
     const beganAtMs = bus.nowMs()
     const from = this.#position
@@ -165,9 +185,31 @@ class LeaseRun {
       if (!this.ready) this.#markReady(from, beganAtMs)
       if (this.ready) this.#appendTick()
       await this.#commitWhenDue()
+      await this.#kept.sweep(bus.nowMs())
     }
     await this.#inFlight
-    await this.#fold.dispose?.()
+    const told = [...this.#unsettled, ...this.#pending]
+    const kept = { fold: this.#fold!, position: this.#position, told }
+    await this.#kept.keep(this.#lease.partition, kept, bus.nowMs())
+  }
+
+  async #restore(): Promise<void> {
+    const { bus, createFold } = this.#options
+    const { partition } = this.#lease
+    const start = (await bus.starts(this.#topic))[partition] ?? 0
+    const end = (await bus.ends(this.#topic))[partition] ?? 0
+    const kept = await this.#kept.takeBack(partition, { start, end })
+    this.#fold = kept?.fold ?? (await createFold(partition))
+    this.#position = kept?.position ?? start
+    for (const told of kept?.told ?? []) this.#tell(told)
+  }
+
+  /** What an owner has sent before the claim is not sent again. */
+  #tell(told: Told): void {
+    if (told.outputs.length === 0 || told.offset < this.#restoreTo) return
+    this.#pending.push(told)
+    this.#pendingCount += told.outputs.length
+    this.#urgent ||= told.outputs.some(({ urgent }) => urgent === true)
   }
 
   #markReady(from: number, beganAtMs: number): void {
@@ -209,11 +251,7 @@ class LeaseRun {
       const told = (await fold.foldAll?.(some)) ?? (await foldEach(fold, some))
       for (const [index, { offset }] of some.entries()) {
         this.#position = offset + 1
-        if (offset < this.#restoreTo) continue
-        for (const output of told[index]) {
-          this.#pending.push(output)
-          if (output.urgent === true) this.#urgent = true
-        }
+        this.#tell({ offset, outputs: told[index] })
       }
     }
   }
@@ -223,15 +261,20 @@ class LeaseRun {
     if (!this.#ticks() || nowMs < this.#tickDueMs) return
     this.#tickDueMs = Math.max(this.#tickDueMs + this.#options.tickIntervalMs, nowMs)
     const tick: Tick = { source: this.#lease.partition, atMs: 0, step: 0 }
-    this.#pending.push(logOutput(this.#topic, this.#lease.partition, 'tick', null, tick))
+    const output = logOutput(this.#topic, this.#lease.partition, 'tick', null, tick)
+    this.#pending.push({ offset: TOLD_BY_NO_RECORD, outputs: [output] })
+    this.#pendingCount++
   }
 
   async #commitWhenDue(): Promise<void> {
-    if (this.#pending.length > PENDING_OUTPUTS_MAX) await this.#inFlight
+    if (this.#pendingCount > PENDING_OUTPUTS_MAX) await this.#inFlight
     const due = this.#options.bus.nowMs() >= this.#lastCommitMs + this.#gapMs()
     if (this.#pending.length === 0 || !due || this.#inFlight !== null || this.#lease.lost) return
-    const outputs = this.#options.guard?.(this.#lease.partition, this.#pending) ?? this.#pending
+    const pending = this.#pending.flatMap(({ outputs }) => outputs)
+    const outputs = this.#options.guard?.(this.#lease.partition, pending) ?? pending
+    this.#unsettled = this.#pending
     this.#pending = []
+    this.#pendingCount = 0
     this.#urgent = false
     this.#inFlight = this.#commit(outputs, this.#position).finally(() => {
       this.#inFlight = null
@@ -246,6 +289,7 @@ class LeaseRun {
       const outcome = await this.#lease.commit(outputs, { [this.#topic]: next })
       this.#lastCommitMs = bus.nowMs()
       events?.committed?.(role, outcome, outputs, this.#lastCommitMs - beganAtMs)
+      if (outcome === 'committed') this.#unsettled = []
       if (outcome !== 'aborted') return
     }
     this.#lease.release()

@@ -256,3 +256,73 @@ test('how far it is behind and what waits is told of each partition', async () =
   await role.stop()
   expect(role.leases()).toEqual(new Map())
 })
+
+/** A role whose folds are counted as they are made and freed. */
+function counted() {
+  const made: Counting[] = []
+  const freed: Fold[] = []
+  const createFold = async (): Promise<Fold> => {
+    const fold = Object.assign(new Counting(), { dispose: () => void freed.push(fold) })
+    made.push(fold)
+    return fold
+  }
+  return { made, freed, createFold }
+}
+
+test.each([{ written: false }, { written: true }])(
+  'after a commit of unknown end, written: $written, the fold goes on where it was',
+  async ({ written }) => {
+    const { broker, bus, start } = await createWorld()
+    const { made, freed, createFold } = counted()
+    const role = await start('owner', { createFold })
+    await broker.clock.advance(500)
+    broker.failNextCommit({ outcome: 'unknown', written })
+    await log(bus, 'a')
+    await broker.clock.advance(2_000)
+    await log(bus, 'b')
+    await broker.clock.advance(2_000)
+    expect(await journal(bus)).toEqual(['a=1', 'b=2'])
+    expect(made).toHaveLength(1)
+    await role.stop()
+    expect(freed).toEqual(made)
+  },
+)
+
+test('a partition that comes back goes on from there, and says only what nobody has said', async () => {
+  const { broker, bus, start } = await createWorld()
+  const { made, createFold } = counted()
+  await start('first', { createFold })
+  await log(bus, 'a')
+  await broker.clock.advance(1_000)
+  const second = await start('second')
+  broker.expireOwner('r.watcher', 0)
+  await log(bus, 'b')
+  await broker.clock.advance(10_000)
+  await second.stop()
+  await log(bus, 'c')
+  await broker.clock.advance(10_000)
+  expect(await journal(bus)).toEqual(['a=1', 'b=2', 'c=3'])
+  expect(made).toHaveLength(1)
+})
+
+test('a fold that has missed what retention took is freed, and another is made', async () => {
+  const { broker, bus, start } = await createWorld()
+  const { made, freed, createFold } = counted()
+  const role = await start('first', { createFold })
+  await log(bus, 'a')
+  await broker.clock.advance(1_000)
+  const second = await start('second')
+  broker.expireOwner('r.watcher', 0)
+  await log(bus, 'b')
+  await broker.clock.advance(10_000)
+  await log(bus, 'c')
+  broker.stepLogClock(2 * topology.retentionMs)
+  await log(bus, 'd')
+  await broker.clock.advance(1_000)
+  broker.clean()
+  await second.stop()
+  await broker.clock.advance(10_000)
+  expect(made).toHaveLength(2)
+  expect(freed).toEqual([made[0]])
+  expect(role.stats()).toEqual(new Map([[0, { seen: 1 }]]))
+})
