@@ -27,7 +27,7 @@ const SEEDS_MAX = 2 ** 31
 const CHOOSER_WORLDS = 40
 const BALLOT_WORLDS = 500
 const SPEED_NODES = 5_000
-const SPEED_HOURS = 1
+const SPEED_HOURS = 12
 const SPEED_HEARTBEAT_MS = 60_000
 const PARTITION_NODES = 10_000
 /** Of which the median counts. */

@@ -14,7 +14,7 @@ import type { Intake } from './intake.ts'
 import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 import { giveUp, groupName, IN_FLIGHT_WAIT_MS, type RoleEvents, toEveryPartition } from './role.ts'
 
-const IDLE_WAIT_MS = 250
+const IDLE_WAIT_MS = 1_000
 const WATERMARK_INTERVAL_MS = 1_000
 /** A caught-up partition claims no less delay than this: reading and asking take time. */
 const WATERMARK_DELAY_MIN_MS = 300

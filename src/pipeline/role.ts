@@ -14,7 +14,7 @@ import { KeptFolds, type Told } from './kept-folds.ts'
 import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 
 /** An idle owner looks up from its log at least this often, ms. */
-const IDLE_WAIT_MS = 500
+const IDLE_WAIT_MS = 1_000
 /** What waits for the end of a transaction looks again after this. */
 export const IN_FLIGHT_WAIT_MS = 10
 /** Urgent outputs are committed at once, but no sooner than this after the last commit. */

@@ -32,11 +32,16 @@ export class Stall {
 
 /** What is not given stays as it is. */
 function withOther<Thing extends object>(thing: Thing, others: Partial<Thing>): Thing {
+  const methods = new Map<string | symbol, unknown>(Object.entries(others))
   return new Proxy(thing, {
     get(target, name) {
-      if (name in others) return others[name as keyof Thing]
+      const method = methods.get(name)
+      if (method !== undefined) return method
       const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      if (typeof value !== 'function') return value
+      const bound: unknown = value.bind(target)
+      methods.set(name, bound)
+      return bound
     },
   })
 }

@@ -4,6 +4,9 @@ import type { Placement } from '../core/workload.ts'
 import { addNeeds, fits, type Inventory, type NodeSpec, NO_NEEDS } from '../fleet/inventory.ts'
 import { Random } from '../fleet/random.ts'
 
+/** Before all are looked at. */
+const DRAWS = 8
+
 export function withStandbys(seed: number, { nodes, placements }: Inventory): readonly Placement[] {
   const used = new Map(nodes.map(({ id }) => [String(id), NO_NEEDS]))
   const add = (node: string, { needs }: Placement) => {
@@ -16,14 +19,30 @@ export function withStandbys(seed: number, { nodes, placements }: Inventory): re
   return placements.map((placement) => {
     if (placement.priority !== 'CRITICAL') return placement
     const home = byId.get(String(placement.node))!
+    const peers = byPool.get(placement.pool)!
+    const random = new Random(seed, `standby/${placement.workload}`)
     const hasRoom = ({ id, capacity }: NodeSpec) =>
       id !== home.id && fits(capacity, used.get(id)!, placement.needs)
-    const able = byPool.get(placement.pool)!.filter(hasRoom)
-    const apart = able.filter(({ place }) => place.zone !== home.place.zone)
-    const choices = apart.length > 0 ? apart : able
-    if (choices.length === 0) return placement
-    const { id } = new Random(seed, `standby/${placement.workload}`).pick(choices)
-    add(id, placement)
-    return { ...placement, standby: id }
+    const isApart = ({ place }: NodeSpec) => place.zone !== home.place.zone
+    const standby =
+      drawn(random, peers, (node) => isApart(node) && hasRoom(node)) ??
+      drawn(random, peers, hasRoom)
+    if (standby === undefined) return placement
+    add(standby.id, placement)
+    return { ...placement, standby: standby.id }
   })
+}
+
+/** One of those that will do, each as likely as the other. Most will, so a few draws cost less than a look at all. */
+function drawn(
+  random: Random,
+  nodes: readonly NodeSpec[],
+  does: (node: NodeSpec) => boolean,
+): NodeSpec | undefined {
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const node = random.pick(nodes)
+    if (does(node)) return node
+  }
+  const able = nodes.filter(does)
+  return able.length === 0 ? undefined : random.pick(able)
 }

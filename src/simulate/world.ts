@@ -33,7 +33,7 @@ const SECOND_MS = 1_000
 const WARM_UP_MS = 30_000
 /** The auditor looks so often; more than a record may be on its way. */
 const LOOK_MS = 5_000
-const LOOKS_PER_SIZE_CHECK = 6
+const LOOKS_PER_SIZE_CHECK = 12
 /** Records that coordinators have not read yet, also while one takes over from another. */
 const UNANSWERED_PER_NODE_MAX = 100
 const UNANSWERED_MIN = 10_000

@@ -160,7 +160,7 @@ function keyText(record: LogRecord): string {
 /** The producer may use its buffer again. */
 function copied(bytes: string | Uint8Array | null): Uint8Array | null {
   if (bytes === null) return null
-  return typeof bytes === 'string' ? toBytes(bytes) : Uint8Array.from(bytes)
+  return typeof bytes === 'string' ? toBytes(bytes) : new Uint8Array(bytes)
 }
 
 function fenceKey({ group, role, partition }: Fence): string {
