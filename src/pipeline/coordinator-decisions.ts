@@ -141,7 +141,10 @@ export class DecisionDesk {
     }
   }
 
-  /** Undoing first, then recovery by the most urgent workload, then what is likeliest to fail. */
+  /**
+   * Undoing first, then recovery by the most urgent workload, then what is likeliest to fail. What is begun is
+   * finished before the like of it is begun.
+   */
   #inOrder(incidents: readonly Incident[]): readonly Incident[] {
     const rated = incidents.map((incident) => ({
       incident,
@@ -153,6 +156,7 @@ export class DecisionDesk {
     rated.sort(
       (a, b) =>
         a.rank - b.rank ||
+        Number(isBegun(b.incident)) - Number(isBegun(a.incident)) ||
         (b.incident.node.probability ?? 0) - (a.incident.node.probability ?? 0) ||
         a.incident.openedAtMs - b.incident.openedAtMs ||
         (a.incident.id < b.incident.id ? -1 : 1),
@@ -351,6 +355,10 @@ export class DecisionDesk {
         incident.dueMs = Math.min(incident.dueMs, atMs)
     }
   }
+}
+
+function isBegun({ plan }: Incident): boolean {
+  return plan !== null && plan.endedAtMs === null
 }
 
 /** When time alone changes something next. */
