@@ -13,6 +13,7 @@ const ACTIONS: ReadonlySet<string> = new Set<CommandAction>([
   'promote',
   'fence',
   'restart',
+  'replicate',
   'cordon',
   'uncordon',
   'cancel',
@@ -59,7 +60,20 @@ function problemOf(fields: Record<string, unknown>): string | undefined {
   if (moves && (fields['workload'] === null || fields['target'] === null)) {
     return `\`${action}\` needs a workload and a target`
   }
+  if (action === 'replicate' && !areReplicas(fields['replicas'])) {
+    return '`replicas` must list objects, each with `object`, `version`, `root` and `sources`'
+  }
   return undefined
+}
+
+function areReplicas(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length === 0) return false
+  return value.every((replica: unknown) => {
+    if (!isObject(replica)) return false
+    const { object, version, root, sources } = replica
+    const isNamed = [object, version, root].every((text) => typeof text === 'string')
+    return isNamed && Array.isArray(sources) && sources.every((node) => typeof node === 'string')
+  })
 }
 
 function isPrecondition(value: unknown): value is Precondition | null {

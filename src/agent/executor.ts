@@ -222,6 +222,8 @@ export class Executor implements CommandExecutor {
         return hooks.fence(command, nowMs)
       case 'restart':
         return hooks.restart(command, nowMs)
+      case 'replicate':
+        return hooks.replicate(command, nowMs)
       case 'cordon':
         return hooks.cordon(command, nowMs)
       case 'uncordon':

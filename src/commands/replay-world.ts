@@ -306,6 +306,7 @@ export class ReplayWorld implements World {
       promote: move,
       fence: simple,
       restart: () => ({ ok: false, refused: 'a history cannot be mended by a restart' }),
+      replicate: () => ({ ok: false, refused: 'a history holds no replicas' }),
       cordon: simple,
       uncordon: simple,
       unmet: () => null,

@@ -3,7 +3,7 @@ import type { AcknowledgeControl, PageRecord, SilenceControl } from './alert.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from './ids.ts'
 import type { PoolCondition } from './emergency.ts'
 import type { ConfigNote } from './runtime-config.ts'
-import type { Evidence, FaultKind } from './fault.ts'
+import type { Evidence, FaultKind, WrongReplica } from './fault.ts'
 import type { WindowRecord } from './maintenance.ts'
 import type { BallotRecord } from './vote.ts'
 
@@ -13,9 +13,13 @@ export type CommandAction =
   | 'promote' // start a workload of a failed node on its standby, where its state is already
   | 'fence' // make sure a silent node can do no harm
   | 'restart' // restart the node's service where it is
+  | 'replicate' // fetch objects that the node has wrong from nodes that have them right
   | 'cordon' // take no new workloads
   | 'uncordon'
   | 'cancel' // withdraw a command that is still in flight
+
+/** Objects that one `replicate` names; more follow in another. */
+export const REPLICAS_PER_COMMAND_MAX = 64
 
 /** Which command topic an action travels on. Preemptive work and recovery have separate lanes. */
 export function commandTopic(action: CommandAction): 'commands.migration' | 'commands.recovery' {
@@ -45,6 +49,8 @@ export interface Command {
   readonly target: NodeId | null
   /** Of an `uncordon`: the share of its capacity that the node may be given work for, 0..1; else null. */
   readonly capacityRatio: number | null
+  /** Of a `replicate`, the objects; else absent. */
+  readonly replicas?: readonly WrongReplica[]
   readonly expiresAtMs: number
   readonly dryRun: boolean
   readonly reasons: readonly string[]

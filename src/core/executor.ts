@@ -39,6 +39,11 @@ export interface ExecutorHooks {
   fence(command: Command, nowMs: number): ActionStart
   /** Never of a fenced node, nor beyond a fence: what it runs may run elsewhere by then. */
   restart(command: Command, nowMs: number): ActionStart
+  /**
+   * Fetches each of `command.replicas` from one of its sources. Verified once what is there has the root that
+   * it should have; what already has it is left alone.
+   */
+  replicate(command: Command, nowMs: number): ActionStart
   cordon(command: Command, nowMs: number): ActionStart
   uncordon(command: Command, nowMs: number): ActionStart
   /** Why a precondition does not hold, or null when it does. */

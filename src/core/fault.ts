@@ -42,7 +42,22 @@ export interface Fault {
   readonly evidence: readonly Evidence[]
   /** Further nodes that it concerns. */
   readonly others?: readonly NodeId[]
+  /** Of data that is wrong on `node`, where it is known who has it right. */
+  readonly replica?: WrongReplica
 }
+
+/** An object that a node has wrong, and what most of its holders have. */
+export interface WrongReplica {
+  readonly object: string
+  readonly version: string
+  /** Merkle root that it should have (hex, SHA-256). */
+  readonly root: string
+  /** Who has it so, at most `SOURCES_MAX` of them. */
+  readonly sources: readonly NodeId[]
+}
+
+/** Holders that are named, from which a wrong replica can be fetched. */
+export const SOURCES_MAX = 8
 
 /** What a detector says of one subject: there is a fault, or there is none any longer. */
 export type Finding =

@@ -59,6 +59,8 @@ export interface Policy {
   readonly overloadRatio: number | null
   /** Where all nodes of a region are down its CRITICAL and HIGH work goes to others, and the rest waits. */
   readonly regionalFailover: boolean
+  /** Data that is wrong is fetched from nodes that have it right, by command. */
+  readonly replicates: boolean
   readonly dryRun: boolean
   /** Share of its capacity with which a node that is let back returns first, over 0; at 1 it returns whole. */
   readonly returnRatio: number
@@ -91,6 +93,7 @@ export const DEFAULT_POLICY: Policy = {
   recoveryLoadMaxRatio: 1,
   overloadRatio: null,
   regionalFailover: false,
+  replicates: false,
   dryRun: false,
   returnRatio: 0.25,
   returnWatchMs: 600_000,

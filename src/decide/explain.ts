@@ -105,6 +105,8 @@ export function commandSentence(
       return `Node ${node} is fenced before its work starts elsewhere.`
     case 'restart':
       return `Node ${node} is restarted where it is.`
+    case 'replicate':
+      return `Node ${node} fetches what it has wrong from nodes that have it right.`
     case 'cordon':
       return `Node ${node} takes no new work.`
     case 'uncordon':

@@ -1,12 +1,13 @@
 /**
  * Replicas whose Merkle digests disagree. A root that more than half of the holders have is taken for
  * the truth; without one, all holders are suspect and the object is told of. A report whose root does
- * not follow from its own chunks is wrong whatever the others say.
+ * not follow from its own chunks is wrong whatever the others say. Where the truth is known a fault says who
+ * has it, so that it can be fetched from there.
  *
  * What is found depends on the newest report of each holder and not on their order.
  */
 import type { DigestReport } from '../core/evidence.ts'
-import type { Fault, Finding } from '../core/fault.ts'
+import { type Fault, type Finding, SOURCES_MAX, type WrongReplica } from '../core/fault.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { detector, type DetectorFold, NOTHING_FOUND } from './detector.ts'
 import { merkleRoot } from './merkle.ts'
@@ -26,6 +27,13 @@ const CHUNKS_NAMED = 16
 interface Holding {
   readonly report: DigestReport
   readonly isSound: boolean
+}
+
+/** What a holder has wrong, and what it should have where that is known. */
+interface Wrong {
+  readonly key: string
+  readonly node: NodeId
+  readonly replica: WrongReplica | undefined
 }
 
 interface Replicas {
@@ -96,18 +104,29 @@ class CorruptionFold implements DetectorFold {
       if (isSound) roots.set(report.root, [...(roots.get(report.root) ?? []), name])
     }
     const contradicting = names.filter((name) => !holders.get(name)!.isSound)
+    const soundCount = names.length - contradicting.length
+    const [root, agreeing] = [...roots].reduce<readonly [string, readonly NodeId[]]>(
+      (a, b) => (b[1].length > a[1].length ? b : a),
+      ['', []],
+    )
+    const isKnown = agreeing.length >= this.#limits.agreeingMin && 2 * agreeing.length > soundCount
+    const truth = isKnown ? holders.get(agreeing[0])!.report : null
+    const replica =
+      truth === null
+        ? undefined
+        : {
+            object: truth.object,
+            version: truth.version,
+            root,
+            sources: agreeing.slice(0, SOURCES_MAX),
+          }
     const own = contradicting.map((node) =>
-      this.#fault(key, node, 1, nowMs, [
+      this.#fault({ key, node, replica }, 1, nowMs, [
         { what: 'rootFollowsFromChunks', value: 'no', limit: null },
       ]),
     )
-    const soundCount = names.length - contradicting.length
     if (roots.size < 2) return own
-    const [root, agreeing] = [...roots].reduce((a, b) => (b[1].length > a[1].length ? b : a))
-    if (agreeing.length < this.#limits.agreeingMin || 2 * agreeing.length <= soundCount) {
-      return [...own, this.#undecided(key, roots, names, nowMs)]
-    }
-    const truth = holders.get(agreeing[0])!.report
+    if (truth === null) return [...own, this.#undecided(key, roots, names, nowMs)]
     const wrong = names.filter((name) => {
       const { report, isSound } = holders.get(name)!
       return isSound && report.root !== root
@@ -115,7 +134,7 @@ class CorruptionFold implements DetectorFold {
     return [
       ...own,
       ...wrong.map((node) =>
-        this.#fault(key, node, agreeing.length / soundCount, nowMs, [
+        this.#fault({ key, node, replica }, agreeing.length / soundCount, nowMs, [
           { what: 'root', value: holders.get(node)!.report.root, limit: root },
           { what: 'chunks', value: differing(holders.get(node)!.report, truth), limit: null },
           { what: 'agreeing', value: agreeing.length, limit: soundCount },
@@ -125,8 +144,7 @@ class CorruptionFold implements DetectorFold {
   }
 
   #fault(
-    key: string,
-    node: NodeId,
+    { key, node, replica }: Wrong,
     confidenceRatio: number,
     atMs: number,
     evidence: Fault['evidence'],
@@ -141,6 +159,7 @@ class CorruptionFold implements DetectorFold {
       severity: 'critical',
       confidenceRatio,
       evidence: [{ what: 'object', value: key, limit: null }, ...evidence],
+      ...(replica === undefined ? {} : { replica }),
     }
   }
 

@@ -100,6 +100,11 @@ export class Hands implements ExecutorHooks {
     return { ok: true, action: new Restarting(this.options, node, doneAtMs, random.ratio()) }
   }
 
+  /** Its nodes hold no objects, and tell of none. */
+  replicate(command: Command): ActionStart {
+    return refuse(`node ${command.node} holds no replicas`)
+  }
+
   cordon(command: Command, nowMs: number): ActionStart {
     const node = this.options.cluster.node(command.node)
     if (node === undefined) return refuse(`node ${command.node} is unknown`)

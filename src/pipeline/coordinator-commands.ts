@@ -80,7 +80,7 @@ export class CommandDesk {
     if (command.workload !== null && target !== null && step.action !== 'promote') {
       this.#state.ledger.reserve(command.workload, target)
     }
-    if (laneOf(step.action) !== 'preemptive' || incident.cause === 'overloaded') return
+    if (laneOf(step.action) !== 'preemptive' || !foresees(incident)) return
     this.#noteActed(incident, command.dryRun)
     if (!command.dryRun) this.#proposals.propose(incident)
   }
@@ -113,6 +113,7 @@ export class CommandDesk {
       workload,
       target,
       capacityRatio: action === 'uncordon' ? share : null,
+      ...(action === 'replicate' ? { replicas: this.#state.wrongReplicasOf(node.id) } : {}),
       expiresAtMs: this.#outbox.nowMs + policy.commandTtlMs,
       dryRun: policy.dryRun,
       reasons: more.reasons,
@@ -207,7 +208,7 @@ export class CommandDesk {
   /** What keeps a predicted failure from work keeps its label from being known. */
   #noteMoved({ command, incident }: Flight): void {
     const { id, cordonedBy } = incident.node
-    if (incident.cause === 'overloaded') return
+    if (!foresees(incident)) return
     switch (command.action) {
       case 'cordon':
         return this.#outbox.intervention('moved', id)
@@ -224,6 +225,7 @@ export class CommandDesk {
       case 'recover':
       case 'promote':
       case 'fence':
+      case 'replicate':
       case 'cancel':
         return
       default:
@@ -389,4 +391,9 @@ export function flightsOf({ flights }: PoolState, { steps }: Incident): readonly
     const flight = commandId === null ? undefined : flights.get(commandId)
     return flight === undefined ? [] : [flight]
   })
+}
+
+/** What is done about load or data says nothing of a failure to come. */
+function foresees({ cause }: Incident): boolean {
+  return cause !== 'overloaded' && cause !== 'corrupt'
 }

@@ -35,6 +35,7 @@ import type { NodeState } from './node-state.ts'
 
 /** After all recovery. */
 const PREEMPTIVE_RANKS: Readonly<Partial<Record<PlanCause, number>>> = {
+  corrupt: 8,
   predicted: 9,
   overloaded: 10,
 }
@@ -194,6 +195,10 @@ export class DecisionDesk {
       const back = isRelieved(this.#state, incident)
       return back ? `Node ${node.id} is within its bound of load again.` : null
     }
+    if (cause === 'corrupt') {
+      const isRight = !this.#state.wrongReplicas.has(node.id)
+      return isRight ? `The data of node ${node.id} is as its other holders have it.` : null
+    }
     if (cause === 'predicted') {
       return node.alarm.raised ? null : `The alarm of node ${node.id} is cleared.`
     }
@@ -317,8 +322,9 @@ export class DecisionDesk {
       probability: node.probability,
       actingPoint: node.actingPoint,
       overCount: node.alarm.overCount,
-      // What carries too much needs no alarm to be relieved.
-      alarmRaised: node.alarm.raised || incident?.cause === 'overloaded',
+      // What carries too much needs no alarm to be relieved, nor do wrong data.
+      alarmRaised:
+        node.alarm.raised || incident?.cause === 'overloaded' || incident?.cause === 'corrupt',
       attempts: step?.attempts ?? 0,
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {

@@ -27,7 +27,8 @@ import { VouchedNodes } from './coordinator-vouched.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import { noteExhaustion } from './coordinator-overload.ts'
 import type { SplitBrainDesk } from './coordinator-split-brain.ts'
-import type { CoordinatorState } from './coordinator-state.ts'
+import { ReplicaDesk } from './coordinator-replicas.ts'
+import type { CoordinatorState, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
 /** Trust weighs so much in health, so reputation takes at most this from it. */
@@ -52,6 +53,7 @@ export class EvidenceDesk {
   readonly #incidents: IncidentDesk
   readonly #splits: SplitBrainDesk
   readonly #observed: ObservedDesk
+  readonly #replicas: ReplicaDesk
   readonly #pools = new Map<PoolId, PoolDetectors>()
   readonly #vouched: VouchedNodes
   readonly #integrity = new Integrity()
@@ -71,6 +73,8 @@ export class EvidenceDesk {
     this.#splits = splits
     this.#vouched = new VouchedNodes(state)
     this.#observed = new ObservedDesk(state, outbox, options.policyFor)
+    const policyFor = (pool: PoolState) => options.policyFor(pool.id)
+    this.#replicas = new ReplicaDesk(state, outbox, incidents, policyFor)
   }
 
   /** What nodes have in common, and their ends. */
@@ -144,6 +148,7 @@ export class EvidenceDesk {
     if (nowMs <= this.#tickedAtMs) return
     this.#tickedAtMs = nowMs
     for (const { node, row } of this.#vouched.expire(nowMs)) this.#sayOf(node, row)
+    this.#replicas.look()
     for (const [pool, detectors] of this.#pools) {
       this.#say(pool, { kind: 'tick' })
       const view = detectors.set.network()
@@ -215,6 +220,7 @@ export class EvidenceDesk {
       attacks.take(told, this.#outbox.nowMs)
       this.#observed.take(pool, told)
       for (const node of this.#integrity.take(told)) this.#stirReturn(node)
+      this.#replicas.take(told)
       if (told.state !== 'stands') this.#wake(pool)
     }
   }
@@ -263,9 +269,9 @@ export class EvidenceDesk {
   }
 }
 
-/** A node that is only relieved of load is not taken care of. */
+/** A node that is only relieved of load, or given its data anew, is not taken care of. */
 function isFreeFor({ incident }: NodeState): boolean {
-  return incident === null || incident.cause === 'overloaded'
+  return incident === null || incident.cause === 'overloaded' || incident.cause === 'corrupt'
 }
 
 /** What a node's labels do not say. */

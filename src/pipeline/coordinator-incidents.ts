@@ -18,6 +18,7 @@ import type { NodeState } from './node-state.ts'
 
 const ALERT_KINDS: Readonly<Record<Exclude<PlanCause, 'release'>, AlertRecord['kind']>> = {
   overloaded: 'fault',
+  corrupt: 'fault',
   predicted: 'prediction',
   'cut-off': 'failure',
   silent: 'failure',
@@ -27,6 +28,7 @@ const ALERT_KINDS: Readonly<Record<Exclude<PlanCause, 'release'>, AlertRecord['k
 const CAUSES: readonly PlanCause[] = [
   'release',
   'overloaded',
+  'corrupt',
   'predicted',
   'cut-off',
   'silent',
@@ -119,11 +121,11 @@ export class IncidentDesk {
       Object.assign(open, { cause, reasons, evidence: fault.evidence, approved: null })
       pool.incidents.setRefused(open, new Set())
     }
-    if (cause !== 'predicted' && cause !== 'overloaded') {
+    if (cause !== 'predicted' && !isCare(cause)) {
       this.#commands.withdrawFrom(node, `Its target is gone: ${why}`)
     }
     this.#announce(node, cause, fault, reasons)
-    if (cause !== 'cut-off' && cause !== 'overloaded') {
+    if (cause !== 'cut-off' && !isCare(cause)) {
       this.#choices.begin(node.incident!, cause, fault)
     }
     this.#state.touch(node)
@@ -317,11 +319,18 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
     }
     case 'overloaded':
       return `Node ${node.id} carries too much.`
+    case 'corrupt':
+      return `Node ${node.id} has data that most of its holders have otherwise.`
     case 'release':
       return `Node ${node.id} is fit again.`
     default:
       return never(cause)
   }
+}
+
+/** The node is well, and has something to be put right; there is one way to do that. */
+function isCare(cause: PlanCause): cause is 'overloaded' | 'corrupt' {
+  return cause === 'overloaded' || cause === 'corrupt'
 }
 
 function gravity(cause: PlanCause): number {

@@ -45,6 +45,7 @@ const ACTIONS_OF: Readonly<Record<PlanStrategy, readonly CommandAction[]>> = {
   migrate: ['cordon', 'migrate'],
   'fail-over': ['fence', 'recover', 'promote'],
   redistribute: ['migrate'],
+  replicate: ['replicate'],
   return: ['uncordon'],
 }
 
@@ -367,6 +368,7 @@ const NOTHING: Ordered = { order: [], waitsFor: new Map(), dropped: [] }
 function strategyOf({ cause, choice }: Incident): PlanStrategy {
   if (cause === 'release') return 'return'
   if (cause === 'overloaded') return 'redistribute'
+  if (cause === 'corrupt') return 'replicate'
   // What was chosen before the network was split answers something else.
   return (cause === 'cut-off' ? null : choice?.strategy) ?? strategyFor(cause)
 }

@@ -1,7 +1,7 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
 import type { Liveness } from '../core/assessment.ts'
-import type { Command, Rail } from '../core/command.ts'
-import type { Evidence, FaultKind } from '../core/fault.ts'
+import { type Command, type Rail, REPLICAS_PER_COMMAND_MAX } from '../core/command.ts'
+import type { Evidence, FaultKind, WrongReplica } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
@@ -152,6 +152,8 @@ export class CoordinatorState {
   readonly exhausted = new Map<NodeId, Map<string, number>>()
   /** What the open incident of an overloaded node is to bring its load down to. */
   readonly reliefs = new Map<IncidentId, Amount>()
+  /** Node → what it has wrong while others have it right, by the subject of the fault. */
+  readonly wrongReplicas = new Map<NodeId, Map<string, WrongReplica>>()
   /** Nodes whose record in `nodes` is out of date. */
   readonly touched = new Set<NodeState>()
   /** Nodes that are in these pools no longer, since the shards last followed. */
@@ -275,6 +277,11 @@ export class CoordinatorState {
     if (stands) this.critical.set(node.id, faults.add(fault))
     else if (faults.delete(fault) && faults.size === 0) this.critical.delete(node.id)
     this.touch(node)
+  }
+
+  /** As many as one command names. */
+  wrongReplicasOf(node: NodeId): readonly WrongReplica[] {
+    return [...(this.wrongReplicas.get(node)?.values() ?? [])].slice(0, REPLICAS_PER_COMMAND_MAX)
   }
 
   livenessOf(node: NodeState): Liveness {

@@ -57,6 +57,8 @@ function verbOf(strategy: PlanStrategy): string {
       return 'fail over'
     case 'redistribute':
       return 'relieve'
+    case 'replicate':
+      return 'mend the data of'
     case 'return':
       return 'let back'
     default:

@@ -10,12 +10,23 @@ import { isDone, isGivenUp, isOpen, isUnderWay, planStep, type Step, stepIdOf } 
 
 /**
  * What a plan is for. A predicted failure that comes true becomes `silent` or `failed`; `cut-off` is on a
- * side of a split network that does not go on; an `overloaded` node only gives some of its work away.
+ * side of a split network that does not go on; an `overloaded` node only gives some of its work away, and a
+ * `corrupt` one has data that is wrong.
  */
-export type PlanCause = 'overloaded' | 'predicted' | 'cut-off' | 'silent' | 'failed' | 'release'
+export type PlanCause =
+  | 'overloaded'
+  | 'corrupt'
+  | 'predicted'
+  | 'cut-off'
+  | 'silent'
+  | 'failed'
+  | 'release'
 
-/** `redistribute`: some work leaves a node that carries too much. `return`: a node is let back to work. */
-export type PlanStrategy = Strategy | 'redistribute' | 'return'
+/**
+ * `redistribute`: some work leaves a node that carries too much. `replicate`: a node fetches what it has wrong
+ * from those that have it right. `return`: a node is let back to work.
+ */
+export type PlanStrategy = Strategy | 'redistribute' | 'replicate' | 'return'
 
 /** How a plan can end. */
 export type PlanOutcome =
@@ -28,7 +39,9 @@ export type PlanOutcome =
   | 'lost' // its node has left
 
 /** What nobody chose: what is predicted is migrated, what is silent or failed fails over. */
-export function strategyFor(cause: Exclude<PlanCause, 'release' | 'overloaded'>): Strategy {
+export function strategyFor(
+  cause: Exclude<PlanCause, 'release' | 'overloaded' | 'corrupt'>,
+): Strategy {
   return cause === 'predicted' ? 'migrate' : 'fail-over'
 }
 
@@ -55,6 +68,8 @@ export function planFor(
       return moves('migrate', [])
     case 'fail-over':
       return [planStep('fence', null, { timeoutMs }), ...moves('recover', ['fence'])]
+    case 'replicate':
+      return [planStep('replicate', null, { timeoutMs })]
     case 'return':
       return [planStep('uncordon', null, { timeoutMs })]
     default:

@@ -113,6 +113,7 @@ export const STEP_RULES: Readonly<Record<CommandAction, StepRule>> = {
   uncordon: { verification: 'succeeded', compensation: null },
   fence: { verification: 'succeeded', compensation: null },
   restart: { verification: 'verified', compensation: null },
+  replicate: { verification: 'verified', compensation: null },
   migrate: { verification: 'verified', compensation: null },
   recover: { verification: 'verified', compensation: null },
   promote: { verification: 'verified', compensation: null },

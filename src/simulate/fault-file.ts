@@ -98,6 +98,7 @@ const schema = z.strictObject({
       move: delay,
       fence: delay,
       restart: delay.optional(),
+      replicate: delay.optional(),
       promote: delay.optional(),
     })
     .optional(),

@@ -5,7 +5,7 @@
 import type { Command, Precondition } from '../core/command.ts'
 import type { ActionStart, ActionState, ExecutorHooks, RunningAction } from '../core/executor.ts'
 
-import type { WorkloadId } from '../core/ids.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Placement } from '../core/workload.ts'
 import { Random } from '../fleet/random.ts'
 import type { Delay } from './fault-file.ts'
@@ -25,6 +25,7 @@ export interface Skill {
   readonly promote: Delay
   readonly fence: Delay
   readonly restart: Delay
+  readonly replicate: Delay
 }
 
 /** One piece of work that was begun, for the statistics. */
@@ -140,6 +141,25 @@ export class Hands implements ExecutorHooks {
       effect: () => null,
       // Broken off, it still boots.
       undo: () => void bringUp(),
+    })
+  }
+
+  replicate(command: Command): ActionStart {
+    const { machines, skill } = this.#options
+    const machine = machines.get(command.node)
+    if (machine === undefined) return refuse(`node ${command.node} is unknown`)
+    const { replicas = [] } = command
+    const isUp = (node: NodeId) => machines.get(node)?.node.up === true
+    return this.#begin(command, skill.replicate, {
+      broken: () => {
+        if (!machine.node.up) return `node ${command.node} went down`
+        const lost = replicas.find(({ sources }) => !sources.some(isUp))
+        return lost === undefined ? null : `nobody who has ${lost.object} right can be reached`
+      },
+      effect: () => {
+        machine.ailments.delete('corruption')
+        return null
+      },
     })
   }
 

@@ -47,6 +47,7 @@ const SKILL = {
   promote: { p50: 300, p99: 1_000 },
   fence: { p50: 3_000, p99: 10_000 },
   restart: { p50: 20_000, p99: 60_000 },
+  replicate: { p50: 5_000, p99: 20_000 },
 }
 const COMMAND_DELAY = { p50: 2, p99: 7 }
 
@@ -169,6 +170,7 @@ export class Workforce {
         promote: faults.executors?.promote ?? SKILL.promote,
         fence: faults.executors?.fence ?? SKILL.fence,
         restart: faults.executors?.restart ?? SKILL.restart,
+        replicate: faults.executors?.replicate ?? SKILL.replicate,
       },
       poke: () => this.#poke(index),
       began: (work) => void this.works.push(work),

@@ -51,6 +51,7 @@ export class GatedFleet {
         recover: begin,
         promote: begin,
         migrate: begin,
+        replicate: begin,
         cordon: begin,
         uncordon: begin,
         unmet: (precondition) => this.#unmet(precondition),

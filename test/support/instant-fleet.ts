@@ -45,6 +45,7 @@ export class InstantFleet {
         recover: (command) => this.#move(command),
         promote: (command) => this.#move(command),
         migrate: (command) => this.#move(command),
+        replicate: () => done(null),
         cordon: () => done(null),
         uncordon: () => done(null),
         unmet: (precondition) =>

@@ -46,6 +46,9 @@ class ScriptedHooks implements ExecutorHooks {
   restart(command: Command): ActionStart {
     return this.begin(command)
   }
+  replicate(command: Command): ActionStart {
+    return this.begin(command)
+  }
   cordon(command: Command): ActionStart {
     return this.begin(command)
   }
@@ -186,6 +189,9 @@ describe('refusals', () => {
     [{ ...migrate('c1'), epoch: 'new' }, 'an epoch in text'],
     [{ ...migrate('c1'), target: null }, 'a move without a target'],
     [{ ...migrate('c1'), precondition: { kind: 'sunny' } }, 'an unknown precondition'],
+    [createCommand('replicate', 'c1'), 'a replication of nothing'],
+    [createCommand('replicate', 'c1', { replicas: [] }), 'of no object'],
+    [{ ...createCommand('replicate', 'c1'), replicas: [{ object: 'o' }] }, 'from nobody'],
   ])('what cannot be read is counted and not answered: %j', (body) => {
     const hooks = new ScriptedHooks()
     const executor = createExecutor(hooks)
@@ -193,6 +199,15 @@ describe('refusals', () => {
     expect(executor.counts().malformed).toBe(1)
     expect(hooks.begun).toEqual([])
   })
+})
+
+test('a replication names what is fetched, and from whom', () => {
+  const hooks = new ScriptedHooks()
+  const replicas = [{ object: 'o', version: '1', root: 'r', sources: ['n2' as NodeId] }]
+  const command = createCommand('replicate', 'c1', { replicas })
+  const outputs = createExecutor(hooks).take(commandRecord(command), NOW_MS)
+  expect(results(outputs)).toEqual(['accepted', 'started'])
+  expect(hooks.begun).toEqual(['replicate c1'])
 })
 
 test('a promotion is begun before its node is fenced: it waits for that by itself', () => {

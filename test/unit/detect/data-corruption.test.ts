@@ -34,6 +34,9 @@ test('the one that differs from most is wrong, and the chunk is named', () => {
   const { evidence, confidenceRatio } = feed.told.at(-1)!.fault
   expect(evidence).toContainEqual({ what: 'chunks', value: '1', limit: null })
   expect(confidenceRatio).toBeCloseTo(2 / 3)
+  const root = merkleRoot(GOOD)
+  const replica = { object: 'o', version: '7', root, sources: ['n1', 'n3'] }
+  expect(feed.told.at(-1)!.fault.replica).toEqual(replica)
   expect(report(feed, 'n2', GOOD)).toEqual(['cleared o@7/n2 critical'])
 })
 
@@ -51,6 +54,11 @@ test('two that differ cannot tell who is right', () => {
 test('a root that does not follow from its chunks is wrong alone', () => {
   const feed = new DetectorFeed(dataCorruption)
   expect(report(feed, 'n1', GOOD, hash('other'))).toEqual(['raised o@7/n1 critical'])
+  expect(feed.told.at(-1)!.fault).not.toHaveProperty('replica')
+  report(feed, 'n2', GOOD)
+  report(feed, 'n3', GOOD)
+  // By now most of those whose word counts agree.
+  expect(feed.set.standing()).toMatchObject([{ node: 'n1', replica: { sources: ['n2', 'n3'] } }])
 })
 
 test('another version is another matter', () => {
