@@ -2,9 +2,11 @@
 // in the log soon after, every block is compared, and a node that fails has its standbys promoted.
 // Method: the fleet with its executor and agents, and a coordinator's fold, step by step.
 import { describe, expect, test } from 'vitest'
+import type { PublishedPaths } from '../../src/core/route-paths.ts'
 import { HOUR_MS } from '../../src/core/time.ts'
 import { STEP_MS } from '../../src/fleet/fleet.ts'
 import { CoordinatedFleet } from '../support/coordinated-fleet.ts'
+import { bodies } from '../support/coordinator-world.ts'
 
 /** So long after a split everything is compared: it is seen as whole, blocks go out, and a few are asked again. */
 const COMPARED_MS = 120_000
@@ -19,6 +21,35 @@ function untilMerged(fleet: CoordinatedFleet): number {
     if (fleet.conditions('split-brain').at(-1)?.condition?.state === 'over') return wrong
   }
   throw new Error('no split in three hours')
+}
+
+/** Nodes that are down, and still are after so long. */
+function downFor(fleet: CoordinatedFleet, ms: number): ReadonlySet<string> {
+  const isUp = new Set<string>(fleet.fleet.upNodes())
+  for (let i = 0; i < ms; i += STEP_MS) {
+    fleet.step()
+    for (const node of fleet.fleet.upNodes()) isUp.add(node)
+  }
+  const joined = new Set(
+    bodies<PublishedPaths>(fleet.world.outputs, 't.paths').map(({ from }) => from),
+  )
+  const down = [...joined].filter((node) => !isUp.has(node))
+  expect(down.length, 'somebody is down').toBeGreaterThan(0)
+  return new Set(down)
+}
+
+function waysOver(fleet: CoordinatedFleet, nodes: ReadonlySet<string>): readonly string[] {
+  const newest = new Map<string, PublishedPaths>()
+  for (const record of bodies<PublishedPaths>(fleet.world.outputs, 't.paths')) {
+    newest.set(record.from, record)
+  }
+  return [...newest.values()].flatMap(({ from, routes }) =>
+    routes.flatMap(({ to, shortest, pair }) =>
+      [shortest, ...(pair?.paths ?? [])]
+        .filter((path) => path?.nodes.some((node) => nodes.has(node)) === true)
+        .map(() => `${from} to ${to}`),
+    ),
+  )
 }
 
 describe('a network that splits', () => {
@@ -55,6 +86,9 @@ test('nodes fail and the network splits at the same time: no workload is lost, a
     fleet.results.filter(({ state }) => state === 'verified').map(({ commandId }) => commandId),
   )
   expect(promoted.filter(({ commandId }) => verified.has(commandId)).length).toBe(workloadsPromoted)
+  expect(waysOver(fleet, downFor(fleet, 60_000)), 'no way leads over a node that is down').toEqual(
+    [],
+  )
   const workloads = fleet.fleet.placements().map(({ workload }) => workload)
   expect(new Set(workloads).size).toBe(fleet.fleet.truth().workloadCount)
 })
