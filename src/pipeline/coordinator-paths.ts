@@ -17,8 +17,8 @@ import type { NodeState } from './node-state.ts'
 /** Nodes of a pool whose ways are published, the first by name; `GET /v1/paths` answers for all. */
 export const PATH_NODES_MAX = 128
 /** Nodes whose ways are worked out in a second of the log's time, over all pools, and at most at once. */
-const SOURCES_PER_SECOND = 2
-const SOURCES_AT_ONCE_MAX = 10
+const SOURCES_PER_SECOND = 1
+const SOURCES_AT_ONCE_MAX = 4
 /** The same where a node of their ways has failed, at each look. */
 const URGENT_AT_ONCE_MAX = 32
 const LOOK_MS = 1_000

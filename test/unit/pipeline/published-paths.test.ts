@@ -9,7 +9,7 @@ import { CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
 import { textOf } from '../../support/output.ts'
 
 const WORLD = { policy: { budgetRatio: 1, sharedCauseNodesMin: 1_000 } }
-/** A round, at a pace of two nodes a second, of a pool of ten. */
+/** A round, at a pace of one node a second, of a pool of ten. */
 const ROUND_S = 70
 
 function measured(world: CoordinatorWorld, node: string, latencies: Record<string, number>): void {
