@@ -10,6 +10,7 @@ import { DEFAULT_GUARD, type GuardRules, type Priority } from '../core/guard.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { Guards } from '../resilience/guard.ts'
 import { evidenceOutput, NO_ANSWER, probeHttp, probeTcp, type Seen } from './probe.ts'
+import { type ContainerAddress, probeContainer } from './probe-container.ts'
 import type { Reporter } from './report.ts'
 
 /** Of one agent. */
@@ -24,6 +25,7 @@ export interface Check {
   readonly how:
     | { readonly probe: 'tcp'; readonly host: string; readonly port: number }
     | { readonly probe: 'http'; readonly url: string }
+    | ({ readonly probe: 'container' } & ContainerAddress)
 }
 
 export interface ProberOptions extends Reporter {
@@ -44,6 +46,8 @@ export interface ProberOptions extends Reporter {
 export class Prober {
   readonly #options: ProberOptions
   readonly #guards: Guards
+  /** By target: which end of its container was told last. */
+  readonly #ends = new Map<string, string>()
 
   /** @throws ServiceError CONFIG_INVALID where there are too many checks, or one is there twice. */
   constructor(options: ProberOptions) {
@@ -79,7 +83,7 @@ export class Prober {
     return looks.flatMap((output) => output ?? [])
   }
 
-  /** Null where as many looks as may be are at work already, and nobody looked. */
+  /** Null where nobody looked (too many looks at work, a silent engine), and where an end of a container was told. */
   async #look(check: Check): Promise<Output | null> {
     const { pool, node, nowMs } = this.#options
     const atMs = nowMs()
@@ -99,24 +103,44 @@ export class Prober {
   }
 
   async #see(check: Check): Promise<Seen | null> {
+    // Of a container its engine speaks: where that is silent, nobody has looked.
+    let seen = check.how.probe === 'container' ? null : NO_ANSWER
     try {
-      return await this.#guards.of(targetOf(check)).call(check.priority, async (signal) => {
-        const seen = await this.#probe(check, signal)
-        if (!seen.ok) throw new CallFailure('there is no answer', true)
-        return seen
+      await this.#guards.of(targetOf(check)).call(check.priority, async (signal) => {
+        seen = await this.#probe(check, signal)
+        if (seen?.ok !== true) throw new CallFailure('there is no answer, or a bad one', true)
       })
     } catch (error) {
-      return error instanceof CallRefused ? null : NO_ANSWER
+      if (error instanceof CallRefused) return null
     }
+    return seen
   }
 
-  #probe({ how }: Check, signal: AbortSignal): Promise<Seen> {
+  /** The end of a container is told once: to those who count its ends each word is another one. */
+  async #probeContainer(
+    target: string,
+    address: ContainerAddress,
+    signal: AbortSignal,
+  ): Promise<Seen | null> {
+    const found = await probeContainer(address, signal, this.#options.clockMs)
+    if (found === null) return null
+    const { end, ...seen } = found
+    const isKnown = end !== null && this.#ends.get(target) === end
+    if (end === null) this.#ends.delete(target)
+    else this.#ends.set(target, end)
+    return isKnown ? null : seen
+  }
+
+  #probe(check: Check, signal: AbortSignal): Promise<Seen | null> {
     const { clockMs } = this.#options
+    const { how } = check
     switch (how.probe) {
       case 'tcp':
         return probeTcp(how, signal, clockMs)
       case 'http':
         return probeHttp(how.url, signal, clockMs)
+      case 'container':
+        return this.#probeContainer(targetOf(check), how, signal)
       default:
         return never(how)
     }

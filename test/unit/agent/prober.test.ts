@@ -1,7 +1,10 @@
 // Goal: a service that hangs or fails keeps no other from being looked at, and nothing ever answers in its place: after any
 // number of failures the next look is made, and what was not looked at is not told.
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Check, CHECKS_MAX, Prober, type ProberOptions } from '../../../src/agent/prober.ts'
 import type { ServiceCheck } from '../../../src/core/evidence.ts'
@@ -15,10 +18,10 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close()
 })
 
-async function listening(server: Server): Promise<number> {
+async function listening(server: Server, at: { path: string } | { port: 0 } = { port: 0 }) {
   const open = new Set<Socket>()
   server.on('connection', (socket) => void open.add(socket))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', ...at }, resolve))
   closers.push(() => {
     for (const socket of open) socket.destroy()
     return new Promise((resolve) => server.close(resolve))
@@ -124,6 +127,77 @@ test('where as many looks as may be are at work nobody looks, and nothing is tol
   expect(await look(prober)).toEqual([])
   expect(await first).toMatchObject([{ service: 'slow', ok: false }])
   expect(prober.figures()).toMatchObject([{ calls: { refused: 1, 'timed-out': 1 } }])
+})
+
+describe('a container', () => {
+  async function engine(answers: Readonly<Record<string, unknown>>): Promise<string> {
+    const directory = mkdtempSync(join(tmpdir(), 'engine-'))
+    const socket = join(directory, 's')
+    const server = createHttp((request, response) => {
+      const answer = answers[decodeURIComponent(request.url!.split('/')[2])]
+      if (answer === undefined) return void response.writeHead(404).end('{"message":"no such"}')
+      response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
+    })
+    await listening(server, { path: socket })
+    closers.push(() => Promise.resolve(rmSync(directory, { recursive: true, force: true })))
+    return socket
+  }
+  const container = (socket: string, name: string): Check => {
+    const how = { probe: 'container', socket, container: name } as const
+    return { about: 'b' as NodeId, service: name, priority: 'critical', how }
+  }
+
+  test('is seen as its engine says, and what the engine does not say is not told', async () => {
+    const state = (more: object) => ({ Id: 'x', State: { Running: false, ExitCode: 0, ...more } })
+    const socket = await engine({
+      'up/1': state({ Running: true }),
+      ended: state({ ExitCode: 137 }),
+      looping: state({ Running: true, Restarting: true, ExitCode: 1 }),
+      odd: 'no JSON',
+      huge: 'x'.repeat(2_000_000),
+    })
+    const names = ['up/1', 'ended', 'looping', 'nobody', 'odd', 'huge']
+    const prober = create(names.map((name) => container(socket, name)))
+    const seen = await look(prober)
+    expect(seen.map(({ service, ok, status }) => [service, ok, status])).toEqual([
+      ['up/1', true, null],
+      ['ended', false, 137],
+      ['looping', false, 1],
+      ['nobody', false, null],
+    ])
+    expect(seen.every(({ probe }) => probe === 'container')).toBe(true)
+    expect(prober.figures().map(({ calls }) => Object.keys(calls)[0])).toEqual([
+      'succeeded',
+      ...Array.from({ length: 5 }, () => 'failed'),
+    ])
+  })
+
+  test('says nothing of itself while its engine is gone or hangs', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'engine-'))
+    const socket = join(directory, 's')
+    await listening(
+      createServer(() => undefined),
+      { path: socket },
+    )
+    const prober = create([container(socket, 'web'), container(join(directory, 'none'), 'db')])
+    expect(await look(prober)).toEqual([])
+    expect(prober.figures().map(({ calls }) => calls)).toEqual([{ 'timed-out': 1 }, { failed: 1 }])
+    closers.push(() => Promise.resolve(rmSync(directory, { recursive: true, force: true })))
+  })
+
+  test('that has ended is told once for each end', async () => {
+    const state = { Running: false, ExitCode: 1, FinishedAt: 'first' }
+    const socket = await engine({ web: { State: state } })
+    const prober = create([container(socket, 'web')])
+    const rounds: number[] = []
+    const next = async (change: Partial<typeof state>) => {
+      Object.assign(state, change)
+      rounds.push((await look(prober)).length)
+    }
+    for (const end of ['first', 'first', 'second', 'second']) await next({ FinishedAt: end })
+    for (const isUp of [true, true, false, false]) await next({ Running: isUp })
+    expect(rounds).toEqual([1, 0, 1, 0, 1, 1, 1, 0])
+  })
 })
 
 test.each([
