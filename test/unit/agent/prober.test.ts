@@ -135,8 +135,8 @@ describe('a container', () => {
     const socket = join(directory, 's')
     const server = createHttp((request, response) => {
       const answer = answers[decodeURIComponent(request.url!.split('/')[2])]
-      if (answer === undefined) return void response.writeHead(404).end('{"message":"no such"}')
-      response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
+      if (answer === undefined) response.writeHead(404).end('{"message":"no such"}')
+      else response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
     })
     await listening(server, { path: socket })
     closers.push(() => Promise.resolve(rmSync(directory, { recursive: true, force: true })))
