@@ -6,15 +6,16 @@
  * It stops nothing: of two copies that run, only people know which has the newer state.
  */
 import { createHash } from 'node:crypto'
+import { BlockIndex } from '../core/block-index.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
 import type { HoldingReport } from '../core/evidence.ts'
 import type { NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import {
-  blockOf,
   type Hold,
   HOLDS_MAX,
   holdingText,
   type LogEntry,
+  type ResyncAgent,
   type ResyncBlock,
 } from '../core/resync.ts'
 import { compareVersions } from '../core/version-vector.ts'
@@ -42,10 +43,12 @@ export interface HoldingCounts {
   readonly stale: number
 }
 
-export class HoldingBook {
+export class HoldingBook implements ResyncAgent {
   readonly #options: HoldingBookOptions
   readonly #placementsMax: number
   readonly #known = new Map<WorkloadId, Placement>()
+  /** What runs here, by blocks as the coordinator last asked for them. */
+  #here = new BlockIndex([], 1)
   readonly #lost: Placement[] = []
   readonly #newestEpochs = new Map<PoolId, number>()
   #tally = { answered: 0, malformed: 0, unsigned: 0, stale: 0 }
@@ -57,9 +60,11 @@ export class HoldingBook {
 
   /** The newest that the agent knows of a workload: what it has placed, begun, or seen end here. */
   note(placement: Placement): void {
-    const { workload } = placement
+    const { workload, node } = placement
     this.#known.delete(workload)
     this.#known.set(workload, placement)
+    if (node === this.#options.node) this.#here.add(workload)
+    else this.#here.delete(workload)
     if (this.#known.size > this.#placementsMax) this.#forgetOne()
   }
 
@@ -147,11 +152,20 @@ export class HoldingBook {
     return placementOutput(this.#options, { ...placement, pool }, id, nowMs)
   }
 
+  /** What runs here of one block. */
+  #heldOf(block: number, blocks: number): readonly Hold[] {
+    if (this.#here.blocks !== blocks) {
+      const workloads = this.held().map(({ workload }) => workload)
+      this.#here = new BlockIndex(workloads, blocks)
+    }
+    return Array.from(this.#here.of(block), (workload) => {
+      return { workload, versions: this.#known.get(workload)?.versions ?? null }
+    })
+  }
+
   #answer({ resync, pool, block, blocks, digest: theirs }: ResyncBlock, nowMs: number): Output {
     const { node } = this.#options
-    const holds = this.held()
-      .filter(({ workload }) => blockOf(workload, blocks) === block)
-      .map(({ workload, versions = null }): Hold => ({ workload, versions }))
+    const holds = this.#heldOf(block, blocks)
     const digest = createHash('sha256').update(holdingText(holds)).digest('hex')
     const report: HoldingReport = {
       kind: 'holding',

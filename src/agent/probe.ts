@@ -17,22 +17,25 @@ export interface Seen {
   readonly latencyMs: number | null
 }
 
-const NO_ANSWER: Seen = { ok: false, status: null, latencyMs: null }
+export const NO_ANSWER: Seen = { ok: false, status: null, latencyMs: null }
 
-/** Whether somebody takes a connection there. `clockMs` measures how long it took. */
+/** Whether somebody takes a connection there, until `signal` ends it. `clockMs` measures how long it took. */
 export function probeTcp(
   { host, port }: { readonly host: string; readonly port: number },
-  timeoutMs: number,
+  signal: AbortSignal,
   clockMs: () => number,
 ): Promise<Seen> {
   const beganAtMs = clockMs()
   return new Promise((resolve) => {
     const socket = connect({ host, port })
+    const giveUp = () => end(NO_ANSWER)
     const end = (seen: Seen) => {
+      signal.removeEventListener('abort', giveUp)
       socket.destroy()
       resolve(seen)
     }
-    socket.setTimeout(timeoutMs, () => end(NO_ANSWER))
+    signal.addEventListener('abort', giveUp)
+    if (signal.aborted) giveUp()
     socket.once('connect', () => end({ ok: true, status: null, latencyMs: clockMs() - beganAtMs }))
     socket.once('error', () => end(NO_ANSWER))
   })
@@ -41,12 +44,11 @@ export function probeTcp(
 /** Whether the address answers, whatever it says: its status is for the detector to judge. */
 export async function probeHttp(
   url: string,
-  timeoutMs: number,
+  signal: AbortSignal,
   clockMs: () => number,
 ): Promise<Seen> {
   const beganAtMs = clockMs()
   try {
-    const signal = AbortSignal.timeout(timeoutMs)
     const answer = await fetch(url, { signal, redirect: 'manual' })
     // The body is not wanted, and an unread one holds its connection.
     await answer.body?.cancel()

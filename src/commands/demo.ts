@@ -7,11 +7,13 @@ import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Executor } from '../agent/executor.ts'
+import { HoldingBook } from '../agent/holding-book.ts'
 import { lockDirectory } from '../bus/embedded/directory-lock.ts'
 import type { Config } from '../config/config.ts'
 import { createVerifier } from '../config/keys.ts'
+import { toSplitBrain } from '../config/split-brain.ts'
 import type { LogRecord, Output } from '../core/bus.ts'
-import { Fleet, STEP_MS } from '../fleet/fleet.ts'
+import { Fleet, type NetworkTruth, STEP_MS } from '../fleet/fleet.ts'
 import type { Truth } from '../fleet/truth.ts'
 import { ClockDriver } from '../pipeline/clock-driver.ts'
 import { driveWorld, type World } from '../pipeline/driven-world.ts'
@@ -33,6 +35,8 @@ export const FLEET_OPTIONS = {
 /** Fleet time begins on a Monday morning, so that the daily cycle climbs. */
 const FLEET_START_MS = Date.UTC(2026, 0, 5, 8)
 const PROGRESS_INTERVAL_MS = 5_000
+/** The fleet's network is split at times, so a side goes on even where no policy was set. */
+const SPLIT_BRAIN = toSplitBrain({ policy: 'keep-majority' }, undefined, true)
 
 /**
  * The fleet's own store (or, on Kafka, topics), topology and mode; everything else is as configured.
@@ -59,7 +63,12 @@ export function demoConfig(config: Config, startId: string): Config {
       poolPartitions: 2,
     },
     models: { server: packagedModel('fleet'), ...config.models },
-    policy: { ...config.policy, mode: 'enforce', actingPoint: { kind: 'card' } },
+    policy: {
+      ...config.policy,
+      mode: 'enforce',
+      actingPoint: { kind: 'card' },
+      splitBrain: config.policy.splitBrain ?? SPLIT_BRAIN,
+    },
   }
 }
 
@@ -87,7 +96,10 @@ export interface DemoSummary {
     readonly saved: number
     readonly interrupted: number
     readonly recovered: number
+    /** Of those recovered: by a standby that took over. */
+    readonly promoted: number
   }
+  readonly network: NetworkTruth
   readonly deadLetters: number
 }
 
@@ -166,7 +178,9 @@ class FleetWorld implements World {
       nodeCount: options.nodeCount,
       topology,
       startMs: FLEET_START_MS,
+      standbys: true,
       createExecutor: (hooks) => new Executor({ topology, source: '/fleet', verify, hooks }),
+      createAgent: (node) => new HoldingBook({ topology, source: `/agents/${node}`, verify, node }),
     })
   }
 
@@ -180,6 +194,14 @@ class FleetWorld implements World {
 
   take(record: LogRecord, nowMs: number): readonly Output[] {
     return this.#counted(this.#fleet.handle([record], nowMs))
+  }
+
+  answer(record: LogRecord, nowMs: number): readonly Output[] {
+    return this.#fleet.answer(record, nowMs)
+  }
+
+  network(): NetworkTruth {
+    return this.#fleet.networkTruth()
   }
 
   #counted(outputs: readonly Output[]): readonly Output[] {
@@ -227,7 +249,9 @@ function summarise(facts: {
       saved: counts.workloadsSaved,
       interrupted: counts.workloadsInterrupted,
       recovered: counts.workloadsRecovered,
+      promoted: counts.workloadsPromoted,
     },
+    network: world.network(),
     deadLetters: totals['deadLetterCount'] ?? 0,
   }
 }
@@ -239,7 +263,7 @@ function progressLine(summary: DemoSummary): string {
 }
 
 function summaryText(summary: DemoSummary): string {
-  const { failures, workloads } = summary
+  const { failures, workloads, network } = summary
   const lead =
     summary.leadTimeMsMedian === null
       ? ''
@@ -248,7 +272,8 @@ function summaryText(summary: DemoSummary): string {
     `${summary.samples} samples of ${summary.nodes} nodes in ${Math.round(summary.fleetTimeMs / 60_000)} min of fleet time`,
     `${summary.predictions} predictions (${summary.provider ?? 'no model'}), ${summary.commands} commands, ${summary.results} results`,
     `${failures.total} failures: ${failures.foreseen} foreseen${lead}, ${failures.missed} missed, ${failures.unforeseeable} that nobody could foresee`,
-    `${workloads.saved} workloads moved away in time, ${workloads.interrupted} interrupted, ${workloads.recovered} recovered`,
+    `${workloads.saved} workloads moved away in time, ${workloads.interrupted} interrupted, ${workloads.recovered} recovered (${workloads.promoted} by a standby)`,
+    `${network.splits} network splits: ${network.localMoves} workloads moved unheard of, ${network.blocksAnswered} blocks compared after them`,
     '',
   ].join('\n')
 }

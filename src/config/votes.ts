@@ -13,6 +13,7 @@ const DEFAULT_VOTES: VoteRules = {
   zoneWeightMaxRatio: 1,
   fenceNodesMax: 3,
   zoneFailover: true,
+  regionFailover: true,
   emergency: true,
 }
 
@@ -28,6 +29,7 @@ export const VotesTable = z.strictObject({
   /** 0: every fence is asked for. */
   fence_nodes: z.int().min(0).max(1_000_000).optional(),
   zone_failover: z.boolean().optional(),
+  region_failover: z.boolean().optional(),
   emergency: z.boolean().optional(),
 })
 export type VotesTable = z.output<typeof VotesTable>
@@ -47,6 +49,7 @@ export function toVotes(base?: VotesTable, own?: VotesTable): VoteRules | null {
     zoneWeightMaxRatio: table.zone_weight_max ?? defaults.zoneWeightMaxRatio,
     fenceNodesMax: table.fence_nodes ?? defaults.fenceNodesMax,
     zoneFailover: table.zone_failover ?? defaults.zoneFailover,
+    regionFailover: table.region_failover ?? defaults.regionFailover,
     emergency: table.emergency ?? defaults.emergency,
   }
 }

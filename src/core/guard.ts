@@ -33,6 +33,14 @@ export const DEFAULT_GUARD: GuardRules = {
   timeoutMs: { critical: 5_000, normal: 15_000, low: 60_000 },
 }
 
+/**
+ * For calls that are evidence themselves: a breaker would answer in place of who is asked, and a second try would
+ * hide that the first one failed. What is left is the bulkhead and the time that an answer may take.
+ */
+export function lookRules(rules: GuardRules): GuardRules {
+  return { ...rules, failuresMax: Number.POSITIVE_INFINITY, attemptsMax: 1 }
+}
+
 /** The other side answered, and what it said tells whether asking again helps. */
 export class CallFailure extends Error {
   override readonly name = 'CallFailure'

@@ -7,6 +7,7 @@
  *
  * A block is the workloads of one node whose names fall into it, so it needs no memory on either side.
  */
+import type { LogRecord, Output } from './bus.ts'
 import type { NodeId, PoolId, WorkloadId } from './ids.ts'
 import { partitionOf } from './partition.ts'
 import type { VersionVector } from './version-vector.ts'
@@ -49,6 +50,14 @@ export interface ResyncBlock {
   readonly atMs: number
   /** It is not to be answered from then on, ms. */
   readonly expiresAtMs: number
+}
+
+/** The agent's side of it: what it knows of the workloads of its node, held against what the log says. */
+export interface ResyncAgent {
+  /** The newest that it knows of a workload. */
+  note(placement: Placement): void
+  /** A record of topic `resync`: what it answers, and what the log should know. */
+  take(record: LogRecord, nowMs: number): readonly Output[]
 }
 
 /** How far a pool's resynchronisation is; the counts are blocks. */

@@ -25,3 +25,24 @@ export interface RoutePaths {
     readonly paths: readonly [RoutePath, RoutePath]
   } | null
 }
+
+/** From the node of the record to one other. */
+export interface PublishedRoute extends Pick<RoutePaths, 'shortest' | 'pair'> {
+  readonly to: NodeId
+}
+
+/** Body of a record of the compacted topic `paths`, under `pathsKey`; a node that has left has none. */
+export interface PublishedPaths {
+  readonly pool: PoolId
+  readonly from: NodeId
+  /** As in commands: of the owner that wrote it. */
+  readonly epoch: number
+  readonly atMs: number
+  /** In the order of names; nothing while the node is down, or reaches nobody. */
+  readonly routes: readonly PublishedRoute[]
+}
+
+/** `POOL/NODE`; a slash in the name of the pool is written %2F, so that keys are never the same. */
+export function pathsKey(pool: PoolId, node: NodeId): string {
+  return `${pool.replaceAll('%', '%25').replaceAll('/', '%2F')}/${node}`
+}

@@ -21,6 +21,7 @@ export const OUTPUT_TOPICS = [
   'journal',
   'nodes',
   'assignments',
+  'paths',
   'models',
   'resync',
   'dead-letter',
@@ -56,7 +57,14 @@ export function partitionCount(topology: Topology, name: TopicName): number {
 }
 
 export function topicSpecs(topology: Topology): readonly TopicSpec[] {
-  const compacted: readonly TopicName[] = ['nodes', 'assignments', 'models', 'placements', 'stop']
+  const compacted: readonly TopicName[] = [
+    'nodes',
+    'assignments',
+    'paths',
+    'models',
+    'placements',
+    'stop',
+  ]
   return [...INPUT_TOPICS, ...OUTPUT_TOPICS, ...INTERNAL_TOPICS].map((name) => ({
     name: topicName(topology, name),
     partitions: partitionCount(topology, name),

@@ -43,7 +43,9 @@ export interface VoteRules {
   readonly fenceNodesMax: number
   /** Work of a zone most of which is down is taken over only by a vote. */
   readonly zoneFailover: boolean
-  /** An emergency that a person declares begins only by a vote. */
+  /** And so is that of a region that is lost, where the policy has regional failover. */
+  readonly regionFailover: boolean
+  /** An emergency that a person declares begins only by a vote; one that is counted only holds back. */
   readonly emergency: boolean
 }
 

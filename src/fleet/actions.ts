@@ -28,6 +28,8 @@ export interface HandsOptions {
   /** Powers a node off until it is repaired. */
   readonly powerOff: (node: ClusterNode, nowMs: number) => void
   readonly restart: Restart
+  /** Whether state goes over from one to the other now; absent: always. */
+  readonly reaches?: (from: ClusterNode, to: ClusterNode) => boolean
 }
 
 /** What a restart does to a node: down at its beginning, and up at its end if nothing keeps it down. */
@@ -43,6 +45,10 @@ export class Hands implements ExecutorHooks {
 
   constructor(options: HandsOptions) {
     this.options = options
+  }
+
+  isMoving(workload: WorkloadId): boolean {
+    return this.moving.has(workload)
   }
 
   migrate(command: Command, nowMs: number): ActionStart {
@@ -227,9 +233,13 @@ class Moving implements RunningAction {
   }
 
   private broken(): string | null {
-    const { from, live, isStandby } = this.move
+    const { from, target, live, isStandby } = this.move
     if (isStandby) return null
-    if (live) return from.up ? null : `node ${from.spec.id} failed during the transfer`
+    if (live) {
+      if (!from.up) return `node ${from.spec.id} failed during the transfer`
+      const reached = this.options.reaches?.(from, target) ?? true
+      return reached ? null : `node ${from.spec.id} does not reach ${target.spec.id} any more`
+    }
     return from.fenced ? null : `node ${from.spec.id} is back and runs it`
   }
 
@@ -241,6 +251,7 @@ class Moving implements RunningAction {
     this.release()
     if (live) truth.saved(from.spec.id)
     else truth.counts.workloadsRecovered++
+    if (isStandby) truth.counts.workloadsPromoted++
     return { kind: 'succeeded', placement }
   }
 

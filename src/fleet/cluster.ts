@@ -5,6 +5,7 @@
 import { assert } from '../core/errors.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Capacity } from '../core/node.ts'
+import type { VersionVector } from '../core/version-vector.ts'
 import type { Needs, Placement } from '../core/workload.ts'
 import type { Inventory, NodeSpec } from './inventory.ts'
 import { addNeeds, fits, NO_NEEDS } from './inventory.ts'
@@ -30,12 +31,17 @@ export interface ClusterNode {
   demand: Demand
 }
 
+type Moved = (placement: Placement, before: NodeId | null) => void
+
 export class Cluster {
   readonly nodes: readonly ClusterNode[]
   private readonly byId = new Map<string, ClusterNode>()
   private readonly placements = new Map<WorkloadId, Placement>()
+  private readonly onMoved: Moved
 
-  constructor(inventory: Inventory) {
+  /** `onMoved` is told of each change of a placement, and where the workload was before. */
+  constructor(inventory: Inventory, onMoved: Moved = () => undefined) {
+    this.onMoved = onMoved
     this.nodes = inventory.nodes.map((spec) => ({
       spec,
       up: true,
@@ -97,6 +103,7 @@ export class Cluster {
     const placement = { ...this.move(workload, target), standby: node }
     from?.warm.add(workload)
     this.placements.set(workload, placement)
+    this.onMoved(placement, node)
     return placement
   }
 
@@ -109,10 +116,18 @@ export class Cluster {
     target.incoming.delete(workload)
     target.workloads.add(workload)
     const isStandby = target.warm.delete(workload)
-    const moved = { ...placement, node: target.spec.id, ...(isStandby ? { standby: null } : {}) }
+    const moved = {
+      ...placement,
+      node: target.spec.id,
+      ...(isStandby ? { standby: null } : {}),
+      ...(placement.versions === undefined
+        ? {}
+        : { versions: countOn(placement.versions, target) }),
+    }
     this.placements.set(workload, moved)
     target.demand = this.demandOf(target)
     if (from !== undefined) from.demand = this.demandOf(from)
+    this.onMoved(moved, placement.node)
     return moved
   }
 
@@ -142,6 +157,12 @@ export class Cluster {
     }
     return used
   }
+}
+
+/** Each zone's agents count what they place. */
+function countOn(versions: VersionVector, { spec: { place, id } }: ClusterNode): VersionVector {
+  const writer = place.zone ?? id
+  return { ...versions, [writer]: (versions[writer] ?? 0) + 1 }
 }
 
 function shareOf({ spec, share }: ClusterNode): Capacity {

@@ -8,23 +8,28 @@
 import type { LogRecord, Output } from '../core/bus.ts'
 import { cloudEventOutput } from '../core/cloudevent.ts'
 import { assert } from '../core/errors.ts'
+import type { ReachabilityReport } from '../core/evidence.ts'
 import type { CommandExecutor, ExecutorHooks } from '../core/executor.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { FailureEvent, JoinEvent } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Topology } from '../core/topics.ts'
 import { topicName } from '../core/topics.ts'
+import type { ResyncAgent } from '../core/resync.ts'
 import type { Placement } from '../core/workload.ts'
 import { Hands } from './actions.ts'
+import { FleetAgents } from './agents.ts'
 import type { ClusterNode } from './cluster.ts'
 import { Cluster } from './cluster.ts'
-import { createInventory } from './inventory.ts'
+import { createInventory, type Inventory } from './inventory.ts'
 import type { FailureSetName } from './kinds.ts'
 import { NodeLife } from './life.ts'
+import { FleetNetwork, type NetworkCounts } from './network.ts'
 import { Random } from './random.ts'
 import { Routine } from './routine.ts'
 import type { Reading } from './signals.ts'
 import { METRICS, NodeSignals } from './signals.ts'
+import { withStandbys } from './standbys.ts'
 import type { Truth } from './truth.ts'
 import { TruthLedger } from './truth.ts'
 
@@ -54,6 +59,15 @@ export interface FleetOptions {
   readonly routineMovesPerNodeHour?: number
   /** Who carries out commands through the fleet's hooks; absent: commands are ignored. */
   readonly createExecutor?: (hooks: ExecutorHooks) => CommandExecutor
+  /** Critical workloads are kept warm on a second node; default false. */
+  readonly standbys?: boolean
+  /** The agent of each node; absent: nodes tell nothing of each other, and their network is never split. */
+  readonly createAgent?: (node: NodeId) => ResyncAgent
+}
+
+/** What the network did to the fleet, and how many blocks its agents answered. */
+export interface NetworkTruth extends NetworkCounts {
+  readonly blocksAnswered: number
 }
 
 /** One thing that a node did, before it is put into a record. */
@@ -81,6 +95,8 @@ export class Fleet {
   private readonly truthLedger = new TruthLedger()
   private readonly executor: CommandExecutor | null
   private readonly routine: Routine | null
+  private readonly network: FleetNetwork | null
+  private readonly agents: FleetAgents | null
   private readonly members: readonly Member[]
   private readonly memberOf = new Map<ClusterNode, Member>()
   private nowMs: number
@@ -90,7 +106,9 @@ export class Fleet {
     this.options = options
     const { seed, startMs } = options
     this.nowMs = startMs
-    this.cluster = new Cluster(createInventory(seed, options.nodeCount))
+    this.cluster = new Cluster(inventoryOf(options), (placement, before) => {
+      this.agents?.note(placement, before)
+    })
     this.members = this.cluster.nodes.map((node) => this.createMember(node, startMs))
     for (const member of this.members) this.memberOf.set(member.node, member)
     const moves = options.routineMovesPerNodeHour ?? 0
@@ -104,7 +122,17 @@ export class Fleet {
         begin: (node, at) => this.beginRestart(node, at),
         end: (node, luck, at) => this.endRestart(node, luck, at),
       },
+      reaches: (from, to) => this.network?.reaches(from, to) ?? true,
     })
+    const { createAgent } = options
+    const { cluster } = this
+    const isMoving = (workload: WorkloadId) => hands.isMoving(workload)
+    const network = { seed, cluster, startMs, stepMs: STEP_MS, isMoving }
+    this.network = createAgent === undefined ? null : new FleetNetwork(network)
+    this.agents =
+      createAgent === undefined || this.network === null
+        ? null
+        : new FleetAgents({ cluster, network: this.network, createAgent })
     this.executor = options.createExecutor?.(hands) ?? null
   }
 
@@ -121,16 +149,27 @@ export class Fleet {
     for (const placement of this.moveRoutinely(nowMs)) {
       outputs.push(this.placementOutput(placement, nowMs))
     }
+    this.network?.step(nowMs)
+    if (this.agents !== null) outputs.push(...this.carryOut(this.agents.released(), nowMs))
     if (this.executor !== null) outputs.push(...this.executor.advance(nowMs))
+    for (const report of this.network?.reports(nowMs) ?? []) outputs.push(this.evidence(report))
     outputs.push(...this.telemetry(this.observe(nowMs)))
     return outputs
   }
 
   /** Records of the command topics, as they come. */
   handle(records: readonly LogRecord[], nowMs: number): readonly Output[] {
+    return this.carryOut(this.agents?.reached(records) ?? records, nowMs)
+  }
+
+  /** A record of topic `resync`, as it comes. */
+  answer(record: LogRecord, nowMs: number): readonly Output[] {
+    return this.agents?.take(record, nowMs) ?? []
+  }
+
+  private carryOut(records: readonly LogRecord[], nowMs: number): readonly Output[] {
     const { executor } = this
-    if (executor === null) return []
-    return records.flatMap((record) => executor.take(record, nowMs))
+    return executor === null ? [] : records.flatMap((record) => executor.take(record, nowMs))
   }
 
   /** What really happened so far; the service never sees it. */
@@ -142,6 +181,11 @@ export class Fleet {
       failures: [...this.truthLedger.failures],
       counts: { ...this.truthLedger.counts },
     }
+  }
+
+  networkTruth(): NetworkTruth {
+    const { splits, localMoves } = this.network?.counts() ?? { splits: 0, localMoves: 0 }
+    return { splits, localMoves, blocksAnswered: this.agents?.answerCount ?? 0 }
   }
 
   placements(): readonly Placement[] {
@@ -251,6 +295,7 @@ export class Fleet {
     this.truthLedger.counts.workloadsResumed += node.workloads.size
     member.life.restart(nowMs)
     member.signals.reboot()
+    this.agents?.begin(node)
     return joinEvent(member, nowMs)
   }
 
@@ -287,6 +332,7 @@ export class Fleet {
       node.up = true
       node.downAtMs = null
       member.signals.reboot()
+      this.agents?.begin(node)
       this.truthLedger.counts.workloadsResumed += node.workloads.size
       if (mends && trouble.startMs <= nowMs) life.restart(nowMs)
       return true
@@ -302,6 +348,18 @@ export class Fleet {
     const id = `${event.node}/${event.kind}/${event.atMs}`
     const type = `foreshock.event.${event.kind}`
     return this.output('events', event.node, type, id, event.atMs, publicEvent(event))
+  }
+
+  private evidence(report: ReachabilityReport): Output {
+    const { kind, node, pool, atMs } = report
+    const { topology } = this.options
+    const event = { source: SOURCE, id: `${node}/${kind}/${atMs}`, subject: node, atMs }
+    return cloudEventOutput(
+      topicName(topology, 'evidence'),
+      partitionOf(pool, topology.nodePartitions),
+      { type: `foreshock.evidence.${kind}`, ...event },
+      report,
+    )
   }
 
   private placementOutput(placement: Placement, nowMs: number): Output {
@@ -347,6 +405,14 @@ export class Fleet {
       headers: { 'content-type': 'application/json' },
     }))
   }
+}
+
+function inventoryOf({ seed, nodeCount, standbys, createAgent }: FleetOptions): Inventory {
+  const { nodes, placements } = createInventory(seed, nodeCount)
+  const kept = standbys === true ? withStandbys(seed, { nodes, placements }) : placements
+  if (createAgent === undefined) return { nodes, placements: kept }
+  const counted = kept.map((placement) => ({ ...placement, versions: { fleet: 1 } }))
+  return { nodes, placements: counted }
 }
 
 function metricsOf(reading: Reading): Record<string, number> {

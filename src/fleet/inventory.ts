@@ -68,20 +68,24 @@ export interface Inventory {
 
 export function createInventory(seed: number, nodeCount: number): Inventory {
   const nodes = Array.from({ length: nodeCount }, (_, index) => createNode(seed, index))
-  const pools = groupByPool(nodes)
+  const pools = grouped(nodes, ({ pool }) => pool)
   const placements: Placement[] = []
   for (const [pool, members] of pools) placements.push(...fillPool(seed, pool, members))
   return { nodes, placements }
 }
 
-function groupByPool(nodes: readonly NodeSpec[]): Map<PoolId, NodeSpec[]> {
-  const pools = new Map<PoolId, NodeSpec[]>()
-  for (const node of nodes) {
-    const members = pools.get(node.pool)
-    if (members === undefined) pools.set(node.pool, [node])
-    else members.push(node)
+/** By key, in the order in which keys are first met. */
+export function grouped<Key, Item>(
+  items: readonly Item[],
+  keyOf: (item: Item) => Key,
+): ReadonlyMap<Key, readonly Item[]> {
+  const groups = new Map<Key, Item[]>()
+  for (const item of items) {
+    const members = groups.get(keyOf(item))
+    if (members === undefined) groups.set(keyOf(item), [item])
+    else members.push(item)
   }
-  return pools
+  return groups
 }
 
 function createNode(seed: number, index: number): NodeSpec {

@@ -41,6 +41,8 @@ export interface TruthCounts {
   workloadsInterrupted: number
   /** Of those interrupted: started elsewhere by a command, or back with the repaired node. */
   workloadsRecovered: number
+  /** Of those recovered: a standby took over. */
+  workloadsPromoted: number
   workloadsResumed: number
   migrationsStarted: number
   migrationsSucceeded: number
@@ -82,6 +84,7 @@ export class TruthLedger {
     workloadsSaved: 0,
     workloadsInterrupted: 0,
     workloadsRecovered: 0,
+    workloadsPromoted: 0,
     workloadsResumed: 0,
     migrationsStarted: 0,
     migrationsSucceeded: 0,

@@ -50,6 +50,8 @@ const votes = z.looseObject({
   zoneWeightMaxRatio: z.number().gt(0).max(1),
   fenceNodesMax: z.int().min(0),
   zoneFailover: z.boolean(),
+  // A configuration from before it could be set has none.
+  regionFailover: z.boolean().default(false),
   emergency: z.boolean(),
 })
 

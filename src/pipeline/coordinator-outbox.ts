@@ -12,6 +12,7 @@ import type { CommandId, IncidentId, NodeId, PlanId, PoolId } from '../core/ids.
 import { type ClockRecord, logOutput } from '../core/log.ts'
 import type { Intervention } from '../core/node.ts'
 import { partitionOf } from '../core/partition.ts'
+import { pathsKey, type PublishedPaths } from '../core/route-paths.ts'
 import type { ResyncBlock } from '../core/resync.ts'
 import { partitionCount, topicName, type Topology } from '../core/topics.ts'
 import type { BallotId } from '../core/vote.ts'
@@ -223,6 +224,24 @@ export class Outbox {
     const { topology } = this.#options
     const partition = partitionOf(key, topology.nodePartitions)
     this.push({ topic: topicName(topology, 'assignments'), partition, key, value: null })
+  }
+
+  paths(body: Omit<PublishedPaths, 'atMs'>): void {
+    const { topology, source } = this.#options
+    const { pool, from } = body
+    const type = 'foreshock.paths.changed'
+    const event = { type, source, id: this.#id(), subject: pathsKey(pool, from), atMs: this.nowMs }
+    const partition = partitionOf(from, topology.nodePartitions)
+    const topic = topicName(topology, 'paths')
+    this.push(cloudEventOutput(topic, partition, event, { ...body, atMs: this.nowMs }))
+  }
+
+  /** The node has left: compaction forgets its ways. */
+  pathsGone(pool: PoolId, node: NodeId): void {
+    const { topology } = this.#options
+    const partition = partitionOf(node, topology.nodePartitions)
+    const key = pathsKey(pool, node)
+    this.push({ topic: topicName(topology, 'paths'), partition, key, value: null })
   }
 
   /** A step of a driven clock has been folded. */

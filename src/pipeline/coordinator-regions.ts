@@ -45,11 +45,12 @@ export class RegionDesk {
 
   #lose(count: RegionCount): void {
     const { pool, region, nodes } = count
+    const { votes } = this.#policyFor(this.#state.pool(pool))
     this.#state.lostRegions.add(count)
     this.#lostCount++
     const message = `Region ${region} is lost: all of its ${nodes.size} nodes are silent or have failed.`
-    const then =
-      'Its CRITICAL and HIGH work goes to other regions; the rest waits until it is back.'
+    const asked = votes?.regionFailover === true ? ' once nodes have voted for it' : ''
+    const then = `Its CRITICAL and HIGH work goes to other regions${asked}; the rest waits until it is back.`
     this.#outbox.journal({
       kind: 'fault',
       pool,
@@ -94,21 +95,31 @@ export class RegionDesk {
   #wake({ pool: id }: RegionCount): void {
     const pool = this.#state.pool(id)
     pool.woken.add('capacity')
+    pool.woken.add('votes')
     pool.dirty = true
   }
 }
 
 /** Why the workload stays with a region that is lost; null where it may go. */
 export function staysWithRegion(
-  { lostRegions }: CoordinatorState,
+  state: CoordinatorState,
   node: NodeState,
   { priority }: Placement,
 ): string | null {
+  const lost = LEAVES.has(priority) ? null : lostRegionOf(state, node)
+  if (lost === null) return null
+  return `region ${lost.region} is lost, and of its work only CRITICAL and HIGH goes to other regions`
+}
+
+/** The region of the node where it is lost; null where it is not, or the node names none. */
+export function lostRegionOf(
+  { lostRegions }: CoordinatorState,
+  node: NodeState,
+): RegionCount | null {
   const region = node.place?.region ?? null
-  if (region === null || LEAVES.has(priority)) return null
+  if (region === null) return null
   for (const lost of lostRegions) {
-    if (lost.pool !== node.pool || lost.region !== region) continue
-    return `region ${region} is lost, and of its work only CRITICAL and HIGH goes to other regions`
+    if (lost.pool === node.pool && lost.region === region) return lost
   }
   return null
 }

@@ -6,6 +6,7 @@
  * they are asked for, and an owner that folds the log again goes on where the one before was.
  */
 import { createHash } from 'node:crypto'
+import { BlockIndex } from '../core/block-index.ts'
 import type { HoldingReport } from '../core/evidence.ts'
 import type { NodeId, PoolId, WorkloadId } from '../core/ids.ts'
 import type { NetworkView } from '../core/network.ts'
@@ -70,6 +71,8 @@ export class ResyncDesk {
   readonly #state: CoordinatorState
   readonly #outbox: Outbox
   readonly #pools = new Map<PoolId, Resync>()
+  /** Of nodes that are compared now: made of the ledger, and dropped when a resynchronisation ends. */
+  readonly #indexes = new Map<NodeId, BlockIndex>()
 
   constructor(state: CoordinatorState, outbox: Outbox) {
     this.#state = state
@@ -119,6 +122,7 @@ export class ResyncDesk {
    * that were not apart are asked only where one of theirs was in conflict, whether it held or not.
    */
   changed(node: NodeId, { workload, pool }: Placement, inConflict: boolean): void {
+    this.#follow(node, workload)
     const resync = this.#pools.get(pool)
     if (resync?.running !== true || resync.waiting.size >= BLOCKS_MAX) return
     if (!inConflict && !resync.apart.has(node)) return
@@ -128,6 +132,12 @@ export class ResyncDesk {
     if (resync.open.has(key) || resync.waiting.has(key)) return
     resync.waiting.set(key, createBlock(node, block, blocks))
     resync.total++
+  }
+
+  #follow(node: NodeId, workload: WorkloadId): void {
+    const index = this.#indexes.get(node)
+    if (this.#state.ledger.workloadsOn(node).has(workload)) index?.add(workload)
+    else index?.delete(workload)
   }
 
   #begin(pool: PoolId, mergedAtMs: number | null, apart: ReadonlySet<NodeId>): void {
@@ -221,12 +231,14 @@ export class ResyncDesk {
   /** What the log has on the node, of this block. */
   #held({ node, block, blocks }: Block): readonly Hold[] {
     const { ledger } = this.#state
-    const held: Hold[] = []
-    for (const workload of ledger.workloadsOn(node)) {
-      if (blockOf(workload, blocks) !== block) continue
-      held.push({ workload, versions: ledger.get(workload)?.versions ?? null })
+    let index = this.#indexes.get(node)
+    if (index?.blocks !== blocks) {
+      index = new BlockIndex(ledger.workloadsOn(node), blocks)
+      this.#indexes.set(node, index)
     }
-    return held
+    return Array.from(index.of(block), (workload) => {
+      return { workload, versions: ledger.get(workload)?.versions ?? null }
+    })
   }
 
   /** As the log has it, in the order of names, each workload that only one side has there, or at other versions. */
@@ -251,6 +263,8 @@ export class ResyncDesk {
     resync.open.clear()
     resync.waiting.clear()
     resync.running = false
+    // Those of another pool that goes on are made anew.
+    this.#indexes.clear()
     this.#tell(pool, resync, `Pool ${pool}: resynchronisation ${how}; ${progress(resync)}.`)
   }
 

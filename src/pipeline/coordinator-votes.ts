@@ -14,6 +14,7 @@ import { isVoteSigned } from '../decide/vote-signature.ts'
 import type { NodeKeys } from '../detect/detector.ts'
 import { formatDuration } from '../core/time.ts'
 import type { Outbox } from './coordinator-outbox.ts'
+import { lostRegionOf } from './coordinator-regions.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 
@@ -21,6 +22,8 @@ import type { NodeState } from './node-state.ts'
 const BALLOTS_MAX = 64
 /** A zone is failed over when more than this share of it is down. */
 const ZONE_DOWN_RATIO = 0.5
+/** A restart, a cordon or a move of what still runs takes nothing over. */
+const TAKES_OVER: ReadonlySet<CommandAction> = new Set(['fence', 'recover', 'promote'])
 
 interface Poll {
   readonly id: BallotId
@@ -79,8 +82,10 @@ export class VoteDesk {
   /** Why it is not done yet; null where no vote is needed, or it was approved. Asked last. */
   reasonFor(pool: PoolState, node: NodeState, action: CommandAction): string | null {
     const { votes: rules } = this.#options.policyFor(pool.id)
-    if (rules === null || action !== 'fence') return null
-    const asked = zoneAsked(pool, node, rules) ?? fencesAsked(pool, node, rules)
+    if (rules === null || !TAKES_OVER.has(action)) return null
+    const asked =
+      regionAsked(this.#state, node, rules) ??
+      (action === 'fence' ? (zoneAsked(pool, node, rules) ?? fencesAsked(pool, node, rules)) : null)
     if (asked === null) return null
     return this.#ask(pool, asked.subject, asked.question, rules, null)
   }
@@ -268,6 +273,15 @@ export class VoteDesk {
 interface Asked {
   readonly subject: string
   readonly question: string
+}
+
+/** Also of work whose node was fenced before the last one of its region was lost. */
+function regionAsked(state: CoordinatorState, node: NodeState, rules: VoteRules): Asked | null {
+  const lost = rules.regionFailover ? lostRegionOf(state, node) : null
+  if (lost === null) return null
+  const { region, nodes } = lost
+  const question = `the CRITICAL and HIGH work of region ${region} go to other regions (all of its ${nodes.size} nodes were down)`
+  return { subject: `region:${region}`, question }
 }
 
 function zoneAsked(pool: PoolState, { zone: name }: NodeState, rules: VoteRules): Asked | null {

@@ -52,6 +52,7 @@ import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
 import { OverloadDesk } from './coordinator-overload.ts'
+import { PathDesk } from './coordinator-paths.ts'
 import { PlanDesk } from './coordinator-plans.ts'
 import { ReturnDesk } from './coordinator-returns.ts'
 import { ProposalDesk } from './coordinator-proposals.ts'
@@ -111,6 +112,7 @@ export class CoordinatorFold implements Fold {
   readonly #facts: NodeFactDesk
   readonly #assessments: AssessmentDesk
   readonly #nodes: NodeDesk
+  readonly #paths: PathDesk
   readonly #shards: ShardDesk
   readonly #models: ModelDesk
   readonly #maintenance: MaintenanceDesk
@@ -229,6 +231,7 @@ export class CoordinatorFold implements Fold {
       this.#evidence,
       this.#decisions,
     )
+    this.#paths = new PathDesk(this.#state, this.#outbox)
     this.#shards = new ShardDesk(options, this.#state, this.#outbox)
     this.#models = new ModelDesk(options, this.#outbox)
     this.#maintenance = new MaintenanceDesk(options.partition, this.#state, this.#outbox)
@@ -243,6 +246,7 @@ export class CoordinatorFold implements Fold {
     this.#outbox.nowMs = this.#clock.nowMs
     this.#settle()
     this.#evidence.follow()
+    this.#paths.follow()
     this.#shards.follow()
     this.#nodes.publish()
     if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
@@ -265,6 +269,7 @@ export class CoordinatorFold implements Fold {
       ...this.#regions.stats(),
       ...this.#votes.stats(),
       ...this.#placements.stats(),
+      ...this.#paths.stats(),
       ...this.#state.stats(),
       ...this.#evidence.stats(),
     }

@@ -15,6 +15,8 @@ export interface World {
   step(nowMs: number): readonly Output[]
   /** Hands over one record of a command topic. */
   take(record: LogRecord, nowMs: number): readonly Output[]
+  /** Hands over one record of topic `resync`; absent: nobody answers. */
+  answer?(record: LogRecord, nowMs: number): readonly Output[]
 }
 
 export interface DriveOptions {
@@ -35,6 +37,7 @@ export interface DriveOptions {
 export async function driveWorld(options: DriveOptions): Promise<number> {
   const { bus, topology, driver, world, stepMs, signal } = options
   const commands = await CommandFeed.open(bus, topology)
+  const blocks = world.answer === undefined ? null : await BlockFeed.open(bus, topology)
   let nowMs = options.startMs
   let handed: readonly Output[] = []
   try {
@@ -44,12 +47,17 @@ export async function driveWorld(options: DriveOptions): Promise<number> {
       if (outputs.length > 0) await bus.produce(outputs)
       if (!(await driver.advance(nowMs, signal))) break
       const sent = await commands.upTo(driver.commandCount, bus)
-      handed = sent.flatMap((record) => world.take(record, nowMs))
+      const asked = (await blocks?.upToNow()) ?? []
+      handed = [
+        ...sent.flatMap((record) => world.take(record, nowMs)),
+        ...asked.flatMap((record) => world.answer!(record, nowMs)),
+      ]
       await options.afterStep?.(nowMs)
     }
     if (handed.length > 0) await bus.produce(handed)
   } finally {
     await commands.close()
+    await blocks?.close()
   }
   return nowMs
 }
@@ -87,5 +95,37 @@ class CommandFeed {
 
   async close(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.close()))
+  }
+}
+
+/** Blocks of resynchronisations: those of a step are committed with it, so what is there is all there is. */
+class BlockFeed {
+  readonly #bus: Bus
+  readonly #topic: string
+  readonly #reader: Reader
+
+  private constructor(bus: Bus, topic: string, reader: Reader) {
+    this.#bus = bus
+    this.#topic = topic
+    this.#reader = reader
+  }
+
+  static async open(bus: Bus, topology: Topology): Promise<BlockFeed> {
+    const topic = topicName(topology, 'resync')
+    return new BlockFeed(bus, topic, await bus.read({ topic, from: 'start' }))
+  }
+
+  async upToNow(): Promise<readonly LogRecord[]> {
+    const ends = await this.#bus.ends(this.#topic)
+    const records: LogRecord[] = []
+    const giveUpAtMs = this.#bus.nowMs() + COMMANDS_WAIT_MS
+    while (!this.#reader.reached(ends) && this.#bus.nowMs() < giveUpAtMs) {
+      records.push(...(await this.#reader.take(TAKE_WAIT_MS)))
+    }
+    return records
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.close()
   }
 }

@@ -3,7 +3,7 @@ import type { ReachabilityReport } from '../core/evidence.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import type { RoutePaths } from '../core/route-paths.ts'
 import { latencyMsByPlace } from '../decide/distance.ts'
-import { Latencies } from '../decide/paths/latencies.ts'
+import { Latencies, type Link } from '../decide/paths/latencies.ts'
 import { routesBetween } from '../decide/paths/routes.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
@@ -30,6 +30,15 @@ export class PoolLatencies {
   /** Whether anything may be known of how far others are from it. */
   isKnown({ pool, place }: NodeState): boolean {
     return (this.#pools.get(pool)?.count ?? 0) > 0 || (place?.latitude ?? null) !== null
+  }
+
+  /** Those where anybody has measured anything. */
+  *pools(): Iterable<PoolId> {
+    for (const [pool, { count }] of this.#pools) if (count > 0) yield pool
+  }
+
+  links(pool: PoolId, nowMs: number): readonly Link[] {
+    return this.#pools.get(pool)?.links(nowMs) ?? []
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -60,7 +69,12 @@ export class PoolLatencies {
       if (node === undefined || node.failedAtMs !== null) return false
       return node.pool === pool && state.livenessOf(node) === 'live'
     }
-    const links = this.#pools.get(pool)?.links(nowMs) ?? []
-    return { pool, from, to, atMs: nowMs, ...routesBetween(links, from, to, isUp) }
+    return {
+      pool,
+      from,
+      to,
+      atMs: nowMs,
+      ...routesBetween(this.links(pool, nowMs), from, to, isUp),
+    }
   }
 }

@@ -39,6 +39,7 @@ const RULES: VoteRules = {
   zoneWeightMaxRatio: 1,
   fenceNodesMax: 1,
   zoneFailover: false,
+  regionFailover: false,
   emergency: false,
 }
 const POLICY: Policy = {

@@ -100,7 +100,9 @@ class ResyncWorld {
     this.#options = options
     this.#random = new Random(options.seed, 'resync')
     this.#names = Array.from({ length: options.nodeCount }, (_, i) => `${NAME}${i}` as NodeId)
-    this.#firstApart = Math.floor(options.nodeCount * (1 - options.apartRatio))
+    const most = Math.floor(options.nodeCount * (1 - options.apartRatio))
+    // Of two halves neither goes on, and there is no side whose word would hold.
+    this.#firstApart = Math.max(most, Math.floor(options.nodeCount / 2) + 1)
     const reporter = { topology: TOPOLOGY, source: '/agents/simulated', verify }
     for (const node of this.#names) this.#books.set(node, new HoldingBook({ ...reporter, node }))
     this.#fold = this.#createFold()

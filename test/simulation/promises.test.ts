@@ -64,6 +64,7 @@ const VOTES: VoteRules = {
   zoneWeightMaxRatio: 1,
   fenceNodesMax: 1,
   zoneFailover: false,
+  regionFailover: false,
   emergency: false,
 }
 /** Whatever the sides are, none of them goes on. */

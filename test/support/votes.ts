@@ -15,6 +15,7 @@ export const VOTE_RULES: VoteRules = {
   zoneWeightMaxRatio: 1,
   fenceNodesMax: 2,
   zoneFailover: true,
+  regionFailover: true,
   emergency: true,
 }
 

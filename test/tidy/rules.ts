@@ -17,7 +17,7 @@ export const LAYERS: Readonly<Record<string, readonly string[] | 'everything'>> 
   config: ['core', 'detect'],
   bus: ['core'],
   store: ['core', 'alerts', 'resilience'],
-  agent: ['core'],
+  agent: ['core', 'resilience'],
   fleet: ['core'],
   resilience: ['core'],
   http: ['core', 'store', 'alerts'],

@@ -51,6 +51,7 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
       'journal',
       'nodes',
       'assignments',
+      'paths',
       'models',
       'resync',
       'dead-letter',
@@ -82,7 +83,7 @@ const ACCESS: Readonly<Record<AccessRole, Access>> = {
     shares: false,
   },
   agent: {
-    reads: [...COMMANDS, 'journal', 'resync'],
+    reads: [...COMMANDS, 'journal', 'resync', 'paths'],
     writes: ['telemetry', 'events', 'results', 'placements', 'evidence', 'votes'],
     shares: false,
   },

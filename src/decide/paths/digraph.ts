@@ -28,8 +28,15 @@ export class Digraph {
     for (const [index, { from }] of arcs.entries()) this.#order[next[from]++] = index
   }
 
-  *arcsOf(vertex: number): Iterable<number> {
-    for (let i = this.#first[vertex]; i < this.#first[vertex + 1]; i++) yield this.#order[i]
+  /** Each arc turned round, under its own index. */
+  reversed(): Digraph {
+    const turned = this.arcs.map(({ from, to, cost }) => ({ from: to, to: from, cost }))
+    return new Digraph(this.vertexCount, turned)
+  }
+
+  /** Their indices: a view, not a copy. */
+  arcsOf(vertex: number): Uint32Array {
+    return this.#order.subarray(this.#first[vertex], this.#first[vertex + 1])
   }
 }
 
@@ -77,7 +84,7 @@ export function arcsTo(graph: Digraph, { arc, cost }: Search, target: number): n
 }
 
 /** Least key first; ties by the lower vertex, so that equal ways are chosen alike everywhere. */
-class Heap {
+export class Heap {
   readonly #keys: number[] = []
   readonly #vertices: number[] = []
 

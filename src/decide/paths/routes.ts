@@ -12,7 +12,7 @@ import { disjointPair } from './disjoint.ts'
 import type { Link } from './latencies.ts'
 
 /** A link costs at least this, ms: what costs nothing could be walked in circles. */
-const LINK_MS_MIN = 0.001
+export const LINK_MS_MIN = 0.001
 
 export type Routes = Pick<RoutePaths, 'shortest' | 'pair'>
 
@@ -47,11 +47,11 @@ export function routesBetween(
   return { shortest, pair: { disjoint: 'links', paths: byLatency(paths) } }
 }
 
-const enter = (node: number): number => 2 * node
-const leave = (node: number): number => 2 * node + 1
-const nodeOf = (vertex: number): number => vertex >> 1
+export const enter = (node: number): number => 2 * node
+export const leave = (node: number): number => 2 * node + 1
+export const nodeOf = (vertex: number): number => vertex >> 1
 
-function plainGraph(links: readonly Link[], indexOf: ReadonlyMap<NodeId, number>): Digraph {
+export function plainGraph(links: readonly Link[], indexOf: ReadonlyMap<NodeId, number>): Digraph {
   const arcs = links.flatMap(({ from, to, latencyMs: cost }): Arc[] => {
     const [a, b] = [indexOf.get(from)!, indexOf.get(to)!]
     return [
@@ -62,7 +62,7 @@ function plainGraph(links: readonly Link[], indexOf: ReadonlyMap<NodeId, number>
   return new Digraph(indexOf.size, arcs)
 }
 
-function splitGraph(links: readonly Link[], indexOf: ReadonlyMap<NodeId, number>): Digraph {
+export function splitGraph(links: readonly Link[], indexOf: ReadonlyMap<NodeId, number>): Digraph {
   const through = [...indexOf.values()].map((v): Arc => ({ from: enter(v), to: leave(v), cost: 0 }))
   const arcs = links.flatMap(({ from, to, latencyMs: cost }): Arc[] => {
     const [a, b] = [indexOf.get(from)!, indexOf.get(to)!]
@@ -74,7 +74,7 @@ function splitGraph(links: readonly Link[], indexOf: ReadonlyMap<NodeId, number>
   return new Digraph(2 * indexOf.size, [...through, ...arcs])
 }
 
-function pathOf(
+export function pathOf(
   graph: Digraph,
   arcs: readonly number[],
   from: NodeId,
@@ -92,6 +92,6 @@ function pathOf(
   return { nodes, latencyMs }
 }
 
-function byLatency([a, b]: readonly RoutePath[]): readonly [RoutePath, RoutePath] {
+export function byLatency([a, b]: readonly RoutePath[]): readonly [RoutePath, RoutePath] {
   return a.latencyMs <= b.latencyMs ? [a, b] : [b, a]
 }

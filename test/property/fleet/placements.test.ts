@@ -15,6 +15,8 @@ const order = fc.record({
     'migrate',
     'migrate',
     'recover',
+    'promote',
+    'promote',
     'fence',
     'restart',
     'cordon',
@@ -49,18 +51,26 @@ function expectSound(world: FleetWorld, expectedCount: number): void {
 test.prop([fc.array(order, { maxLength: 30 })], { numRuns: 20 })(
   'no workload is lost, doubled or squeezed in, and the last published placement is the truth',
   (orders) => {
-    const world = new FleetWorld({ seed: SEED, nodeCount: NODES, failureRateFactor: 20 })
+    const world = new FleetWorld({
+      seed: SEED,
+      nodeCount: NODES,
+      failureRateFactor: 20,
+      standbys: true,
+    })
     const nodes = createInventory(SEED, NODES).nodes
     const count = world.fleet.truth().workloadCount
     for (const { action, workload, node, target, misaddressed, steps } of orders) {
       const placements = world.fleet.placements()
-      const placement = placements[workload % placements.length]
+      const kept = placements.filter(({ standby = null }) => standby !== null)
+      const among = action === 'promote' && !misaddressed ? kept : placements
+      const placement = among[workload % among.length]
       const anyNode = nodes[node % nodes.length].id
-      const needsOwnNode = action === 'migrate' || action === 'recover'
+      const needsOwnNode = action === 'migrate' || action === 'recover' || action === 'promote'
+      const isPromotion = action === 'promote' && !misaddressed
       world.send(action, {
         node: needsOwnNode && !misaddressed ? placement.node! : anyNode,
         workload: placement.workload,
-        target: nodes[target % nodes.length].id,
+        target: isPromotion ? placement.standby! : nodes[target % nodes.length].id,
       })
       world.steps(steps)
       expectSound(world, count)

@@ -26,12 +26,16 @@ async function listening<Value>(
 test('a port that takes connections is open, and one that nobody listens on is not', async () => {
   const server = createServer((socket) => socket.end())
   const port = await listening(server, async (open) => {
-    const seen = await probeTcp({ host: '127.0.0.1', port: open }, 5_000, clock)
+    const seen = await probeTcp(
+      { host: '127.0.0.1', port: open },
+      AbortSignal.timeout(5_000),
+      clock,
+    )
     expect(seen).toMatchObject({ ok: true, status: null })
     expect(seen.latencyMs).toBeGreaterThanOrEqual(0)
     return open
   })
-  const gone = await probeTcp({ host: '127.0.0.1', port }, 5_000, clock)
+  const gone = await probeTcp({ host: '127.0.0.1', port }, AbortSignal.timeout(5_000), clock)
   expect(gone).toEqual({ ok: false, status: null, latencyMs: null })
 })
 
@@ -40,7 +44,7 @@ test.each([200, 302, 404, 503])('an answer %i is an answer, with its status', as
     response.writeHead(status, { location: '/elsewhere', connection: 'close' }).end('body')
   })
   const seen = await listening(server, (port) =>
-    probeHttp(`http://127.0.0.1:${port}/`, 5_000, clock),
+    probeHttp(`http://127.0.0.1:${port}/`, AbortSignal.timeout(5_000), clock),
   )
   expect(seen).toMatchObject({ ok: true, status })
 })
@@ -49,7 +53,7 @@ test('a server that takes the question and never answers is given up after the t
   const open = new Set<{ destroy(): void }>()
   const server = createServer((socket) => void open.add(socket))
   const seen = await listening(server, async (port) => {
-    const answer = await probeHttp(`http://127.0.0.1:${port}/`, 100, clock)
+    const answer = await probeHttp(`http://127.0.0.1:${port}/`, AbortSignal.timeout(100), clock)
     for (const socket of open) socket.destroy()
     return answer
   })

@@ -89,6 +89,7 @@ test('votes: off unless asked for, by pool, and only where nodes have keys', () 
     [pools.web.votes]
     enabled = true
     fence_nodes = 0
+    region_failover = false
     age_min = "1d"`
   try {
     const { policy, pools } = loadConfig({ text, env: {} })
@@ -97,6 +98,8 @@ test('votes: off unless asked for, by pool, and only where nodes have keys', () 
     expect(pools.get('web')!.votes).toMatchObject({
       quorumRatio: 0.75,
       fenceNodesMax: 0,
+      zoneFailover: true,
+      regionFailover: false,
       ageMinMs: 86_400_000,
       deadlineMs: 120_000,
     })

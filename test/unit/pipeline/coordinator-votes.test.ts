@@ -1,9 +1,16 @@
 // Goal: what is grave waits for a quorum of signed votes, and each step of a ballot is in the journal.
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { AlertRecord } from '../../../src/core/alert.ts'
+import type { NodeId } from '../../../src/core/ids.ts'
 import type { Policy } from '../../../src/core/policy.ts'
 import type { VoteRules } from '../../../src/core/vote.ts'
-import { asText, bodies, CoordinatorWorld } from '../../support/coordinator-world.ts'
+import {
+  asText,
+  bodies,
+  CAPACITY,
+  CoordinatorWorld,
+  POOL,
+} from '../../support/coordinator-world.ts'
 import { ballotsOf, keyOf, signedVote, VOTE_RULES } from '../../support/votes.ts'
 
 function createWorld(
@@ -154,6 +161,82 @@ test('a zone most of which is down is taken over by a vote only', () => {
     silence(world, 'b0')
     expect(fenced(world)).toContain('b0')
   }
+})
+
+describe('a region that is lost', () => {
+  const POLICY = { regionalFailover: true, sharedCauseNodesMin: 3 }
+  const WEST = ['w0', 'w1', 'w2']
+
+  /** Nine nodes elsewhere; the first of the region has CRITICAL work, and is down before the others. */
+  function lost(regionFailover: boolean, policy: Partial<Policy> = POLICY): CoordinatorWorld {
+    const world = createWorld({ fenceNodesMax: 100, zoneFailover: false, regionFailover }, policy)
+    for (const node of WEST) {
+      const place = { zone: null, region: 'west', latitude: null, longitude: null }
+      const join = {
+        kind: 'join',
+        node: node as NodeId,
+        atMs: world.nowMs,
+        class: 'server',
+      } as const
+      world.fact({ ...join, pool: POOL, labels: {}, place, capacity: CAPACITY })
+      world.live(node)
+    }
+    world.place('urgent', 'w0', { priority: 'CRITICAL' })
+    silence(world, ...WEST)
+    return world
+  }
+
+  function carryOutFences(world: CoordinatorWorld): void {
+    const fence = world.commands('fence').find(({ node }) => node === 'w0')!
+    for (const state of ['accepted', 'started', 'succeeded', 'verified'] as const) {
+      world.result(fence, state)
+    }
+  }
+  const recovered = (world: CoordinatorWorld) => world.commands('recover').map(({ node }) => node)
+
+  test('is taken over by a vote only, also what was fenced before the last of it was down', () => {
+    const world = lost(true)
+    expect(fenced(world)).toEqual(['w0', 'w1'])
+    carryOutFences(world)
+    expect(recovered(world)).toEqual([])
+    expect(ballotsOf(world)).toMatchObject([
+      {
+        subject: 'region:west',
+        question:
+          'the CRITICAL and HIGH work of region west go to other regions (all of its 3 nodes were down)',
+        electorCount: 9,
+      },
+    ])
+    const said = world.journal('fault').flatMap(({ reasons }) => reasons)
+    expect(said).toContainEqual(expect.stringContaining('once nodes have voted for it'))
+    vote(world, [0, 1, 2, 3, 4])
+    expect([fenced(world), recovered(world)]).toEqual([['w0', 'w1'], []])
+    vote(world, [5])
+    expect([fenced(world), recovered(world)]).toEqual([WEST, ['w0']])
+    expect(asText(world.refold())).toEqual(asText(world.outputs))
+  })
+
+  test('that comes back needs no vote any more', () => {
+    const world = lost(true)
+    carryOutFences(world)
+    vote(world, [0, 1, 2, 3], 'no')
+    expect(ballotsOf(world).at(-1)).toMatchObject({ state: 'rejected' })
+    expect(recovered(world)).toEqual([])
+    for (const node of ['w1', 'w2']) world.live(node)
+    world.after(1_000)
+    expect(recovered(world)).toEqual(['w0'])
+  })
+
+  test.each([
+    { because: 'the policy does not ask for it', regionFailover: false, policy: POLICY },
+    { because: 'regions are not failed over', regionFailover: true, policy: {} },
+  ])('is not asked about where $because', ({ regionFailover, policy }) => {
+    const world = lost(regionFailover, policy)
+    expect(fenced(world)).toEqual(WEST)
+    carryOutFences(world)
+    expect(recovered(world)).toEqual(['w0'])
+    expect(ballotsOf(world)).toEqual([])
+  })
 })
 
 test('an emergency that a person declares begins with the quorum, and a counted one at once', () => {

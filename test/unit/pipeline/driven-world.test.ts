@@ -116,6 +116,25 @@ test('a command that was counted but withheld holds the world up for a moment on
   expect(bus.nowMs() - beganAtMs).toBeLessThan(15_000)
 })
 
+test('blocks of a step are answered with the next, where somebody answers', async () => {
+  const { bus, driver } = await createWorld()
+  void follow(bus, () => [])
+  await bus.produce([record('resync', 'block 1'), record('resync', 'block 2')])
+  const asked: string[] = []
+  const world: World = {
+    step: () => [],
+    take: () => [],
+    answer: ({ value }, nowMs) => {
+      asked.push(`${toText(value!)} at ${nowMs}`)
+      return [record('evidence', `holds ${toText(value!)}`)]
+    },
+  }
+  const options = { bus, topology, driver, world, startMs: 0, stepMs: 1_000, endMs: 2_000 }
+  await driveWorld({ ...options, signal: NEVER })
+  expect(asked).toEqual(['block 1 at 1000', 'block 2 at 1000'])
+  expect(await published(bus, 'evidence')).toEqual(['holds block 1', 'holds block 2'])
+})
+
 test('a signal ends it after a whole step', async () => {
   const { bus, driver, world } = await createWorld()
   void follow(bus, () => [])

@@ -1,8 +1,8 @@
-/** Hot standbys of a simulated world: the critical workloads have one each, in another zone where there is room. */
+/** Hot standbys: the critical workloads have one each, in another zone where there is room. */
 import type { PoolId } from '../core/ids.ts'
 import type { Placement } from '../core/workload.ts'
-import { addNeeds, fits, type Inventory, type NodeSpec, NO_NEEDS } from '../fleet/inventory.ts'
-import { Random } from '../fleet/random.ts'
+import { addNeeds, fits, type Inventory, type NodeSpec, NO_NEEDS } from './inventory.ts'
+import { Random } from './random.ts'
 
 /** Before all are looked at. */
 const DRAWS = 8
