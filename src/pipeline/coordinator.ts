@@ -243,15 +243,13 @@ export class CoordinatorFold implements Fold {
     this.#outbox.begin(record.offset)
     this.#outbox.nowMs = this.#clock.nowMs
     this.#take(record)
-    this.#outbox.nowMs = this.#clock.nowMs
     this.#settle()
     this.#evidence.follow()
     this.#paths.follow()
     this.#shards.follow()
     this.#nodes.publish()
-    if (this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore) {
-      this.#outbox.done(this.#clock.step)
-    }
+    const isStep = this.#options.topology.clock === 'driven' && this.#clock.step > stepBefore
+    if (isStep) this.#outbox.done(this.#clock.step)
     return this.#outbox.take()
   }
 
@@ -310,8 +308,11 @@ export class CoordinatorFold implements Fold {
     switch (kindOf(record) as PoolLogKind | undefined) {
       case 'assessment':
         return this.#assessments.take(logBody<AssessmentRecord>(record))
-      case 'node-fact':
-        return this.#takeFact(logBody<NodeEvent>(record))
+      case 'node-fact': {
+        const event = logBody<NodeEvent>(record)
+        this.#facts.take(event)
+        return this.#evidence.takeFact(event)
+      }
       case 'placement':
         return this.#placements.take(logBody<Placement>(record))
       case 'result': {
@@ -343,9 +344,8 @@ export class CoordinatorFold implements Fold {
       case 'model-hold-out':
         return this.#models.takeHoldOut(logBody<HoldOutRecord>(record))
       case 'cohort-counts':
-        for (const output of this.#cohorts.take(logBody<CohortWindow>(record))) {
+        for (const output of this.#cohorts.take(logBody<CohortWindow>(record)))
           this.#outbox.push(output)
-        }
         return
       case 'tick':
         return this.#takeTick(logBody<Tick>(record))
@@ -365,11 +365,6 @@ export class CoordinatorFold implements Fold {
       case undefined:
         this.#skippedCount++
     }
-  }
-
-  #takeFact(event: NodeEvent): void {
-    this.#facts.take(event)
-    this.#evidence.takeFact(event)
   }
 
   #takeTick({ source, atMs, step }: Tick): void {
