@@ -12,7 +12,7 @@ export function narrowed(
   bounds: readonly string[],
 ): readonly Knob[] {
   const known = knobs.map(({ key }) => key)
-  for (const key of only) known.includes(key) || unknown('only', key, known)
+  for (const key of only) if (!known.includes(key)) unknown('only', key, known)
   const chosen = new Map(
     knobs
       .filter(({ key }) => only.length === 0 || only.includes(key))

@@ -26,8 +26,6 @@ export const PARTS = ['downtime', 'actions', 'harm', 'falseAlarms', 'misses'] as
 /** Seconds of lost work, part by part. */
 export type Price = Readonly<Record<(typeof PARTS)[number], number>>
 
-export const FREE: Price = { downtime: 0, actions: 0, harm: 0, falseAlarms: 0, misses: 0 }
-
 export function priceOf(measures: Measures): Price {
   const { lostWorkMs, emptiedCount, fencedCount, restartedCount, harmedNodeMs } = measures
   const { incidentCount, trueIncidentCount, faults } = measures
