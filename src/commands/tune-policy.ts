@@ -17,7 +17,7 @@ import { configSource } from './bus.ts'
 import { type Arguments, type Command, CONFIG_OPTIONS, type Io } from './command.ts'
 import { measuredRepairHours } from './measured-times.ts'
 import { printJson, writeWhole } from './output.ts'
-import { packageRoot } from './package.ts'
+import { loadKernel, packageRoot } from './package.ts'
 import { Progress } from './progress.ts'
 import { readFaults } from './simulate.ts'
 import { narrowed } from './tuning-bounds.ts'
@@ -74,6 +74,8 @@ export const command: Command = {
     }
     const worlds = readWorlds(args, io)
     const asked = readAsked(args, io, [...worlds.faultsOf.keys()])
+    // Where the kernels are missing that is told once, and not by each process.
+    await loadKernel()
     const live = (part: string) => liveIn(worlds, asked.table, io, part)
     const tuned = await tunePolicy({ ...asked, live })
     const report = tuningReport(tuned, asked, commandLine(args))
