@@ -14,6 +14,7 @@ import {
   searchPolicies,
   searchWorlds,
 } from '../../src/simulate/tuning/search.ts'
+import type { Candidate } from '../../src/simulate/tuning/space.ts'
 import { foreshockWasm } from '../support/node-class.ts'
 
 const FIRST_SEED = 7_000
@@ -42,7 +43,7 @@ const live: Live = async (trials) => {
 
 test('a candidate that breaks a promise is refused', async () => {
   expect(KNOBS.find(({ key }) => key === POINT)!.low).toBeGreaterThan(ANYBODY)
-  const candidates = [
+  const candidates: readonly Candidate[] = [
     { id: 0, values: {} },
     { id: 1, values: { [POINT]: ANYBODY } },
     { id: 2, values: {} },
