@@ -8,7 +8,7 @@ import { type Violation, World, type WorldOptions } from './world.ts'
 const SLICE_MS = 60_000
 
 /** Trust comes back within a run. */
-const TRUST_HALF_LIFE_MS = 600_000
+export const TRUST_HALF_LIFE_MS = 600_000
 /** Detectors that are off by default. */
 const ATTACKS = ['sybil', 'flooding', 'vote-manipulation', 'timing-anomaly', 'challenge-response']
 

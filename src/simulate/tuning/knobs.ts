@@ -15,6 +15,7 @@ import { resourceExhaustion } from '../../detect/resource-exhaustion.ts'
 import { serviceUnavailable } from '../../detect/service-unavailable.ts'
 import { type Configurable, type Setting, tomlName, valuesOf } from '../../detect/settings.ts'
 import { threshold } from '../../detect/threshold.ts'
+import { TRUST_HALF_LIFE_MS } from '../outcome.ts'
 
 export type PolicyTable = Settings['policy']
 
@@ -92,10 +93,19 @@ export function withValues(table: PolicyTable, values: Values): PolicyTable {
 /**
  * What is tuned against: the table as operators have it, but acting, because a pool that only observes costs the
  * same whatever its settings. Commands live for a minute unless it says otherwise: a world's executors answer in
- * seconds, and what is lost there should soon be missed.
+ * seconds, and what is lost there should soon be missed. Trust comes back within a run, or incidents of liars
+ * would outlast the time in which a world must be well again.
  */
 export function actingTable(table: PolicyTable): PolicyTable {
-  return { command_ttl: MINUTE_MS, ...table, mode: 'enforce', dry_run: false }
+  const { byzantine } = table.detectors ?? {}
+  const trust = { ...byzantine, half_life: TRUST_HALF_LIFE_MS }
+  return {
+    command_ttl: MINUTE_MS,
+    ...table,
+    mode: 'enforce',
+    dry_run: false,
+    detectors: { ...table.detectors, byzantine: trust },
+  }
 }
 
 function pace(

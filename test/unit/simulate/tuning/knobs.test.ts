@@ -6,7 +6,7 @@ import { loadConfig } from '../../../../src/config/config.ts'
 import { toPolicy } from '../../../../src/config/policy.ts'
 import { isRuntimeKey } from '../../../../src/config/runtime.ts'
 import { DEFAULT_POLICY } from '../../../../src/core/policy.ts'
-import { type Knob, KNOBS, withValues } from '../../../../src/simulate/tuning/knobs.ts'
+import { actingTable, type Knob, KNOBS, withValues } from '../../../../src/simulate/tuning/knobs.ts'
 import { changesOf, drawCandidates, overlayToml } from '../../../../src/simulate/tuning/space.ts'
 
 const policyOf = (toml: string) => loadConfig({ text: toml, env: {} }).policy
@@ -82,4 +82,16 @@ test('what contradicts the rest of the file is never drawn', () => {
   for (const { values } of drawCandidates(table, only, 40, 2).slice(1)) {
     expect(values['policy.detectors.fail_slow.warning_score']).toBeLessThan(13)
   }
+})
+
+test('what is tuned against acts, forgives within a run, and is what operators have beside that', () => {
+  const table = {
+    mode: 'observe' as const,
+    cooldown: 60_000,
+    detectors: { byzantine: { half_life: 86_400_000, lie_cost: 0.3 } },
+  }
+  const policy = toPolicy(actingTable(table), {})
+  expect(policy).toMatchObject({ mode: 'enforce', cooldownMs: 60_000, commandTtlMs: 60_000 })
+  expect(policy.detectors).toEqual({ byzantine: { halfLife: 600_000, lieCost: 0.3 } })
+  expect(toPolicy(actingTable({ ...table, command_ttl: 90_000 }), {}).commandTtlMs).toBe(90_000)
 })
