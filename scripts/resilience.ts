@@ -14,15 +14,17 @@ import { loadKernel } from '../src/commands/package.ts'
 import { Progress } from '../src/commands/progress.ts'
 import { atLeast, atMost, figure, printScoreboard } from '../src/commands/scoreboard.ts'
 import { readFaults } from '../src/commands/simulate.ts'
+import { runWorlds } from '../src/commands/world-pool.ts'
 import { HOUR_MS } from '../src/core/time.ts'
 import { judgeBallots } from '../src/simulate/ballot-world.ts'
 import { judgeChooser } from '../src/simulate/chooser-world.ts'
 import { type Measures, sumOf } from '../src/simulate/measures.ts'
 import { type Outcome, simulate } from '../src/simulate/outcome.ts'
 import { seePartition } from '../src/simulate/partition-world.ts'
-import { type Job, runAll, type Scenario, SCENARIOS } from './resilience/runs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
+const SCENARIOS = ['default', 'detection', 'heavy', 'wave', 'calm', 'standby'] as const
+type Scenario = (typeof SCENARIOS)[number]
 const SEEDS_MAX = 2 ** 31
 const CHOOSER_WORLDS = 40
 const BALLOT_WORLDS = 500
@@ -77,7 +79,7 @@ log(
   repairHours === null ? 'repair times: those of the faults files' : 'repair times: FORESHOCK_DATA',
 )
 const kernel = await loadKernel()
-const sums = await runWorlds()
+const sums = await liveThrough()
 process.exitCode = await tell()
 
 function wholeNumber(name: string, text: string, least = 1): number {
@@ -87,16 +89,24 @@ function wholeNumber(name: string, text: string, least = 1): number {
   return process.exit(2)
 }
 
-async function runWorlds(): Promise<ReadonlyMap<Scenario, Sum>> {
+async function liveThrough(): Promise<ReadonlyMap<Scenario, Sum>> {
   const nothing = { runs: 0, nodeHours: 0, brokenRuns: 0, harmedOfBudget: 0, measures: null }
   const totals = new Map<Scenario, Sum>(SCENARIOS.map((scenario) => [scenario, nothing]))
-  const jobs = Array.from({ length: seedCount }, (_, i): Job => {
-    return { scenario: SCENARIOS[i % SCENARIOS.length], seed: first + i, nodeCount, hours }
+  const scenarioOf = (index: number) => SCENARIOS[index % SCENARIOS.length]
+  const faultsOf = new Map(SCENARIOS.map((scenario) => [scenario, faultsNamed(scenario)]))
+  const world = {
+    nodeCount,
+    lengthMs: hours * HOUR_MS,
+    ...(repairHours === null ? {} : { repairHours }),
+  }
+  const jobs = Array.from({ length: seedCount }, (_, i) => {
+    return { ...world, seed: first + i, faults: faultsOf.get(scenarioOf(i))! }
   })
   const progress = new Progress(io, 'worlds')
   let [done, broken] = [0, 0]
   const remark = () => `${done} of ${jobs.length}, ${broken} broke a promise`
-  await runAll(jobs, signal, ({ scenario }, outcome) => {
+  await runWorlds(jobs, signal, (index, outcome) => {
+    const scenario = scenarioOf(index)
     done++
     if (outcome.violations.length > 0) broken++
     report(scenario, outcome)
@@ -105,6 +115,10 @@ async function runWorlds(): Promise<ReadonlyMap<Scenario, Sum>> {
   })
   progress.done(remark())
   return totals
+}
+
+function faultsNamed(name: string) {
+  return readFaults(join(ROOT, 'faults', `${name}.toml`))
 }
 
 function report(scenario: Scenario, { seed, violations }: Outcome): void {
@@ -226,7 +240,7 @@ async function speedRow() {
     lengthMs: SPEED_HOURS * HOUR_MS,
     heartbeatIntervalMs: SPEED_HEARTBEAT_MS,
     partitions: 1,
-    faults: readFaults(join(ROOT, 'faults', 'measured.toml')),
+    faults: faultsNamed('measured'),
     kernel,
   })
   const { user, system } = process.cpuUsage(began)

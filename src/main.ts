@@ -12,6 +12,7 @@ const registry: Registry = {
   explain: async () => (await import('./commands/explain.ts')).command,
   ring: async () => (await import('./commands/ring.ts')).command,
   tune: async () => (await import('./commands/tune.ts')).command,
+  'tune-policy': async () => (await import('./commands/tune-policy.ts')).command,
   train: async () => (await import('./commands/train.ts')).command,
   config: async () => (await import('./commands/config.ts')).command,
   models: async () => (await import('./commands/models.ts')).command,

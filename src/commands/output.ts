@@ -1,4 +1,6 @@
 /** Tables for people. With --json a command prints its data instead. */
+import { rename, writeFile } from 'node:fs/promises'
+import { ServiceError } from '../core/errors.ts'
 import type { Io } from './command.ts'
 
 export interface Column {
@@ -39,4 +41,19 @@ export function formatNumber(value: number): string {
   if (Number.isInteger(value)) return value.toLocaleString('en-US')
   const digits = Math.abs(value) >= 1_000 ? value.toFixed(0) : value.toPrecision(4)
   return Number(digits).toLocaleString('en-US', { maximumSignificantDigits: 15 })
+}
+
+/** The file is there whole, or as it was. ServiceError USAGE where it cannot be written. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  const draft = `${file}.draft`
+  try {
+    await writeFile(draft, text)
+    await rename(draft, file)
+  } catch (cause) {
+    throw new ServiceError(
+      'USAGE',
+      `--out: ${file} cannot be written; name a file in a folder that is there`,
+      { cause },
+    )
+  }
 }

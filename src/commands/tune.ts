@@ -1,12 +1,11 @@
 /** `foreshock tune`: parameters of training by search, for the `training` table of a manifest. */
-import { rename, writeFile } from 'node:fs/promises'
 import { trialToml } from '../../training/search-space.ts'
 import { tuneHistory } from '../../training/tune-history.ts'
 import type { TriedTrial } from '../../training/tune.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { Command } from './command.ts'
 import { HISTORY_OPTIONS, historySource } from './history-source.ts'
-import { formatNumber, printJson, table } from './output.ts'
+import { formatNumber, printJson, table, writeWhole } from './output.ts'
 import { Progress } from './progress.ts'
 
 const TRIALS = 18
@@ -63,12 +62,6 @@ export const command: Command = {
 function bounded(name: string, value: number, most: number): number {
   if (value <= most) return value
   throw new ServiceError('USAGE', `--${name}: ${value} is more than ${most}`)
-}
-
-async function writeWhole(file: string, text: string): Promise<void> {
-  const draft = `${file}.draft`
-  await writeFile(draft, text)
-  await rename(draft, file)
 }
 
 function trialTable(tried: readonly TriedTrial[]): string {

@@ -44,14 +44,14 @@ const LAST_RUNG_PRIOR = 0.9
  * What the strategy itself costs, s: a restart loses caches and what was under way; moved work leaves a
  * node empty until somebody has looked at it, and a fence turns it off.
  */
-const ACTION_COST_S: Readonly<Record<Strategy, number>> = {
+export const ACTION_COST_S: Readonly<Record<Strategy, number>> = {
   wait: 0,
   restart: 15,
   migrate: 60,
   'fail-over': 180,
 }
 /** A node that fails under its work while something milder is tried, s. */
-const FAILED_COST_S = 300
+export const FAILED_COST_S = 300
 /** Prior of the share of predicted failures that come while something milder is tried in vain. */
 const MEANWHILE_PRIOR = 0.1
 /** Prior of what passes until a strategy is over, s. */

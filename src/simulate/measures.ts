@@ -9,6 +9,7 @@ import { type Detections, detections, sumOfFaults } from './detections.ts'
 import { ExecutorTime } from './executor-time.ts'
 import type { Work } from './hands.ts'
 import type { Machines, Outage } from './machines.ts'
+import { type Toll, toll } from './toll.ts'
 import type { Injected } from './troubles.ts'
 
 /** A workload that runs elsewhere within this was recovered. */
@@ -19,7 +20,7 @@ const HORIZON_MS = 1_800_000
 const STANDBY_MS_MAX = 5_000
 const RECOVERING: ReadonlySet<string> = new Set(['recover', 'promote'])
 
-export interface Measures extends Detections {
+export interface Measures extends Detections, Toll {
   readonly outageCount: number
   readonly recoveredCount: number
   /** Of the recoveries that a command brought about: sums, ms. */
@@ -48,6 +49,7 @@ export interface Measured {
   readonly works: readonly Work[]
   readonly dependsOn: ReadonlyMap<WorkloadId, readonly WorkloadId[]>
   readonly injected: readonly Injected[]
+  readonly harmedNodeMs: number
   /** Of the world's clock: the faults began and ended. */
   readonly beganAtMs: number
   readonly endedAtMs: number
@@ -61,6 +63,7 @@ export function measure(world: Measured): Measures {
     ...standbys(world),
     ...availability(world),
     ...migrations(world, faultsOf),
+    ...toll(world),
   }
 }
 

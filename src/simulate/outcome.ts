@@ -2,13 +2,13 @@
 import type { Policy } from '../core/policy.ts'
 import { DEFAULT_POLICY } from '../core/policy.ts'
 import { HOUR_MS } from '../core/time.ts'
-import { measure, type Measures } from './measures.ts'
+import { measure, type Measured, type Measures } from './measures.ts'
 import { type Violation, World, type WorldOptions } from './world.ts'
 
 const SLICE_MS = 60_000
 
 /** Trust comes back within a run. */
-const TRUST_HALF_LIFE_MS = 600_000
+export const TRUST_HALF_LIFE_MS = 600_000
 /** Detectors that are off by default. */
 const ATTACKS = ['sybil', 'flooding', 'vote-manipulation', 'timing-anomaly', 'challenge-response']
 
@@ -58,21 +58,20 @@ export async function simulate(options: SimulateOptions): Promise<Outcome | null
     onProgress?.(doneMs / lengthMs)
   }
   const endedAtMs = world.broker.clock.nowMs()
+  const { harmedNodeMs } = world
   if (world.violations.length === 0) await world.settle()
-  return outcomeOf(world, options, beganAtMs, endedAtMs)
+  return outcomeOf(world, options, { beganAtMs, endedAtMs, harmedNodeMs })
 }
 
 function outcomeOf(
   world: World,
   { seed, nodeCount }: SimulateOptions,
-  beganAtMs: number,
-  endedAtMs: number,
+  sums: Pick<Measured, 'beganAtMs' | 'endedAtMs' | 'harmedNodeMs'>,
 ): Outcome {
   const { auditor, machines, troubles, processes, telemetry, violations, workforce, dependsOn } =
     world
   const { works } = workforce
   const { injected } = troubles
-  const times = { beganAtMs, endedAtMs }
   return {
     seed,
     nodeCount,
@@ -80,7 +79,7 @@ function outcomeOf(
     sampleCount: telemetry.sampleCount,
     violations,
     journalHash: auditor.journalHash(),
-    measures: measure({ machines, auditor, works, injected, dependsOn, ...times }),
+    measures: measure({ machines, auditor, works, injected, dependsOn, ...sums }),
     harmedOfBudget: world.harmedOfBudget,
     counts: Object.fromEntries([
       ...troubles.counts,

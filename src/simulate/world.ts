@@ -84,6 +84,8 @@ const VIOLATIONS_MAX = 20
 export class World {
   readonly violations: Violation[] = []
   harmedOfBudget = 0
+  /** Node-milliseconds: as many nodes as were harmed at each look, until the next. */
+  harmedNodeMs = 0
   readonly broker: SimulatedBroker
   readonly machines: Machines
   readonly auditor: Auditor
@@ -273,11 +275,11 @@ export class World {
     await this.auditor.look()
     // Counting what is held costs more than a look at a quiet world.
     if (this.#lookCount++ % LOOKS_PER_SIZE_CHECK === 0) this.#checkSizes()
-    this.#countHarmed()
+    this.#countHarmed(ms)
   }
 
   /** Nodes that are well and get no work because of us. */
-  #countHarmed(): void {
+  #countHarmed(ms: number): void {
     const held = this.machines.all.filter(({ node }) => node.cordoned && node.up)
     if (held.length === 0) return
     const harmed = new Map<PoolId, number>()
@@ -287,6 +289,7 @@ export class World {
       if (wear === null && !faulty.has(id)) harmed.set(pool, (harmed.get(pool) ?? 0) + 1)
     }
     for (const [pool, count] of harmed) {
+      this.harmedNodeMs += count * ms
       const nodeCount = this.machines.all.filter(({ node }) => node.spec.pool === pool).length
       const share = count / budgetNodesMax(this.#options.policy, nodeCount)
       this.harmedOfBudget = Math.max(this.harmedOfBudget, share)
