@@ -15,7 +15,7 @@ import { thresholdsOf, type FinishedModel } from './continued.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
 import type { History, HistoryEvent } from './history.ts'
 import type { Lives } from './labels.ts'
-import { sliceOf, type Manifest, type Slice } from './manifest.ts'
+import { patternOf, sliceOf, type Manifest, type Slice } from './manifest.ts'
 import { type LabelledRows, RowStore } from './row-store.ts'
 import { baselineRules } from './rules.ts'
 
@@ -151,16 +151,15 @@ export function columnsToLearn(
   return Uint32Array.from([...featureNames.keys()].filter((column) => !leftOut.has(column)))
 }
 
-/** Indexes of names. ServiceError HISTORY_INVALID when an ending is that of no name. */
+/** Indexes of names; `*` stands for any part. ServiceError HISTORY_INVALID when an ending is that of no name. */
 export function featuresEnding(
   { name }: History['manifest'],
   endings: readonly string[],
   featureNames: readonly string[],
 ): readonly number[] {
   return endings.flatMap((ending) => {
-    const found = [...featureNames.keys()].filter((i) =>
-      `.${featureNames[i]}`.endsWith(`.${ending}`),
-    )
+    const pattern = patternOf(`*.${ending}`)
+    const found = [...featureNames.keys()].filter((i) => pattern.test(`.${featureNames[i]}`))
     if (found.length > 0) return found
     throw new ServiceError(
       'HISTORY_INVALID',
