@@ -47,7 +47,7 @@ export interface Dataset {
 const SLICES: readonly Slice[] = ['fit', 'calibration', 'validation', 'test']
 /** Rows that place the bins. */
 const SAMPLE_ROWS_MAX = 100_000
-/** Of the nodes of the fit slice, one in this many places the bins, where there are many. */
+/** Of the nodes of the fit slice, one in this many places the bins, where there are many: not of a training by folds. */
 const SAMPLE_NODE_STEP = 8
 const SAMPLE_ALL_BELOW = 5_000
 
@@ -116,7 +116,8 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   const { history, seed } = options
   const { manifest } = history
   const random = randomFrom(seed)
-  const step = history.events.length < SAMPLE_ALL_BELOW ? 1 : SAMPLE_NODE_STEP
+  const isSmall = manifest.training.folds !== null || history.events.length < SAMPLE_ALL_BELOW
+  const step = isSmall ? 1 : SAMPLE_NODE_STEP
   const sample: Float32Array[] = []
   let seen = 0
   const { featureNames } = await foldHistory({
