@@ -15,7 +15,7 @@ import { thresholdsOf, type FinishedModel } from './continued.ts'
 import { foldHistory, type FoldedRow } from './fold.ts'
 import type { History, HistoryEvent } from './history.ts'
 import type { Lives } from './labels.ts'
-import { sliceOf, type Manifest, type Slice } from './manifest.ts'
+import { patternOf, sliceOf, type Manifest, type Slice } from './manifest.ts'
 import { type LabelledRows, RowStore } from './row-store.ts'
 import { baselineRules } from './rules.ts'
 
@@ -47,7 +47,7 @@ export interface Dataset {
 const SLICES: readonly Slice[] = ['fit', 'calibration', 'validation', 'test']
 /** Rows that place the bins. */
 const SAMPLE_ROWS_MAX = 100_000
-/** Of the nodes of the fit slice, one in this many places the bins, where there are many. */
+/** Of the nodes of the fit slice, one in this many places the bins, where there are many: not of a training by folds. */
 const SAMPLE_NODE_STEP = 8
 const SAMPLE_ALL_BELOW = 5_000
 
@@ -116,7 +116,8 @@ async function placeBins(options: DatasetOptions): Promise<PlacedBins> {
   const { history, seed } = options
   const { manifest } = history
   const random = randomFrom(seed)
-  const step = history.events.length < SAMPLE_ALL_BELOW ? 1 : SAMPLE_NODE_STEP
+  const isSmall = manifest.training.folds !== null || history.events.length < SAMPLE_ALL_BELOW
+  const step = isSmall ? 1 : SAMPLE_NODE_STEP
   const sample: Float32Array[] = []
   let seen = 0
   const { featureNames } = await foldHistory({
@@ -151,16 +152,15 @@ export function columnsToLearn(
   return Uint32Array.from([...featureNames.keys()].filter((column) => !leftOut.has(column)))
 }
 
-/** Indexes of names. ServiceError HISTORY_INVALID when an ending is that of no name. */
+/** Indexes of names; `*` stands for any part. ServiceError HISTORY_INVALID when an ending is that of no name. */
 export function featuresEnding(
   { name }: History['manifest'],
   endings: readonly string[],
   featureNames: readonly string[],
 ): readonly number[] {
   return endings.flatMap((ending) => {
-    const found = [...featureNames.keys()].filter((i) =>
-      `.${featureNames[i]}`.endsWith(`.${ending}`),
-    )
+    const pattern = patternOf(`*.${ending}`)
+    const found = [...featureNames.keys()].filter((i) => pattern.test(`.${featureNames[i]}`))
     if (found.length > 0) return found
     throw new ServiceError(
       'HISTORY_INVALID',

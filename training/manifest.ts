@@ -90,7 +90,7 @@ export interface Manifest {
      * half of it. Nearer failures show more clearly, and members that err differently have a better mean.
      */
     readonly memberHorizons: readonly number[]
-    /** Endings of the names of features that do not earn their place, such as `max`. */
+    /** Endings of the names of features that do not earn their place, such as `max` or `signal.mean.*`. */
     readonly leaveOut: readonly string[]
     /** Share of the rows that one tree learns from. */
     readonly rowRatio: number

@@ -21,12 +21,19 @@ export function featureNames(nodeClass: NodeClass): readonly string[] {
   ]
 }
 
+/** Of what the means of a signal are. */
+const SIGNAL_MEANS = 'of what was seen'
+
 /** sha256 over everything that gives a column its meaning. */
 export function featureHash(nodeClass: NodeClass): string {
   const meaning = {
     class: nodeClass.name,
     halfLivesMs: nodeClass.halfLivesMs,
-    metrics: nodeClass.metrics.map(({ name, kind }) => [name, kind]),
+    metrics: nodeClass.metrics.map(({ name, kind }) => [
+      name,
+      kind,
+      ...(kind === 'signal' ? [SIGNAL_MEANS] : []),
+    ]),
     categories: nodeClass.attributes.map(({ name, kind, values, error }) => [
       name,
       kind,

@@ -4,6 +4,9 @@
  * Over dt at held value v, with d = mean - v and k = 2^(-dt/h): mean becomes v + d k, and the variance
  * k var + k (1 - k) d². Both are exact for the signal's exponentially weighted history. All is float32,
  * rounded after each operation in the kernel's order; times are exact.
+ *
+ * Of the kind `signal`, a share s of the mean lies before the first value, at first 1, then k s, and is no
+ * history: the mean keeps (k - k s) / (1 - k s) of d instead of k, so that it is that of what was seen.
  */
 import { halving } from './halving.ts'
 import type { Metric, MetricKind } from '../core/node.ts'
@@ -20,6 +23,8 @@ const DECAY_MIN = 2 ** -40
 /** For the same reason these are held at no less, which means zero. */
 const CHANGES_MIN = 2 ** -40
 const VARIANCE_MIN = 2 ** -84
+/** Of a divisor: the share of a mean that is known is no less. */
+const KNOWN_MIN = 2 ** -24
 
 const f32 = Math.fround
 
@@ -47,6 +52,7 @@ export class ReferenceMetric {
   #changedAt = Number.NaN
   #means = [Number.NaN, Number.NaN, Number.NaN]
   #variances = [VARIANCE_MIN, VARIANCE_MIN, VARIANCE_MIN]
+  /** Decayed counts; of a signal the shares of its means that lie before its first value. */
   #changes = [CHANGES_MIN, CHANGES_MIN, CHANGES_MIN]
   #maximum = Number.NaN
 
@@ -104,14 +110,13 @@ export class ReferenceMetric {
   }
 
   #meansAt(decays: readonly Decay[]): readonly number[] {
-    const distances = this.#means.map((mean) => distance(this.value, mean))
-    return distances.map((d, h) => f32(this.value - f32(d * decays[h].kept)))
+    return this.#residuals(decays).map((residual) => f32(this.value - residual))
   }
 
   #moments(decays: readonly Decay[]): readonly number[] {
     if (Number.isNaN(this.value)) return Array.from({ length: 7 }, () => Number.NaN)
     const distances = this.#means.map((mean) => distance(this.value, mean))
-    const residuals = distances.map((d, h) => f32(d * decays[h].kept))
+    const residuals = this.#residuals(decays)
     return [
       ...residuals,
       ...distances.map((d, h) =>
@@ -121,10 +126,25 @@ export class ReferenceMetric {
     ]
   }
 
+  #residuals(decays: readonly Decay[]): readonly number[] {
+    const counts = this.#changesAt(decays)
+    return this.#means.map((mean, h) =>
+      f32(distance(this.value, mean) * this.#meanKept(decays[h], counts[h])),
+    )
+  }
+
+  #meanKept({ kept }: Decay, unknown: number): number {
+    if (this.#kind !== 'signal') return kept
+    return f32(Math.max(f32(kept - unknown), 0) / Math.max(f32(1 - unknown), KNOWN_MIN))
+  }
+
   #count(dt: number, changed: boolean): void {
     const decays = this.#decays(dt)
     this.#changes = this.#changes.map((count, h) =>
-      Math.max(CHANGES_MIN, f32(f32(count * decays[h].kept) + (changed ? 1 : 0))),
+      Math.max(
+        CHANGES_MIN,
+        f32(f32(count * decays[h].kept) + (changed && this.#kind !== 'signal' ? 1 : 0)),
+      ),
     )
     if (changed) this.#changedAt = this.#at
   }
@@ -133,6 +153,7 @@ export class ReferenceMetric {
     if (this.#kind === 'code') return
     if (Number.isNaN(held)) {
       this.#means = [this.value, this.value, this.value]
+      if (this.#kind === 'signal') this.#changes = [1, 1, 1]
       return
     }
     const decays = this.#decays(dt)
@@ -140,7 +161,9 @@ export class ReferenceMetric {
     this.#variances = distances.map((d, h) =>
       Math.max(VARIANCE_MIN, variance(this.#variances[h], d, decays[h])),
     )
-    this.#means = distances.map((d, h) => f32(held + f32(d * decays[h].kept)))
+    this.#means = distances.map((d, h) =>
+      f32(held + f32(d * this.#meanKept(decays[h], this.#changes[h]))),
+    )
   }
 
   #decays(dt: number): readonly Decay[] {

@@ -14,14 +14,14 @@ describe.skipIf(dataDir === undefined)('on engines never seen', () => {
     result = await judgeHeldOut('cmapss', dataDir!)
   }, 600_000)
 
-  test('it ranks engines with 30 cycles left: PR-AUC at least 0.97', () => {
-    expect(result.figures.prAuc).toBeGreaterThanOrEqual(0.97)
+  test('it ranks engines with 30 cycles left: PR-AUC at least 0.99', () => {
+    expect(result.figures.prAuc).toBeGreaterThanOrEqual(0.99)
   })
 
-  // Engines that have more than 115 cycles left show no wear, so that nobody can say how many more.
+  // Also of engines that have more cycles left than the model may say.
   test('it says the remaining life of engines cut off: within 12.5 cycles, root mean square', () => {
     expect(result.figures.rulNodeCount).toBeGreaterThan(0)
-    expect(result.figures.rulCappedRmse!).toBeLessThanOrEqual(12.5)
+    expect(result.figures.rulRmse!).toBeLessThanOrEqual(12.5)
   })
 
   test('it is as good as its card says', () => {

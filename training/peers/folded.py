@@ -8,6 +8,7 @@ nodes. Needs numpy, scikit-learn, lightgbm and xgboost, as scripts/quality/peers
 
 import argparse
 import json
+from fnmatch import fnmatchcase
 
 import lightgbm
 import numpy
@@ -184,7 +185,7 @@ def main():
             used = [
                 i
                 for i, feature in enumerate(header["features"])
-                if not any(("." + feature).endswith("." + end) for end in goal["leaveOut"])
+                if not any(fnmatchcase("." + feature, "*." + end) for end in goal["leaveOut"])
             ]
             narrow = numpy.ascontiguousarray(rows[:, used])
             scored[goal["name"]] = scores_of(PEERS[name], columns, narrow, goal, fold_count)

@@ -36,7 +36,7 @@ import { CODE, FEATURES_AT, METRIC_KIND, PEER_FEATURE, PEER_VALUE, SIGNALS } fro
 import { KEPT, LANE_FACTORS, NODE_FACTORS, SPREAD } from './decay'
 import { copyFactors, decayLane, decayOver, f32Of } from './decay'
 import { AT, CHANGED_AT, NEVER, hoursSince, lanesOf, timeOf } from './times'
-import { CHANGES_LEAST, LEAST, SQUARE, VARIANCE_LEAST } from './moments'
+import { CHANGES_LEAST, LEAST, SQUARE, VARIANCE_LEAST, meanKept } from './moments'
 import { peersAt, placeAmong } from './cohort'
 
 const HOUR: f64 = 3600000.0
@@ -105,8 +105,8 @@ function emitMetrics(tile: usize, lane: u32, row: usize, t: f64): void {
       fresh == 15 ? age : v128.bitselect(age, hoursSince(history, CHANGED_AT, t), lanesOf(fresh))
     const value = v128.load(values)
     v128.store(BLOCK + VALUE, value)
-    emitMoments(moments, value, factors)
     const signals = <u32>load<u8>(SIGNALS + q)
+    emitMoments(moments, value, factors, signals)
     if (signals != 0) emitMeans(value, lanesOf(signals))
     v128.store(BLOCK + SINCE_CHANGE, meant(since))
     v128.store(BLOCK + STALE, stale)
@@ -133,7 +133,7 @@ function setFactors(history: usize, apart: u32, t: f64): u32 {
 }
 
 /** Residual and deviation at each half-life, the trend (short mean minus long mean), changes, maximum. */
-function emitMoments(moments: usize, value: v128, factors: usize): void {
+function emitMoments(moments: usize, value: v128, factors: usize, signals: u32): void {
   for (let h: usize = 0; h < 48; h += 16) {
     const k = v128.load(factors + h, KEPT)
     const away = f32x4.sub(value, v128.load(moments + h, MEAN))
@@ -141,11 +141,13 @@ function emitMoments(moments: usize, value: v128, factors: usize): void {
     const far = f32x4.ge(square, v128.load(LEAST, SQUARE))
     const variance = over(v128.load(moments + h, VARIANCE), v128.load(LEAST, VARIANCE_LEAST))
     const changes = over(v128.load(moments + h, CHANGES), v128.load(LEAST, CHANGES_LEAST))
+    const counted = f32x4.mul(changes, k)
+    const meanKeeps = signals == 0 ? k : meanKept(k, counted, lanesOf(signals))
     const kept = f32x4.mul(k, variance)
     const spread = f32x4.mul(v128.load(factors + h, SPREAD), v128.and(square, far))
-    v128.store(BLOCK + RESIDUALS + h, f32x4.mul(v128.and(away, far), k))
+    v128.store(BLOCK + RESIDUALS + h, f32x4.mul(v128.and(away, far), meanKeeps))
     v128.store(BLOCK + DEVIATIONS + h, f32x4.sqrt(f32x4.add(kept, spread)))
-    v128.store(BLOCK + DECAYED_CHANGES + h, f32x4.mul(changes, k))
+    v128.store(BLOCK + DECAYED_CHANGES + h, counted)
   }
   const trend = f32x4.sub(v128.load(BLOCK + RESIDUALS + 32), v128.load(BLOCK + RESIDUALS))
   v128.store(BLOCK + TREND, trend)

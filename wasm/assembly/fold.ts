@@ -25,7 +25,7 @@ import {
   tileOf,
   valuesOf,
 } from './layout'
-import { COUNTERS, COUNTER_INDEX, PADS, VALUE_MAX } from './metrics'
+import { COUNTERS, COUNTER_INDEX, PADS, SIGNALS, VALUE_MAX } from './metrics'
 import {
   LANE_FACTORS,
   NODE_FACTORS,
@@ -148,7 +148,7 @@ function foldRow(tile: usize, lane: u32, at: f64): bool {
     const state = <u32>load<u8>(states + q)
     const odd = (present ^ ALL) | (state & ALL) | load<u8>(COUNTERS + q)
     if (newer && odd == 0) {
-      foldWhole(states + q, state, values, moments, history, flushed(raw))
+      foldWhole(q, states + q, state, values, moments, history, flushed(raw))
     } else {
       v128.store(NEXT, inBounds(raw, inside))
       absent |= (<u64>(present ^ ALL)) << (q * 4)
@@ -194,6 +194,7 @@ function foldGaps(tile: usize, lane: u32, absent: u64): void {
 
 /** Four metrics that the sample before had too, and that no reading has to be worked out of. */
 function foldWhole(
+  q: u32,
   stateAt: usize,
   state: u32,
   values: usize,
@@ -204,7 +205,9 @@ function foldWhole(
   const held = v128.load(values)
   const changed = f32x4.ne(next, held)
   v128.store(values, next)
-  holdAll(moments, held, next, changed, NODE_FACTORS)
+  const signals = <u32>load<u8>(SIGNALS + q)
+  if (signals == 0) holdAll(moments, held, next, changed, NODE_FACTORS)
+  else holdSome(moments, held, next, lanesOf(ALL), changed, lanesOf(signals), NODE_FACTORS)
   const fresh = (<u32>i32x4.bitmask(changed)) << 4
   if (fresh == state) return
   const settled = (state & ~fresh) >> 4
@@ -245,7 +248,8 @@ function foldPart(
   const changed = ((differs & ~counters) | moved) & takes & known
   const mask = lanesOf(takes)
   v128.store(values, v128.bitselect(next, held, mask))
-  holdSome(moments, held, next, mask, lanesOf(changed), LANE_FACTORS)
+  const signals = lanesOf(load<u8>(SIGNALS + q))
+  holdSome(moments, held, next, mask, lanesOf(changed), signals, LANE_FACTORS)
   if (rowAt > lastAt) move(stateAt, history, state, present, changed)
   else catchUp(stateAt, history, state, takes, changed)
   return takes

@@ -2,6 +2,8 @@
 // k = 2^(-dt/h): mean becomes v + d k, variance k var + k (1 - k) d², changes k changes + (1 if changed).
 // Nothing gets so small that a product of it could be denormal, which is slow and tells nothing: a mean
 // this near is the value, and a variance or a count of changes stays at its least, which means zero.
+// A signal counts no changes: in their place is the share s of its mean that lies before its first value,
+// at first 1, then k s. Of that nothing is known, so that the mean keeps (k - k s) / (1 - k s) instead of k.
 // Reference: src/state/reference-metric.ts, operation by operation.
 import { CHANGES, MAXIMUM, MEAN, VARIANCE } from './layout'
 import { KEPT, SPREAD } from './decay'
@@ -24,8 +26,17 @@ export const VARIANCE_LEAST: usize = 16
 /** 2^-40. */
 export const CHANGES_LEAST: usize = 32
 const ONE: usize = 48
+/** Of a divisor: what is known of a mean is no less, even of a signal that has just begun. */
+const KNOWN_LEAST: f32 = 5.960464477539063e-8
 
-/** All four lanes have a value and take `next`, of which `changed` differ. */
+/** What the means of the lanes in `signals` keep, of whose past the share `unknown` is not known; k of the others. */
+export function meanKept(k: v128, unknown: v128, signals: v128): v128 {
+  const known = f32x4.max(f32x4.sub(v128.load(LEAST, ONE), unknown), f32x4.splat(KNOWN_LEAST))
+  const kept = f32x4.max(f32x4.sub(k, unknown), f32x4.splat(0))
+  return v128.bitselect(f32x4.div(kept, known), k, signals)
+}
+
+/** All four lanes have a value and take `next`, of which `changed` differ; none is a signal. */
 export function holdAll(
   moments: usize,
   held: v128,
@@ -52,26 +63,30 @@ function holdAt(moments: usize, held: v128, one: v128, factors: usize): void {
   v128.store(moments, changes(moments, one, k), CHANGES)
 }
 
-/** The lanes of `takes` take `next`, whatever they held; `changed` is within `takes`. */
+/** The lanes of `takes` take `next`, whatever they held; `changed` is within `takes`, `signals` are any. */
 export function holdSome(
   moments: usize,
   held: v128,
   next: v128,
   takes: v128,
   changed: v128,
+  signals: v128,
   factors: usize,
 ): void {
-  const one = v128.and(changed, v128.load(LEAST, ONE))
+  const one = v128.and(v128.andnot(changed, signals), v128.load(LEAST, ONE))
   const known = f32x4.eq(held, held)
+  const begins = v128.andnot(signals, known)
   for (let h: usize = 0; h < 48; h += 16) {
     const k = v128.load(factors + h, KEPT)
     const mean = v128.load(moments + h, MEAN)
     const away = f32x4.sub(mean, held)
     const square = f32x4.mul(away, away)
     const far = f32x4.ge(square, v128.load(LEAST, SQUARE))
-    const moved = f32x4.add(held, f32x4.mul(v128.and(away, far), k))
     const nextVariance = variance(moments + h, v128.and(square, far), k, factors + h)
-    const nextChanges = changes(moments + h, one, k)
+    const counted = changes(moments + h, one, k)
+    const kept = meanKept(k, counted, signals)
+    const moved = f32x4.add(held, f32x4.mul(v128.and(away, far), kept))
+    const nextChanges = v128.bitselect(v128.load(LEAST, ONE), counted, begins)
     put(moments + h + MEAN, v128.bitselect(moved, next, known), mean, takes)
     put(moments + h + VARIANCE, nextVariance, v128.load(moments + h, VARIANCE), takes)
     put(moments + h + CHANGES, nextChanges, v128.load(moments + h, CHANGES), takes)

@@ -78,6 +78,28 @@ describe('features', () => {
     expect(lastRow(table)['age.hours']).toBeCloseTo(60 / 3600, 6)
   })
 
+  test('the mean of a signal is that of what was seen, however short that was', () => {
+    const metrics = [metric('pressure', { kind: 'signal' }), metric('level')]
+    const noisy = { ...PROBE, metrics, attributes: [] }
+    const table = newTable(noisy)
+    const seen = [30, 0, 0]
+    fold(
+      table,
+      noisy,
+      seen.map((value, n) => ({
+        node: 'a',
+        at: 57_000 + n * 1_000,
+        metrics: { pressure: value, level: value },
+      })),
+    )
+    table.advance(60_000)
+    const row = lastRow(table)
+    expect(row['pressure.mean.10m']).toBeCloseTo(10, 1)
+    expect(row['pressure.residual.10m']).toBeCloseTo(-10, 1)
+    // That of any other kind stands at the first value, until half-lives have passed.
+    expect(row['level.residual.10m']).toBeCloseTo(-30, 0)
+  })
+
   test('a counter is a rate per second, and counts from zero after a reset', () => {
     const table = newTable()
     const rates: number[] = []
