@@ -19,7 +19,7 @@ export interface Job {
   readonly folder: string
   /**
    * `failure`: a model is trained and judged on nodes it never saw. `anomaly`: each node is learned from its own
-   * past, and figures are of the half of the nodes that nothing was chosen on. Both have peers in Python.
+   * past, and figures are of the half of the nodes that are not for choosing. Both have peers in Python.
    */
   readonly kind: 'failure' | 'anomaly'
   readonly reach: readonly Reach[]

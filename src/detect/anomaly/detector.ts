@@ -3,8 +3,8 @@
  * ranks, and a fast alarm whose threshold keeps the rate of alarms that is asked for.
  */
 import { assert } from '../../core/errors.ts'
-import { ALARM, Fusion, SCORE, usualOf, type MemberValues } from './fusion.ts'
-import { learnMembers, MemberStream, type MemberModel, type MetricDeviation } from './members.ts'
+import { Fusion, recipesFor, type Recipes } from './fusion.ts'
+import { learnMembers, MemberStream, type MemberValues, type MetricDeviation } from './members.ts'
 import { partOf, rowOf, type Series } from './series.ts'
 import { AlarmThreshold } from './threshold.ts'
 
@@ -37,11 +37,13 @@ export class AnomalyDetector {
   /** Learns from the series, which has at least WARM_UP_SAMPLES, and goes on from its end. */
   constructor(series: Series, options: DetectorOptions) {
     assert(series.sampleCount >= WARM_UP_SAMPLES, 'a node in warm-up has no detector')
-    const learned = learn(series)
-    this.#stream = learned.stream
-    this.#score = learned.score
-    this.#alarm = learned.alarm
-    this.#threshold = new AlarmThreshold(unseenStatistic(series), options.falseRunsPerDay, options)
+    const recipes = recipesFor(options.samplesPerDay)
+    this.#stream = new MemberStream(learnMembers(series))
+    const samples = valuesOf(series, this.#stream)
+    this.#score = new Fusion(samples, 'score', recipes)
+    this.#alarm = new Fusion(samples, 'alarm', recipes)
+    const unseen = unseenStatistic(series, recipes)
+    this.#threshold = new AlarmThreshold(unseen, options.falseRunsPerDay, options)
   }
 
   push(row: Float64Array): Reading {
@@ -62,49 +64,29 @@ export class AnomalyDetector {
   }
 }
 
-interface Learned {
-  readonly stream: MemberStream
-  readonly score: Fusion
-  readonly alarm: Fusion
-}
-
-/** Members and fusions that stand at the end of the series. */
-function learn(series: Series): Learned {
-  const stream = new MemberStream(learnMembers(series))
-  const samples: MemberValues[] = []
-  for (let i = 0; i < series.sampleCount; i++) samples.push({ ...stream.push(rowOf(series, i)) })
-  const score = new Fusion(SCORE, usualOf(samples, SCORE.smoothing))
-  const alarm = new Fusion(ALARM, usualOf(samples, ALARM.smoothing))
-  for (const values of samples.slice(-Math.max(SCORE.smoothing, ALARM.smoothing))) {
-    score.push(values)
-    alarm.push(values)
-  }
-  return { stream, score, alarm }
-}
-
 /**
  * The alarm's statistic over the series, each half by a detector that learned from the other: what a
  * detector has learned from looks more usual to it than what comes will.
  */
-function unseenStatistic(series: Series): Float64Array {
+function unseenStatistic(series: Series, recipes: Recipes): Float64Array {
   const { sampleCount } = series
   const middle = sampleCount >> 1
   const [early, late] = [partOf(series, 0, middle), partOf(series, middle, sampleCount)]
   const statistic = new Float64Array(sampleCount)
-  statistic.set(statisticOf(early, late))
-  statistic.set(statisticOf(late, early), middle)
+  statistic.set(statisticOf(early, late, recipes))
+  statistic.set(statisticOf(late, early, recipes), middle)
   return statistic
 }
 
-function statisticOf(scored: Series, learnedFrom: Series): Float64Array {
+function statisticOf(scored: Series, learnedFrom: Series, recipes: Recipes): Float64Array {
   const model = learnMembers(learnedFrom)
-  const samples = valuesOf(learnedFrom, model)
-  const fusion = new Fusion(ALARM, usualOf(samples, ALARM.smoothing))
-  return Float64Array.from(valuesOf(scored, model), (values) => fusion.push(values))
+  const learned = valuesOf(learnedFrom, new MemberStream(model))
+  const fusion = new Fusion(learned, 'alarm', recipes)
+  const samples = valuesOf(scored, new MemberStream(model))
+  return Float64Array.from(samples, (values) => fusion.push(values))
 }
 
-function valuesOf(series: Series, model: MemberModel): readonly MemberValues[] {
-  const stream = new MemberStream(model)
+function valuesOf(series: Series, stream: MemberStream): readonly MemberValues[] {
   return Array.from({ length: series.sampleCount }, (_, i) => ({
     ...stream.push(rowOf(series, i)),
   }))

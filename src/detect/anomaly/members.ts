@@ -1,9 +1,11 @@
 /**
- * Five views of one sample: the largest standardised residual of a short and of a long exponentially
- * weighted mean, the Mahalanobis distance of the long one's residuals, the largest standardised
- * residual of the principal components, and the distance of the last samples from every usual shape. The
- * first three see what is sudden, the others also what lasts.
+ * Six views of one sample, each from 0 on. What is sudden: how many metrics jump how far at once, and the
+ * mean of the five largest standardised residuals of a short exponentially weighted mean. What drifts: the
+ * largest standardised residual of a long one, and the Mahalanobis distance of all of them. What also
+ * lasts: the largest standardised residual of the principal components, and the distance of the last
+ * samples from every usual shape.
  */
+import { jointJump } from './joint-jump.ts'
 import { Mahalanobis } from './mahalanobis.ts'
 import { PrincipalResidual } from './principal.ts'
 import { Residual } from './residual.ts'
@@ -11,18 +13,22 @@ import { atLeast, momentsOf, Scaler, type Moments } from './scaling.ts'
 import { emptySeries, rowOf, type Series } from './series.ts'
 import { Shapes, ShapeWindow } from './shapes.ts'
 
-export const MEMBERS = [
-  'suddenMax',
-  'driftMax',
-  'driftDistance',
-  'componentMax',
-  'shapeDistance',
-] as const
-export type Member = (typeof MEMBERS)[number]
+export type Member =
+  | 'jointJump'
+  | 'suddenMost'
+  | 'driftMax'
+  | 'driftDistance'
+  | 'componentMax'
+  | 'shapeDistance'
+export type MemberValues = Readonly<Record<Member, number>>
 
 /** In samples. */
+const JUMP_HALF_LIFE = 1
 const SHORT_HALF_LIFE = 3
 const LONG_HALF_LIFE = 60
+
+/** One metric that spikes is often noise of its own; few anomalies move fewer. */
+const SUDDEN_METRICS = 5
 
 /** Deviations are no smaller: of metrics (in their own unit, 0..1), residuals and component residuals. */
 const LEAST = { metric: 0.01, residual: 0.01, component: 0.05 }
@@ -30,6 +36,7 @@ const LEAST = { metric: 0.01, residual: 0.01, component: 0.05 }
 /** What was learned of one node; nothing of it changes afterwards. */
 export interface MemberModel {
   readonly scaling: Moments
+  readonly jump: Float64Array
   readonly short: Float64Array
   readonly long: Float64Array
   readonly distance: Mahalanobis
@@ -42,12 +49,14 @@ export function learnMembers(series: Series): MemberModel {
   const raw = momentsOf(series)
   const scaling = { mean: raw.mean, deviation: atLeast(raw.deviation, LEAST.metric) }
   const scaled = mapRows(series, scalingOf(scaling))
+  const jump = mapRows(scaled, residualsOf(JUMP_HALF_LIFE, series.metricCount))
   const short = mapRows(scaled, residualsOf(SHORT_HALF_LIFE, series.metricCount))
   const long = mapRows(scaled, residualsOf(LONG_HALF_LIFE, series.metricCount))
   const components = new PrincipalResidual(scaled)
   const left = mapRows(scaled, (row) => components.residual(row))
   return {
     scaling,
+    jump: atLeast(momentsOf(jump).deviation, LEAST.residual),
     short: atLeast(momentsOf(short).deviation, LEAST.residual),
     long: atLeast(momentsOf(long).deviation, LEAST.residual),
     distance: new Mahalanobis(long),
@@ -70,10 +79,11 @@ export interface MetricDeviation {
 export class MemberStream {
   readonly #model: MemberModel
   readonly #scaler: Scaler
+  readonly #jump: Residual
   readonly #short: Residual
   readonly #long: Residual
   readonly #window = new ShapeWindow()
-  readonly #values: Readonly<Record<Member, number>>
+  readonly #values: MemberValues
   #row: Float64Array
   #drift: Float64Array
   #left: Float64Array
@@ -82,10 +92,12 @@ export class MemberStream {
     const width = model.short.length
     this.#model = model
     this.#scaler = new Scaler(model.scaling)
+    this.#jump = new Residual(JUMP_HALF_LIFE, width)
     this.#short = new Residual(SHORT_HALF_LIFE, width)
     this.#long = new Residual(LONG_HALF_LIFE, width)
     this.#values = {
-      suddenMax: 0,
+      jointJump: 0,
+      suddenMost: 0,
       driftMax: 0,
       driftDistance: 0,
       componentMax: 0,
@@ -97,16 +109,17 @@ export class MemberStream {
   }
 
   /** The same object each time, refilled. */
-  push(row: Float64Array): Readonly<Record<Member, number>> {
-    const { short, long, distance, components, component, shapes } = this.#model
+  push(row: Float64Array): MemberValues {
+    const { jump, short, long, distance, components, component, shapes } = this.#model
     this.#row = this.#scaler.scale(row)
     this.#drift = this.#long.push(this.#row)
     this.#left = components.residual(this.#row)
     return Object.assign(this.#values, {
-      suddenMax: largest(this.#short.push(this.#row), short),
-      driftMax: largest(this.#drift, long),
+      jointJump: jointJump(this.#jump.push(this.#row), jump),
+      suddenMost: meanOfLargest(SUDDEN_METRICS, this.#short.push(this.#row), short),
+      driftMax: meanOfLargest(1, this.#drift, long),
       driftDistance: distance.distance(this.#drift),
-      componentMax: largest(this.#left, component),
+      componentMax: meanOfLargest(1, this.#left, component),
       shapeDistance: shapes.distance(this.#window.push(this.#row)),
     })
   }
@@ -146,10 +159,15 @@ function mapRows(series: Series, map: (row: Float64Array) => Float64Array): Seri
   return mapped
 }
 
-function largest(residual: Float64Array, deviation: Float64Array): number {
-  let max = 0
+/** Of the residuals over their deviations, without signs; of all of them where there are fewer. */
+function meanOfLargest(count: number, residual: Float64Array, deviation: Float64Array): number {
+  const largest = new Float64Array(Math.min(count, residual.length))
   for (let m = 0; m < residual.length; m++) {
-    max = Math.max(max, Math.abs(residual[m]) / deviation[m])
+    let value = Math.abs(residual[m]) / deviation[m]
+    for (let k = 0; k < largest.length; k++) {
+      if (value <= largest[k]) continue
+      ;[value, largest[k]] = [largest[k], value]
+    }
   }
-  return max
+  return largest.reduce((sum, value) => sum + value, 0) / largest.length
 }
