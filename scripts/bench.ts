@@ -10,10 +10,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import type { Bench, BenchRow } from '../bench/bench.ts'
 import { printJson } from '../src/commands/output.ts'
 import { renderScoreboard } from '../src/commands/scoreboard.ts'
+import { optionsOf } from './options.ts'
 
 const RATIO_OF_STORED_MIN = 0.85
 const ROOT = join(import.meta.dirname, '..')
@@ -39,13 +39,11 @@ interface Results {
   readonly benches: readonly BenchRun[]
 }
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    gate: { type: 'boolean', default: false },
-  },
+const options = optionsOf({
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  gate: { type: 'boolean', default: false },
 })
 const log = (text: string) => void process.stderr.write(`${text}\n`)
 const cpu = cpus()[0]?.model.trim() ?? 'unknown'

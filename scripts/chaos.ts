@@ -1,5 +1,4 @@
 /** `npm run chaos [-- --kills 20] [--json]`: kill -9 at every step of every commit, then the books. */
-import { parseArgs } from 'node:util'
 import {
   atLeast,
   atMost,
@@ -9,6 +8,7 @@ import {
 } from '../src/commands/scoreboard.ts'
 import { type ChaosResult, runChaos } from '../test/support/chaos/chaos.ts'
 import { kafkaBrokers, kcat, uniquePrefix } from '../test/support/kafka.ts'
+import { optionsOf } from './options.ts'
 
 const KILLS_DEFAULT = '20'
 
@@ -35,11 +35,9 @@ function rowsOf(result: ChaosResult, kills: number): readonly ScoreRow[] {
   ]
 }
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: KILLS_DEFAULT },
-    json: { type: 'boolean', default: false },
-  },
+const values = optionsOf({
+  kills: { type: 'string', default: KILLS_DEFAULT },
+  json: { type: 'boolean', default: false },
 })
 const kills = Number(values.kills)
 if (!Number.isInteger(kills) || kills < 1) {

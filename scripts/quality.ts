@@ -10,7 +10,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadKernel } from '../src/commands/package.ts'
 import { formatNumber, right, table } from '../src/commands/output.ts'
 import { loadNodeClass } from '../src/config/node-classes.ts'
@@ -21,21 +20,20 @@ import { judgeFoldedPeers } from './quality/folded-peers.ts'
 import { figureOf, isReached, JOBS, reachText, type Job } from './quality/jobs.ts'
 import { judgePeer, PEERS, preparePeers, runPeer, type PeerRun } from './quality/peers.ts'
 import { writeRows } from './quality/rows.ts'
+import { optionsOf } from './options.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const FULL_TREES = 100
 
-const { values: options } = parseArgs({
-  options: {
-    data: { type: 'string', default: process.env['FORESHOCK_DATA'] ?? '' },
-    only: { type: 'string' },
-    'no-train': { type: 'boolean', default: false },
-    'no-peers': { type: 'boolean', default: false },
-    peers: { type: 'string', default: PEERS.join(',') },
-    ablation: { type: 'boolean', default: false },
-    full: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
+const options = optionsOf({
+  data: { type: 'string', default: process.env['FORESHOCK_DATA'] ?? '' },
+  only: { type: 'string' },
+  'no-train': { type: 'boolean', default: false },
+  'no-peers': { type: 'boolean', default: false },
+  peers: { type: 'string', default: PEERS.join(',') },
+  ablation: { type: 'boolean', default: false },
+  full: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
 })
 
 interface Judged {

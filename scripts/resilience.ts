@@ -7,7 +7,6 @@
 import { randomInt } from 'node:crypto'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { Io } from '../src/commands/command.ts'
 import { measuredRepairHours } from '../src/commands/measured-times.ts'
 import { loadKernel } from '../src/commands/package.ts'
@@ -21,6 +20,7 @@ import { judgeChooser } from '../src/simulate/chooser-world.ts'
 import { type Measures, sumOf } from '../src/simulate/measures.ts'
 import { type Outcome, simulate } from '../src/simulate/outcome.ts'
 import { seePartition } from '../src/simulate/partition-world.ts'
+import { optionsOf } from './options.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const SCENARIOS = ['default', 'detection', 'heavy', 'wave', 'calm', 'standby'] as const
@@ -43,14 +43,12 @@ interface Sum {
   readonly measures: Measures | null
 }
 
-const { values: options } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '1002' },
-    seed: { type: 'string' },
-    nodes: { type: 'string', default: '60' },
-    hours: { type: 'string', default: '0.5' },
-    json: { type: 'boolean', default: false },
-  },
+const options = optionsOf({
+  seeds: { type: 'string', default: '1002' },
+  seed: { type: 'string' },
+  nodes: { type: 'string', default: '60' },
+  hours: { type: 'string', default: '0.5' },
+  json: { type: 'boolean', default: false },
 })
 const seedCount = wholeNumber('seeds', options.seeds)
 const nodeCount = wholeNumber('nodes', options.nodes)

@@ -22,8 +22,8 @@ interface Known {
   pool: PoolId
   zone: string | null
   failed: boolean
-  /** Newest word of the model. */
-  probability: number | null
+  /** Words of the model in a row, the newest too, at or over the acting point. */
+  overCount: number
   maintenanceUntilMs: number
 }
 
@@ -133,7 +133,9 @@ export class Promises {
   #assess({ node: id, probability, trigger }: Assessment): void {
     const node = this.#nodes.get(id)
     if (node === undefined || probability === null || trigger === 'liveness') return
-    node.probability = probability
+    const { actingPoint } = this.#options.policy
+    const point = actingPoint.kind === 'threshold' ? actingPoint.probability : 1
+    node.overCount = probability >= point ? node.overCount + 1 : 0
   }
 
   #takeFact(event: NodeEvent): void {
@@ -145,11 +147,11 @@ export class Promises {
         pool: event.pool,
         zone: event.place.zone,
         failed: false,
-        probability: null,
+        overCount: 0,
         maintenanceUntilMs: known?.maintenanceUntilMs ?? 0,
       })
     } else if (known === undefined) return
-    else if (event.kind === 'failure') Object.assign(known, { failed: true, probability: null })
+    else if (event.kind === 'failure') Object.assign(known, { failed: true, overCount: 0 })
     else if (event.kind === 'maintenance') known.maintenanceUntilMs = event.untilMs
     else if (event.kind === 'leave') {
       this.#nodes.delete(event.node)
@@ -291,14 +293,13 @@ export class Promises {
   }
 
   #zone(pool: PoolId, name: string) {
-    const { actingPoint } = this.#options.policy
-    const point = actingPoint.kind === 'threshold' ? actingPoint.probability : 1
+    const { persistenceCount } = this.#options.policy
     let [nodeCount, failedCount, alarmingCount] = [0, 0, 0]
     for (const node of this.#nodes.values()) {
       if (node.pool !== pool || node.zone !== name) continue
       nodeCount++
       if (node.failed) failedCount++
-      else if ((node.probability ?? 0) >= point) alarmingCount++
+      else if (node.overCount >= Math.max(1, persistenceCount)) alarmingCount++
     }
     // Nodes that have failed make a zone smaller, and may make it too small to have one cause.
     const isSmall = nodeCount - failedCount < this.#options.policy.sharedCauseNodesMin

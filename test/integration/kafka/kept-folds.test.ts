@@ -72,9 +72,10 @@ describe.skipIf(brokers === null)('a partition that comes back', () => {
   test('is gone on with, and all is said once and in order', { timeout: 120_000 }, async () => {
     const bus = await open('world')
     await bus.create(topicSpecs(topology))
-    let [isOver, sent] = [false, 0]
+    const over = new AbortController()
+    let sent = 0
     const sending = (async () => {
-      for (; !isOver; sent++) {
+      for (; !over.signal.aborted; sent++) {
         const outputs = Array.from({ length: PARTITIONS }, (_, partition) => {
           return { topic: NODE_LOG, partition, key: `${partition}/${sent}`, value: 'x' }
         })
@@ -94,7 +95,7 @@ describe.skipIf(brokers === null)('a partition that comes back', () => {
       await until('the first owns both', 30_000, owns(first, 2))
       await sleep(500)
     }
-    isOver = true
+    over.abort()
     await sending
     const reader = await bus.read({ topic: JOURNAL, from: 'start' })
     const said: string[] = []
