@@ -237,7 +237,11 @@ export class CommandDesk {
     const { node } = incident
     if (command.action === 'cordon') repairs.shield(node.id)
     if (command.action === 'uncordon' || command.action === 'fence') repairs.unshield(node.id)
-    if (command.action === 'cordon' || command.action === 'fence') node.cordonedBy = incident.id
+    if (command.action === 'cordon' || command.action === 'fence') {
+      node.cordonedBy = incident.id
+      // An executor may have said late that it was let back before.
+      this.#returns.withdraw(node, 'It is kept from work again.')
+    }
     if (command.action === 'uncordon') node.cordonedBy = null
   }
 

@@ -79,7 +79,10 @@ export class ReturnDesk {
     this.#journal(node, returning.incidentId, 'withdrawn', `${what}: ${why}`)
   }
 
-  /** Nodes that may return whole now, each told once; where data is wrong the watch begins anew. */
+  /**
+   * Nodes that may return whole now, each told once. Where data is wrong the watch begins anew; and where the node
+   * is kept from work again, for an executor may say late that it was let back in part.
+   */
   *due(): Generator<readonly [NodeState, Returning]> {
     const { nowMs } = this.#outbox
     if (nowMs < this.#dueMs) return
@@ -88,7 +91,7 @@ export class ReturnDesk {
       const { returning } = node
       if (returning === null || this.#state.nodes.get(node.id) !== node) this.#watched.delete(node)
       else if (returning.untilMs > nowMs) this.#dueMs = Math.min(this.#dueMs, returning.untilMs)
-      else if (this.#corruption(node) === null) {
+      else if (this.#isWell(node)) {
         this.#watched.delete(node)
         yield [node, returning]
       } else {
@@ -96,6 +99,10 @@ export class ReturnDesk {
         this.#dueMs = Math.min(this.#dueMs, returning.untilMs)
       }
     }
+  }
+
+  #isWell(node: NodeState): boolean {
+    return node.incident === null && node.cordonedBy === null && this.#corruption(node) === null
   }
 
   #forget(node: NodeState): void {
