@@ -179,9 +179,9 @@ function checkNoQuorum({ action, held }: Ask): string | null {
   return waits ? held.reason : null
 }
 
-/** Recovery goes on, and so does restarting what is down already. */
+/** Recovery goes on, and so does restarting what is down already, and fetching data that is wrong already. */
 function checkEmergency({ emergency, action, confirmed, liveness }: Ask): string | null {
-  if (!emergency || laneOf(action) !== 'preemptive') return null
+  if (!emergency || laneOf(action) !== 'preemptive' || action === 'replicate') return null
   return action === 'restart' && isDown({ confirmed, liveness }) ? null : emergency
 }
 

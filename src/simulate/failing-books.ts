@@ -49,7 +49,10 @@ export class FailingBooks {
     else if (event.kind === 'failure' && known?.failedAtMs === null) known.failedAtMs = nowMs
   }
 
-  /** Why a preemptive command may not go out; null where it may. What is down may be restarted. */
+  /**
+   * Why a preemptive command may not go out; null where it may. What is down may be restarted, and data that is
+   * wrong may be fetched.
+   */
   forbids(
     { action, node: id, pool }: { action: CommandAction; node: NodeId; pool: PoolId },
     { enterRatio, nodesMin }: EmergencyRules,
@@ -57,6 +60,7 @@ export class FailingBooks {
     nowMs: number,
   ): string | null {
     const node = this.#nodes.get(id)
+    if (action === 'replicate') return null
     if (action === 'restart' && (node?.silent === true || node?.failedAtMs !== null)) return null
     let [nodeCount, failingCount] = [0, 0]
     for (const [each, known] of this.#nodes) {

@@ -12,12 +12,12 @@ const MINUTE_MS = 60_000
 /** Digests come once a minute, and a command takes its time. */
 const MENDED_WITHIN_MS = 8 * MINUTE_MS
 
-/** Data rots and stays so. */
+/** Data rots, and stays so for longer than anybody should let it. */
 function rotting(lying: number): Faults {
   return parseFaults(
     {
       witnesses: { every: '5s', peers: 6, lost_probes: [0, 0.02] },
-      ailments: { corruption: { per_node_hour: [0.5, 0.8], lasts: ['5h', '5h'] } },
+      ailments: { corruption: { per_node_hour: [1, 1.3], lasts: ['25m', '25m'] } },
       executors: {
         lying: [lying, lying],
         failing: [0.1, 0.1],

@@ -125,3 +125,15 @@ test('an operator decides where the mode asks for one', () => {
   expect(world.commands()).toEqual([])
   expect(world.rails()).toContain('mode')
 })
+
+test('an emergency that wrong data is part of does not keep it from being put right', () => {
+  const world = new CoordinatorWorld({ policy: { replicates: true, budgetRatio: 1 } })
+  world.joinMany(6)
+  for (const node of ['n0', 'n1', 'n2']) {
+    digests(world, { n3: 'good', n4: 'good', [node]: 'bad' }, `of-${node}`)
+  }
+  expect(world.railFigures().emergency).toBe(true)
+  for (let s = 0; s < 5; s++) world.after(1_000)
+  const told = world.commands('replicate')
+  expect(told.map(({ node }) => node)).toEqual(['n0', 'n1', 'n2'])
+})
