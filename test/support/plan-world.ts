@@ -26,6 +26,7 @@ import { placementOn, publicOutput, ServerPulse } from './server-pulse.ts'
 const PATIENCE_MS = 60_000
 const PARTITIONS = 2
 const ROUNDS_AFTER = 5
+const ROUNDS_IN_SIGHT = 3
 /** Takes the work of all. */
 const SPARE = { cpu: 1_000, memoryBytes: 1e12 }
 /** Full with the work that it begins with, so that no other comes to it. */
@@ -124,6 +125,7 @@ export class PlanWorld {
    */
   async survivesFailure(node: string, move: 'recover' | 'promote' = 'recover'): Promise<void> {
     const workloads = this.fleet.workloadsOn(node)
+    await this.#untilInSight()
     this.pulse.silence(node)
     await this.fail(node)
     await this.untilClosed(node)
@@ -141,6 +143,16 @@ export class PlanWorld {
     expect(this.verified(node), this.story(node)).toEqual([...actions].sort())
     expect(this.ends(node), this.story(node)).toEqual(['done'])
     this.#expectEffects(node, told.length)
+  }
+
+  /** The process that was started after the last kill has heard of every node again, so that standbys are fit. */
+  async #untilInSight(): Promise<void> {
+    await this.#process.untilReady(PATIENCE_MS)
+    const rounds = this.pulse.rounds + ROUNDS_IN_SIGHT
+    await this.#until(
+      () => this.pulse.rounds > rounds,
+      () => 'the servers beat',
+    )
   }
 
   /** Its node will fail, so its work leaves before; and once it is well, it is let back. */
