@@ -239,8 +239,9 @@ export class CommandDesk {
     if (command.action === 'uncordon' || command.action === 'fence') repairs.unshield(node.id)
     if (command.action === 'cordon' || command.action === 'fence') {
       node.cordonedBy = incident.id
-      // An executor may have said late that it was let back before.
-      this.#returns.withdraw(node, 'It is kept from work again.')
+      // An executor may have said late that it was let back before. One that carries out late what is over does
+      // not end a return: the whole one undoes it.
+      if (node.incident !== null) this.#returns.withdraw(node, 'It is kept from work again.')
     }
     if (command.action === 'uncordon') node.cordonedBy = null
   }

@@ -81,7 +81,7 @@ export class ReturnDesk {
 
   /**
    * Nodes that may return whole now, each told once. Where data is wrong the watch begins anew; and where the node
-   * is kept from work again, for an executor may say late that it was let back in part.
+   * has an incident again, for an executor may say late that it was let back in part.
    */
   *due(): Generator<readonly [NodeState, Returning]> {
     const { nowMs } = this.#outbox
@@ -102,7 +102,7 @@ export class ReturnDesk {
   }
 
   #isWell(node: NodeState): boolean {
-    return node.incident === null && node.cordonedBy === null && this.#corruption(node) === null
+    return node.incident === null && this.#corruption(node) === null
   }
 
   #forget(node: NodeState): void {

@@ -185,3 +185,15 @@ test('a return that is told late, of a node that is ill again by then, lets noth
   world.after(WATCH_MS)
   expect(shares(world)).toEqual([0.25, 0.25, 1])
 })
+
+test('a cordon that is carried out after the return that undoes it is undone by the whole one', () => {
+  const world = new CoordinatorWorld()
+  world.joinMany(4)
+  world.risky('n0')
+  world.risky('n0', 0.1)
+  world.carryOut(world.commands('uncordon')[0])
+  world.result(world.commands('cordon')[0], 'succeeded')
+  expect(told(world)).toEqual(['in-part'])
+  world.after(WATCH_MS)
+  expect(shares(world)).toEqual([0.25, 1])
+})
