@@ -6,15 +6,11 @@
  * `step` per heartbeat interval (5 s) of fleet time, at any speed.
  */
 import type { LogRecord, Output } from '../core/bus.ts'
-import { cloudEventOutput } from '../core/cloudevent.ts'
 import { assert } from '../core/errors.ts'
-import type { ReachabilityReport } from '../core/evidence.ts'
 import type { CommandExecutor, ExecutorHooks } from '../core/executor.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { FailureEvent, JoinEvent } from '../core/node.ts'
-import { partitionOf } from '../core/partition.ts'
 import type { Topology } from '../core/topics.ts'
-import { topicName } from '../core/topics.ts'
 import type { ResyncAgent } from '../core/resync.ts'
 import type { Placement } from '../core/workload.ts'
 import { Hands } from './actions.ts'
@@ -26,17 +22,16 @@ import type { FailureSetName } from './kinds.ts'
 import { NodeLife } from './life.ts'
 import { FleetNetwork, type NetworkCounts } from './network.ts'
 import { Random } from './random.ts'
+import { FleetRecords, NODE_CLASS } from './records.ts'
 import { Routine } from './routine.ts'
 import type { Reading } from './signals.ts'
-import { METRICS, NodeSignals } from './signals.ts'
+import { NodeSignals } from './signals.ts'
 import { withStandbys } from './standbys.ts'
 import type { Truth } from './truth.ts'
 import { TruthLedger } from './truth.ts'
 
 /** Fleet time between steps: the heartbeat interval of the node class `server`. */
 export const STEP_MS = 5_000
-export const NODE_CLASS = 'server'
-const SOURCE = '/fleet'
 /** The failure of a node is confirmed (and published) so long after it; silence shows it earlier. */
 const CONFIRM_MS = 60_000
 /** A node that was fenced without having failed comes back after this. */
@@ -97,6 +92,7 @@ export class Fleet {
   private readonly routine: Routine | null
   private readonly network: FleetNetwork | null
   private readonly agents: FleetAgents | null
+  private readonly records: FleetRecords
   private readonly members: readonly Member[]
   private readonly memberOf = new Map<ClusterNode, Member>()
   private nowMs: number
@@ -106,6 +102,7 @@ export class Fleet {
     this.options = options
     const { seed, startMs } = options
     this.nowMs = startMs
+    this.records = new FleetRecords(options.topology)
     this.cluster = new Cluster(inventoryOf(options), (placement, before) => {
       this.agents?.note(placement, before)
     })
@@ -140,20 +137,21 @@ export class Fleet {
   step(nowMs: number): readonly Output[] {
     const outputs: Output[] = []
     const isFirst = !this.begun
-    for (const event of this.pass(nowMs)) outputs.push(this.eventOutput(event))
+    for (const event of this.pass(nowMs)) outputs.push(this.records.event(event))
     if (isFirst) {
       for (const placement of this.cluster.allPlacements()) {
-        outputs.push(this.placementOutput(placement, nowMs))
+        outputs.push(this.records.placement(placement, nowMs))
       }
     }
     for (const placement of this.moveRoutinely(nowMs)) {
-      outputs.push(this.placementOutput(placement, nowMs))
+      outputs.push(this.records.placement(placement, nowMs))
     }
     this.network?.step(nowMs)
     if (this.agents !== null) outputs.push(...this.carryOut(this.agents.released(), nowMs))
     if (this.executor !== null) outputs.push(...this.executor.advance(nowMs))
-    for (const report of this.network?.reports(nowMs) ?? []) outputs.push(this.evidence(report))
-    outputs.push(...this.telemetry(this.observe(nowMs)))
+    for (const report of this.network?.reports(nowMs) ?? [])
+      outputs.push(this.records.evidence(report))
+    outputs.push(...this.records.telemetry(this.observe(nowMs)))
     return outputs
   }
 
@@ -343,68 +341,6 @@ export class Fleet {
     member.backAtMs = nowMs
     return true
   }
-
-  private eventOutput(event: FleetEvent): Output {
-    const id = `${event.node}/${event.kind}/${event.atMs}`
-    const type = `foreshock.event.${event.kind}`
-    return this.output('events', event.node, type, id, event.atMs, publicEvent(event))
-  }
-
-  private evidence(report: ReachabilityReport): Output {
-    const { kind, node, pool, atMs } = report
-    const { topology } = this.options
-    const event = { source: SOURCE, id: `${node}/${kind}/${atMs}`, subject: node, atMs }
-    return cloudEventOutput(
-      topicName(topology, 'evidence'),
-      partitionOf(pool, topology.nodePartitions),
-      { type: `foreshock.evidence.${kind}`, ...event },
-      report,
-    )
-  }
-
-  private placementOutput(placement: Placement, nowMs: number): Output {
-    const id = `${placement.workload}/placement/${nowMs}`
-    const type = 'foreshock.placement.changed'
-    return this.output('placements', placement.workload, type, id, nowMs, placement)
-  }
-
-  private output(
-    topic: 'events' | 'placements',
-    subject: string,
-    type: string,
-    id: string,
-    atMs: number,
-    body: unknown,
-  ): Output {
-    const { topology } = this.options
-    return cloudEventOutput(
-      topicName(topology, topic),
-      partitionOf(subject, topology.nodePartitions),
-      { type, source: SOURCE, id, subject, atMs },
-      body,
-    )
-  }
-
-  /** One JSON array per partition. */
-  private telemetry(observations: readonly Observation[]): readonly Output[] {
-    const { topology } = this.options
-    const samples = new Map<number, unknown[]>()
-    for (const { node, atMs, reading } of observations) {
-      const { id } = node.spec
-      const partition = partitionOf(id, topology.nodePartitions)
-      const sample = { node: id, class: NODE_CLASS, at: atMs, metrics: metricsOf(reading) }
-      const others = samples.get(partition)
-      if (others === undefined) samples.set(partition, [sample])
-      else others.push(sample)
-    }
-    return [...samples].map(([partition, rows]) => ({
-      topic: topicName(topology, 'telemetry'),
-      partition,
-      key: null,
-      value: JSON.stringify(rows),
-      headers: { 'content-type': 'application/json' },
-    }))
-  }
 }
 
 function inventoryOf({ seed, nodeCount, standbys, createAgent }: FleetOptions): Inventory {
@@ -413,23 +349,6 @@ function inventoryOf({ seed, nodeCount, standbys, createAgent }: FleetOptions): 
   if (createAgent === undefined) return { nodes, placements: kept }
   const counted = kept.map((placement) => ({ ...placement, versions: { fleet: 1 } }))
   return { nodes, placements: counted }
-}
-
-function metricsOf(reading: Reading): Record<string, number> {
-  const metrics: Record<string, number> = {}
-  for (const [index, value] of reading.entries()) {
-    if (value !== null) metrics[METRICS[index]] = value
-  }
-  return metrics
-}
-
-/** The public shape: times are `at`, and a failure's `kind` is the kind of failure. */
-function publicEvent(event: FleetEvent): unknown {
-  if (event.kind === 'failure') {
-    return { node: event.node, at: event.atMs, kind: event.failureKind }
-  }
-  const { atMs, ...rest } = event
-  return { ...rest, at: atMs }
 }
 
 function joinEvent({ node }: Member, nowMs: number): JoinEvent {
