@@ -56,6 +56,9 @@ export interface WrongReplica {
   readonly sources: readonly NodeId[]
 }
 
+/** Of data that is wrong, where it is known who has it right. */
+export type ReplicaFault = Fault & { readonly replica: WrongReplica }
+
 /** Holders that are named, from which a wrong replica can be fetched. */
 export const SOURCES_MAX = 8
 

@@ -4,6 +4,7 @@ import { assert, never } from '../core/errors.ts'
 import type { CommandId, NodeId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { laneOf } from '../decide/admission.ts'
+import { isCare } from '../recover/plan.ts'
 import {
   idempotencyKeyOf,
   nextStepState,
@@ -80,7 +81,7 @@ export class CommandDesk {
     if (command.workload !== null && target !== null && step.action !== 'promote') {
       this.#state.ledger.reserve(command.workload, target)
     }
-    if (laneOf(step.action) !== 'preemptive' || !foresees(incident)) return
+    if (laneOf(step.action) !== 'preemptive' || isCare(incident.cause)) return
     this.#noteActed(incident, command.dryRun)
     if (!command.dryRun) this.#proposals.propose(incident)
   }
@@ -208,7 +209,7 @@ export class CommandDesk {
   /** What keeps a predicted failure from work keeps its label from being known. */
   #noteMoved({ command, incident }: Flight): void {
     const { id, cordonedBy } = incident.node
-    if (!foresees(incident)) return
+    if (isCare(incident.cause)) return
     switch (command.action) {
       case 'cordon':
         return this.#outbox.intervention('moved', id)
@@ -239,8 +240,7 @@ export class CommandDesk {
     if (command.action === 'uncordon' || command.action === 'fence') repairs.unshield(node.id)
     if (command.action === 'cordon' || command.action === 'fence') {
       node.cordonedBy = incident.id
-      // An executor may have said late that it was let back before. One that carries out late what is over does
-      // not end a return: the whole one undoes it.
+      // It may have been told late that it was let back; what is carried out late ends no return.
       if (node.incident !== null) this.#returns.withdraw(node, 'It is kept from work again.')
     }
     if (command.action === 'uncordon') node.cordonedBy = null
@@ -396,9 +396,4 @@ export function flightsOf({ flights }: PoolState, { steps }: Incident): readonly
     const flight = commandId === null ? undefined : flights.get(commandId)
     return flight === undefined ? [] : [flight]
   })
-}
-
-/** What is done about load or data says nothing of a failure to come. */
-function foresees({ cause }: Incident): boolean {
-  return cause !== 'overloaded' && cause !== 'corrupt'
 }

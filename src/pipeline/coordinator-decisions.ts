@@ -16,7 +16,7 @@ import {
   type RailCheck,
 } from '../decide/admission.ts'
 import { commandSentence } from '../decide/explain.ts'
-import type { PlanCause } from '../recover/plan.ts'
+import { isCare, type PlanCause } from '../recover/plan.ts'
 import { isAchieved, isUnderWay, type Step } from '../recover/step.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import type { CommandDesk } from './coordinator-commands.ts'
@@ -323,8 +323,7 @@ export class DecisionDesk {
       actingPoint: node.actingPoint,
       overCount: node.alarm.overCount,
       // What carries too much needs no alarm to be relieved, nor do wrong data.
-      alarmRaised:
-        node.alarm.raised || incident?.cause === 'overloaded' || incident?.cause === 'corrupt',
+      alarmRaised: node.alarm.raised || (incident !== null && isCare(incident.cause)),
       attempts: step?.attempts ?? 0,
       lastPreemptiveAtMs: other ? (node.acted?.lastAtMs ?? null) : null,
       budget: {

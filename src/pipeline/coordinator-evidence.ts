@@ -19,6 +19,7 @@ import { DetectorSet, type Told } from '../detect/detector-set.ts'
 import { heartbeat } from '../detect/heartbeat.ts'
 import { predictedFailure } from '../detect/predicted-failure.ts'
 import { DETECTORS } from '../detect/registry.ts'
+import { isCare } from '../recover/plan.ts'
 import { type IncidentDesk, whyOf } from './coordinator-incidents.ts'
 import { Integrity } from './integrity.ts'
 import { networkFigures, networkHold } from './coordinator-network.ts'
@@ -271,7 +272,7 @@ export class EvidenceDesk {
 
 /** A node that is only relieved of load, or given its data anew, is not taken care of. */
 function isFreeFor({ incident }: NodeState): boolean {
-  return incident === null || incident.cause === 'overloaded' || incident.cause === 'corrupt'
+  return incident === null || isCare(incident.cause)
 }
 
 /** What a node's labels do not say. */

@@ -6,7 +6,7 @@ import { failureReason, featureReasons, lasting } from '../decide/explain.ts'
 import { predictionReason, silenceReason } from '../decide/explain.ts'
 import { never } from '../core/errors.ts'
 import { heartbeat } from '../detect/heartbeat.ts'
-import type { PlanCause } from '../recover/plan.ts'
+import { isCare, type PlanCause } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
@@ -326,11 +326,6 @@ export function whyOf(node: NodeState, cause: PlanCause, failureKind = 'unknown'
     default:
       return never(cause)
   }
-}
-
-/** The node is well, and has something to be put right; there is one way to do that. */
-function isCare(cause: PlanCause): cause is 'overloaded' | 'corrupt' {
-  return cause === 'overloaded' || cause === 'corrupt'
 }
 
 function gravity(cause: PlanCause): number {

@@ -4,7 +4,6 @@
  * the node's own digests say so; whoever carried it out may believe what it likes.
  */
 import type { Fault } from '../core/fault.ts'
-import type { NodeId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { dataCorruption } from '../detect/data-corruption.ts'
 import type { Told } from '../detect/detector-set.ts'
@@ -19,8 +18,6 @@ export class ReplicaDesk {
   readonly #outbox: Outbox
   readonly #incidents: IncidentDesk
   readonly #policyFor: (pool: PoolState) => Policy
-  /** Node → the fault that its incident is opened with. */
-  readonly #faults = new Map<NodeId, Fault>()
   /** Incident → when what it had fetched was seen to be done. */
   readonly #doneAtMs = new Map<Incident, number>()
 
@@ -43,23 +40,22 @@ export class ReplicaDesk {
     const { wrongReplicas } = this.#state
     const wrong = wrongReplicas.get(node) ?? new Map()
     if (state === 'cleared' || replica === undefined) wrong.delete(subject)
-    else wrong.set(subject, replica)
+    else wrong.set(subject, { ...fault, replica })
     if (wrong.size > 0) {
       wrongReplicas.set(node, wrong)
-      if (!this.#faults.has(node)) this.#faults.set(node, fault)
       return
     }
     if (!wrongReplicas.delete(node)) return
-    this.#faults.delete(node)
     const incident = this.#state.nodes.get(node)?.incident ?? null
     if (incident?.cause === 'corrupt') this.#state.stirIncident(incident)
   }
 
   /** Once a second of the log's time. */
   look(): void {
-    for (const [id, fault] of this.#faults) {
+    for (const [id, faults] of this.#state.wrongReplicas) {
       const node = this.#state.nodes.get(id)
-      if (node !== undefined) this.#lookAt(node, fault)
+      const [fault] = faults.values()
+      if (node !== undefined && fault !== undefined) this.#lookAt(node, fault)
     }
     for (const incident of this.#doneAtMs.keys()) {
       if (!isOpen(incident)) this.#doneAtMs.delete(incident)

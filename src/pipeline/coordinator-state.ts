@@ -1,7 +1,7 @@
 /** What a coordinator knows: nodes, pools, incidents and commands in flight. Only the fold writes it. */
 import type { Liveness } from '../core/assessment.ts'
 import { type Command, type Rail, REPLICAS_PER_COMMAND_MAX } from '../core/command.ts'
-import type { Evidence, FaultKind, WrongReplica } from '../core/fault.ts'
+import type { Evidence, FaultKind, ReplicaFault, WrongReplica } from '../core/fault.ts'
 import type { CommandId, IncidentId, NodeId, PlanId, PoolId, WorkloadId } from '../core/ids.ts'
 import { partitionOf } from '../core/partition.ts'
 import type { Mode } from '../core/policy.ts'
@@ -153,7 +153,7 @@ export class CoordinatorState {
   /** What the open incident of an overloaded node is to bring its load down to. */
   readonly reliefs = new Map<IncidentId, Amount>()
   /** Node → what it has wrong while others have it right, by the subject of the fault. */
-  readonly wrongReplicas = new Map<NodeId, Map<string, WrongReplica>>()
+  readonly wrongReplicas = new Map<NodeId, Map<string, ReplicaFault>>()
   /** Nodes whose record in `nodes` is out of date. */
   readonly touched = new Set<NodeState>()
   /** Nodes that are in these pools no longer, since the shards last followed. */
@@ -281,7 +281,8 @@ export class CoordinatorState {
 
   /** As many as one command names. */
   wrongReplicasOf(node: NodeId): readonly WrongReplica[] {
-    return [...(this.wrongReplicas.get(node)?.values() ?? [])].slice(0, REPLICAS_PER_COMMAND_MAX)
+    const faults = [...(this.wrongReplicas.get(node)?.values() ?? [])]
+    return faults.slice(0, REPLICAS_PER_COMMAND_MAX).map(({ replica }) => replica)
   }
 
   livenessOf(node: NodeState): Liveness {

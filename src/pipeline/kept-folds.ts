@@ -27,6 +27,10 @@ export class KeptFolds {
   readonly #kept = new Map<number, KeptFold & { readonly sinceMs: number }>()
   #closed = false
 
+  get size(): number {
+    return this.#kept.size
+  }
+
   async keep(partition: number, kept: KeptFold, nowMs: number): Promise<void> {
     if (this.#closed) await kept.fold.dispose?.()
     else this.#kept.set(partition, { ...kept, sinceMs: nowMs })

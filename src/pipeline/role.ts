@@ -185,7 +185,7 @@ class LeaseRun {
       if (!this.ready) this.#markReady(from, beganAtMs)
       if (this.ready) this.#appendTick()
       await this.#commitWhenDue()
-      await this.#kept.sweep(bus.nowMs())
+      if (this.#kept.size > 0) await this.#kept.sweep(bus.nowMs())
     }
     await this.#inFlight
     const told = [...this.#unsettled, ...this.#pending]

@@ -23,6 +23,14 @@ export type PlanCause =
   | 'release'
 
 /**
+ * The node is well, and has something to be put right; there is one way to do that, and it says nothing of a
+ * failure to come.
+ */
+export function isCare(cause: PlanCause): cause is 'overloaded' | 'corrupt' {
+  return cause === 'overloaded' || cause === 'corrupt'
+}
+
+/**
  * `redistribute`: some work leaves a node that carries too much. `replicate`: a node fetches what it has wrong
  * from those that have it right. `return`: a node is let back to work.
  */

@@ -100,8 +100,8 @@ class ResyncWorld {
     this.#options = options
     this.#random = new Random(options.seed, 'resync')
     this.#names = Array.from({ length: options.nodeCount }, (_, i) => `${NAME}${i}` as NodeId)
-    const most = Math.floor(options.nodeCount * (1 - options.apartRatio))
     // Of two halves neither goes on, and there is no side whose word would hold.
+    const most = Math.floor(options.nodeCount * (1 - options.apartRatio))
     this.#firstApart = Math.max(most, Math.floor(options.nodeCount / 2) + 1)
     const reporter = { topology: TOPOLOGY, source: '/agents/simulated', verify }
     for (const node of this.#names) this.#books.set(node, new HoldingBook({ ...reporter, node }))
@@ -385,8 +385,7 @@ function placementOf(workload: string, node: NodeId | null, versions: VersionVec
 }
 
 function bumped(known: Placement | undefined, writer: string): VersionVector {
-  const versions = known?.versions ?? {}
-  return { ...versions, [writer]: (versions[writer] ?? 0) + 1 }
+  return { ...known?.versions, [writer]: (known?.versions?.[writer] ?? 0) + 1 }
 }
 
 function lineOf({ workload, versions }: Placement): string {
