@@ -2,18 +2,7 @@
 import { expect, test } from 'vitest'
 import type { NodeId, WorkloadId } from '../../../src/core/ids.ts'
 import { asText, CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
-
-function measured(world: CoordinatorWorld, node: string, latencies: Record<string, number>): void {
-  world.feed('evidence', {
-    kind: 'reachability',
-    pool: POOL,
-    node: node as NodeId,
-    atMs: world.nowMs,
-    reachable: Object.keys(latencies),
-    unreachable: [],
-    latenciesMs: Object.values(latencies),
-  })
-}
+import { measured } from '../../support/measured.ts'
 
 /** a - b - d is fastest, a - c - d the way around, a - d is slow. */
 function square(): CoordinatorWorld {

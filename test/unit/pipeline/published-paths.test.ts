@@ -6,23 +6,12 @@ import type { NodeId, PoolId } from '../../../src/core/ids.ts'
 import { pathsKey, type PublishedPaths } from '../../../src/core/route-paths.ts'
 import { PATH_NODES_MAX } from '../../../src/pipeline/coordinator-paths.ts'
 import { CoordinatorWorld, POOL } from '../../support/coordinator-world.ts'
+import { measured } from '../../support/measured.ts'
 import { textOf } from '../../support/output.ts'
 
 const WORLD = { policy: { budgetRatio: 1, sharedCauseNodesMin: 1_000 } }
 /** A round, at a pace of one node a second, of a pool of ten. */
 const ROUND_S = 70
-
-function measured(world: CoordinatorWorld, node: string, latencies: Record<string, number>): void {
-  world.feed('evidence', {
-    kind: 'reachability',
-    pool: POOL,
-    node: node as NodeId,
-    atMs: world.nowMs,
-    reachable: Object.keys(latencies),
-    unreachable: [],
-    latenciesMs: Object.values(latencies),
-  })
-}
 
 /** a - b - d is fastest, a - c - d the way around. */
 function square(): CoordinatorWorld {
