@@ -100,7 +100,10 @@ function isotonicLogOdds(
   return round(round(climbed + round(round(above - below) * slope)) + intercept)
 }
 
-/** One over the width of the stretch that begins at a knot, float32. */
+/**
+ * One over the width of the stretch that begins at a knot, float32: rounded up, it ends the stretch 2^-24 of
+ * its width early, and margins as close as that to the next knot tie with it.
+ */
 export function perWidth(knots: readonly number[], knot: number): number {
   return Math.fround(1 / (knots[knot + 1] - knots[knot]))
 }
