@@ -56,6 +56,7 @@ export const PolicyTable = z.strictObject({
   recovery_load_max: ratio.optional(),
   overload: z.number().gt(0).lte(OVERLOAD_MAX).optional(),
   regional_failover: z.boolean().optional(),
+  make_room: z.boolean().optional(),
   replicate: z.boolean().optional(),
   dry_run: z.boolean().optional(),
   return_ratio: z.number().gt(0).lte(1).optional(),
@@ -100,6 +101,7 @@ export function toPolicy(base: PolicyTable, own: PoolTable): Policy {
     recoveryLoadMaxRatio: toRecoveryLoad(table),
     overloadRatio: toOverload(table),
     regionalFailover: table.regional_failover ?? defaults.regionalFailover,
+    makesRoom: table.make_room ?? defaults.makesRoom,
     replicates: table.replicate ?? defaults.replicates,
     dryRun: table.dry_run ?? defaults.dryRun,
     returnRatio: table.return_ratio ?? defaults.returnRatio,
@@ -193,12 +195,13 @@ function versionOf(rules: Omit<Policy, 'version' | 'shards'>): string {
 function textOf(rules: Omit<Policy, 'version' | 'shards'>): string {
   const { chooser, overloadRatio, regionalFailover, emergency, splitBrain, votes, ...others } =
     rules
-  const { returnRatio, returnWatchMs, recoveryLoadMaxRatio, replicates, ...old } = others
+  const { returnRatio, returnWatchMs, recoveryLoadMaxRatio, makesRoom, replicates, ...old } = others
   return JSON.stringify({
     ...old,
     ...(chooser === null ? {} : { chooser }),
     ...(overloadRatio === null ? {} : { overloadRatio }),
     ...(regionalFailover ? { regionalFailover } : {}),
+    ...(makesRoom ? { makesRoom } : {}),
     ...(replicates ? { replicates } : {}),
     ...(isDeepStrictEqual(emergency, DEFAULT_EMERGENCY) ? {} : { emergency }),
     ...(splitBrain === null ? {} : { splitBrain }),

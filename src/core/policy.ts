@@ -59,6 +59,8 @@ export interface Policy {
   readonly overloadRatio: number | null
   /** Where all nodes of a region are down its CRITICAL and HIGH work goes to others, and the rest waits. */
   readonly regionalFailover: boolean
+  /** Where failed work finds no room, other work moves to make some, and watches of nodes that return end early. */
+  readonly makesRoom: boolean
   /** Data that is wrong is fetched from nodes that have it right, by command. */
   readonly replicates: boolean
   readonly dryRun: boolean
@@ -93,6 +95,7 @@ export const DEFAULT_POLICY: Policy = {
   recoveryLoadMaxRatio: 1,
   overloadRatio: null,
   regionalFailover: false,
+  makesRoom: false,
   replicates: false,
   dryRun: false,
   returnRatio: 0.25,

@@ -1,24 +1,21 @@
 /**
  * Which workloads leave a node that carries too much: the cheapest set that takes enough off it.
  *
- * A covering problem in two dimensions. Branch and bound finds the best set: a branch is given up where even
+ * A covering problem in three dimensions. Branch and bound finds the best set: a branch is given up where even
  * fractions of workloads could not make it cheaper than the best so far. After `EXPANSIONS_MAX` branches the best
  * so far is taken, which is never worse than the greedy one.
  */
 import type { WorkloadId } from '../core/ids.ts'
 import type { Placement, Priority } from '../core/workload.ts'
+import type { Load } from './ledger.ts'
 
-export interface Amount {
-  readonly cpu: number
-  readonly memoryBytes: number
-}
-
-export interface Movable extends Amount {
+export interface Movable extends Load {
   readonly workload: WorkloadId
   /** Over 0. */
   readonly cost: number
 }
 
+const DIMENSIONS = ['cpu', 'memoryBytes', 'gpuCount'] as const
 const EXPANSIONS_MAX = 5_000
 const EPSILON = 1e-9
 /** So many bytes of state cost as much to move as a workload without any. */
@@ -32,17 +29,21 @@ const INTERRUPTION: Readonly<Record<Priority, number>> = {
 }
 
 export function movableOf({ workload, needs, stateBytes, priority }: Placement): Movable {
-  const { cpu, memoryBytes } = needs
+  const { cpu, memoryBytes, gpu } = needs
   const cost = INTERRUPTION[priority] * (1 + stateBytes / STATE_BYTES)
-  return { workload, cpu, memoryBytes, cost }
+  return { workload, cpu, memoryBytes, gpuCount: gpu?.count ?? 0, cost }
 }
 
 /** Null where all of them together do not take the excess off. */
 export function cheapestRelief(
   movables: readonly Movable[],
-  excess: Amount,
+  excess: Load,
 ): readonly WorkloadId[] | null {
-  const wanted = { cpu: Math.max(0, excess.cpu), memoryBytes: Math.max(0, excess.memoryBytes) }
+  const wanted = {
+    cpu: Math.max(0, excess.cpu),
+    memoryBytes: Math.max(0, excess.memoryBytes),
+    gpuCount: Math.max(0, excess.gpuCount),
+  }
   if (isCovered(wanted)) return []
   const useful = movables.filter((each) => gainOf(each, wanted) > 0)
   useful.sort((a, b) => a.cost / gainOf(a, wanted) - b.cost / gainOf(b, wanted) || byName(a, b))
@@ -54,23 +55,22 @@ export function cheapestRelief(
 
 class Search {
   readonly #movables: readonly Movable[]
-  readonly #wanted: Amount
-  readonly #byCpu: readonly number[]
-  readonly #byMemory: readonly number[]
+  readonly #wanted: Load
+  /** Of each dimension, those that take something off it, the cheapest for it first. */
+  readonly #cheapest: readonly (readonly number[])[]
   #best: readonly Movable[]
   #bestCost: number
   #expansionCount = 0
 
-  constructor(movables: readonly Movable[], wanted: Amount) {
+  constructor(movables: readonly Movable[], wanted: Load) {
     this.#movables = movables
     this.#wanted = wanted
-    const cheapest = (per: (each: Movable) => number) =>
+    this.#cheapest = DIMENSIONS.map((of) =>
       movables
         .map((_, i) => i)
-        .filter((i) => per(movables[i]) > 0)
-        .sort((a, b) => movables[a].cost / per(movables[a]) - movables[b].cost / per(movables[b]))
-    this.#byCpu = cheapest(({ cpu }) => cpu)
-    this.#byMemory = cheapest(({ memoryBytes }) => memoryBytes)
+        .filter((i) => movables[i][of] > 0)
+        .sort((a, b) => movables[a].cost / movables[a][of] - movables[b].cost / movables[b][of]),
+    )
     this.#best = greedy(movables, wanted)
     this.#bestCost = costOf(this.#best)
   }
@@ -81,16 +81,13 @@ class Search {
   }
 
   /** Each from `next` on may still be taken or left. */
-  #expand(next: number, taken: readonly Movable[], cost: number, left: Amount): void {
+  #expand(next: number, taken: readonly Movable[], cost: number, left: Load): void {
     if (isCovered(left)) {
       if (cost < this.#bestCost - EPSILON) [this.#best, this.#bestCost] = [taken, cost]
       return
     }
     if (next === this.#movables.length || ++this.#expansionCount > EXPANSIONS_MAX) return
-    const bound = Math.max(
-      this.#leastCost(this.#byCpu, next, left.cpu, ({ cpu }) => cpu),
-      this.#leastCost(this.#byMemory, next, left.memoryBytes, ({ memoryBytes }) => memoryBytes),
-    )
+    const bound = Math.max(...DIMENSIONS.map((of, d) => this.#leastCost(d, next, left[of])))
     if (cost + bound >= this.#bestCost - EPSILON) return
     const each = this.#movables[next]
     this.#expand(next + 1, [...taken, each], cost + each.cost, minus(left, each))
@@ -98,27 +95,22 @@ class Search {
   }
 
   /** Of fractions of those from `next` on that take this much off; infinite where they cannot. */
-  #leastCost(
-    order: readonly number[],
-    next: number,
-    amount: number,
-    per: (each: Movable) => number,
-  ): number {
+  #leastCost(dimension: number, next: number, amount: number): number {
+    const of = DIMENSIONS[dimension]
     let [left, cost] = [amount, 0]
-    for (const i of order) {
+    for (const i of this.#cheapest[dimension]) {
       if (left <= 0) break
       if (i < next) continue
       const each = this.#movables[i]
-      const share = Math.min(1, left / per(each))
-      cost += share * each.cost
-      left -= per(each)
+      cost += Math.min(1, left / each[of]) * each.cost
+      left -= each[of]
     }
     return left > EPSILON * Math.max(1, amount) ? Number.POSITIVE_INFINITY : cost
   }
 }
 
 /** In their order until it is enough, and then without those that it is enough without. */
-function greedy(movables: readonly Movable[], wanted: Amount): readonly Movable[] {
+function greedy(movables: readonly Movable[], wanted: Load): readonly Movable[] {
   const taken: Movable[] = []
   let left = wanted
   for (const each of movables) {
@@ -133,21 +125,26 @@ function greedy(movables: readonly Movable[], wanted: Amount): readonly Movable[
   return taken
 }
 
-/** How much of what is wanted it takes off, 0..2. */
-function gainOf({ cpu, memoryBytes }: Amount, wanted: Amount): number {
-  const share = (part: number, whole: number) => (whole > 0 ? Math.min(1, part / whole) : 0)
-  return share(cpu, wanted.cpu) + share(memoryBytes, wanted.memoryBytes)
+/** How much of what is wanted it takes off, 0..3. */
+function gainOf(part: Load, wanted: Load): number {
+  let sum = 0
+  for (const of of DIMENSIONS) if (wanted[of] > 0) sum += Math.min(1, part[of] / wanted[of])
+  return sum
 }
 
-function isCovered({ cpu, memoryBytes }: Amount): boolean {
-  return cpu <= EPSILON && memoryBytes <= EPSILON
+export function isCovered(excess: Load): boolean {
+  return DIMENSIONS.every((of) => excess[of] <= EPSILON)
 }
 
-function minus(left: Amount, { cpu, memoryBytes }: Amount): Amount {
-  return { cpu: left.cpu - cpu, memoryBytes: left.memoryBytes - memoryBytes }
+export function minus(a: Load, b: Load): Load {
+  return {
+    cpu: a.cpu - b.cpu,
+    memoryBytes: a.memoryBytes - b.memoryBytes,
+    gpuCount: a.gpuCount - b.gpuCount,
+  }
 }
 
-function costOf(movables: readonly Movable[]): number {
+export function costOf(movables: readonly Movable[]): number {
   return movables.reduce((sum, { cost }) => sum + cost, 0)
 }
 

@@ -72,6 +72,7 @@ const policy = z.looseObject({
   // A configuration from before they could be set has neither.
   overloadRatio: z.number().gt(0).nullable().default(null),
   regionalFailover: z.boolean().default(false),
+  makesRoom: z.boolean().default(false),
   replicates: z.boolean().default(false),
   dryRun: z.boolean(),
   emergency: emergency.exactOptional(),

@@ -24,7 +24,7 @@ import { emergencyOf } from './coordinator-emergency.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
-import { isRelieved } from './coordinator-overload.ts'
+import { endOfRelief } from './coordinator-relief.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
 import type { ProposalDesk } from './coordinator-proposals.ts'
 import { RefusalDesk } from './coordinator-refusals.ts'
@@ -191,10 +191,7 @@ export class DecisionDesk {
       const step = steps.get('uncordon')
       return step !== undefined && isAchieved(step) ? `Node ${node.id} takes work again.` : null
     }
-    if (cause === 'overloaded') {
-      const back = isRelieved(this.#state, incident)
-      return back ? `Node ${node.id} is within its bound of load again.` : null
-    }
+    if (cause === 'overloaded') return endOfRelief(this.#state, incident)
     if (cause === 'corrupt') {
       const isRight = !this.#state.wrongReplicas.has(node.id)
       return isRight ? `The data of node ${node.id} is as its other holders have it.` : null

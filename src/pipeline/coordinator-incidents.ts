@@ -10,6 +10,7 @@ import { isCare, type PlanCause } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
+import type { WaitingWorkload } from '../core/waiting.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
 import type { ReturnDesk } from './coordinator-returns.ts'
@@ -206,6 +207,11 @@ export class IncidentDesk {
   drop(incident: Incident, outcome: 'superseded' | 'lost' = 'lost'): void {
     this.#plans.drop(incident, outcome)
     this.#state.pool(incident.node.pool).incidents.delete(incident)
+  }
+
+  /** A node that is watched after its return in part returns whole now, for what waits. */
+  hastenReturn(node: NodeState, { workload }: WaitingWorkload): void {
+    this.#returns.hasten(node, workload)
   }
 
   /** Nodes that were watched long enough after a return in part. */

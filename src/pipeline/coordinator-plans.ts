@@ -29,7 +29,7 @@ import {
   undoneBy,
 } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
-import { leavingOf } from './coordinator-overload.ts'
+import { leavingOf } from './coordinator-relief.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
 import type { NodeState } from './node-state.ts'
 import { circleSentence, endSentences, stepsSentences } from './plan-text.ts'

@@ -3,7 +3,8 @@
  * What happens to a node meanwhile ends its return, and what answers it begins anew. The map of shards
  * hears of each, because the node's record is due then.
  */
-import type { IncidentId } from '../core/ids.ts'
+import type { Evidence } from '../core/fault.ts'
+import type { IncidentId, WorkloadId } from '../core/ids.ts'
 import type { Policy } from '../core/policy.ts'
 import { lasting, percent } from '../decide/explain.ts'
 import type { Outbox } from './coordinator-outbox.ts'
@@ -79,6 +80,24 @@ export class ReturnDesk {
     this.#journal(node, returning.incidentId, 'withdrawn', `${what}: ${why}`)
   }
 
+  /** The watch ends now, where the node is well: failed work needs its room. */
+  hasten(node: NodeState, workload: WorkloadId): void {
+    const { returning } = node
+    if (returning === null || !this.#isWell(node)) return
+    const { nowMs } = this.#outbox
+    returning.untilMs = nowMs
+    this.#dueMs = Math.min(this.#dueMs, nowMs)
+    const { incidentId } = returning
+    const why = `workload ${workload} runs nowhere and has no other room`
+    this.#journal(
+      node,
+      incidentId,
+      'hastened',
+      `The watch of node ${node.id} ends early: ${why}.`,
+      [{ what: 'roomFor', value: workload, limit: null }],
+    )
+  }
+
   /**
    * Nodes that may return whole now, each told once. Where data is wrong the watch begins anew; and where the node
    * has an incident again, for an executor may say late that it was let back in part.
@@ -111,14 +130,20 @@ export class ReturnDesk {
     this.#state.publish(node)
   }
 
-  #journal(node: NodeState, incidentId: IncidentId, what: string, reason: string): void {
+  #journal(
+    node: NodeState,
+    incidentId: IncidentId,
+    what: string,
+    reason: string,
+    more: readonly Evidence[] = [],
+  ): void {
     this.#outbox.journal({
       kind: 'plan',
       pool: node.pool,
       incidentId,
       node: node.id,
       reasons: [reason],
-      evidence: [{ what: 'return', value: what, limit: null }],
+      evidence: [{ what: 'return', value: what, limit: null }, ...more],
     })
   }
 

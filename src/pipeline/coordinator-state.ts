@@ -9,13 +9,13 @@ import type { Topology } from '../core/topics.ts'
 import { type Lane, RAILS, type ZoneTrouble } from '../decide/admission.ts'
 import { CALM, type EmergencyState } from '../decide/emergency.ts'
 import { PlacementLedger } from '../decide/ledger.ts'
-import type { Amount } from '../decide/relieve.ts'
 import { MaintenanceWindows } from '../decide/maintenance.ts'
 import type { ChoiceContext, Strategy } from '../core/strategy.ts'
 import type { PlanCause } from '../recover/plan.ts'
 import type { Step } from '../recover/step.ts'
 import { type Counted, NodeNumbers, NodeState } from './node-state.ts'
 import type { OpenPlan } from './coordinator-plans.ts'
+import type { Relief } from './coordinator-relief.ts'
 import type { HoldOuts } from './coordinator-hold-out.ts'
 import { OpenIncidents } from './open-incidents.ts'
 import { PoolLatencies } from './pool-latencies.ts'
@@ -150,8 +150,8 @@ export class CoordinatorState {
   readonly suspects = new Set<NodeState>()
   /** Node → its memories that run full, and how full each was. */
   readonly exhausted = new Map<NodeId, Map<string, number>>()
-  /** What the open incident of an overloaded node is to bring its load down to. */
-  readonly reliefs = new Map<IncidentId, Amount>()
+  /** What the open incident of a node that gives work away is to bring it to. */
+  readonly reliefs = new Map<IncidentId, Relief>()
   /** Node → what it has wrong while others have it right, by the subject of the fault. */
   readonly wrongReplicas = new Map<NodeId, Map<string, ReplicaFault>>()
   /** Nodes whose record in `nodes` is out of date. */

@@ -6,7 +6,7 @@ import type { CommandAction } from '../core/command.ts'
 import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Capacity } from '../core/node.ts'
 import type { Policy } from '../core/policy.ts'
-import type { WaitingQueueView } from '../core/waiting.ts'
+import type { WaitingQueueView, WaitingWorkload } from '../core/waiting.ts'
 import type { Placement } from '../core/workload.ts'
 import type { Held } from '../decide/admission.ts'
 import {
@@ -56,7 +56,7 @@ export class TargetDesk {
   /** A pass over the pool begins, with room for what has waited. */
   begin(pool: PoolState, policy: Policy): void {
     this.#pass = { askedCount: 0, index: null, refused: new Map() }
-    this.#waiting.begin(pool, (node, workload) => this.#find(pool, node, workload, policy))
+    this.#waiting.begin(pool, (node, workload) => this.find(pool, node, workload, policy))
   }
 
   end(pool: PoolState): void {
@@ -83,16 +83,28 @@ export class TargetDesk {
   #standbyOf(workload: WorkloadId): NodeId | null {
     const { standby = null, pool } = this.#state.ledger.get(workload) ?? {}
     const node = standby === null ? undefined : this.#state.nodes.get(standby)
-    return node !== undefined && node.pool === pool && this.#isFit(node) ? node.id : null
+    return node !== undefined && node.pool === pool && this.isFit(node) ? node.id : null
   }
 
   choose(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
-    const choice = this.#waiting.answer(pool, workload) ?? this.#find(pool, node, workload, policy)
+    const choice = this.#waiting.answer(pool, workload) ?? this.find(pool, node, workload, policy)
     this.#waiting.note(pool, node, workload, choice)
     return choice
   }
 
-  #find(pool: PoolState, node: NodeState, workload: WorkloadId, policy: Policy): TargetChoice {
+  /** Failed work without room, the first of it. */
+  waitingFirst(pool: PoolState, max: number): readonly WaitingWorkload[] {
+    return this.#waiting.first(pool, max, isDown)
+  }
+
+  /** `boundMax`: what its target may be loaded up to where none stays within the bound of moves. */
+  find(
+    pool: PoolState,
+    node: NodeState,
+    workload: WorkloadId,
+    policy: Policy,
+    boundMax = this.#boundMax(node, policy),
+  ): TargetChoice {
     const { ledger } = this.#state
     const placement = ledger.get(workload)
     if (placement === undefined) return { ok: false, why: `workload ${workload} has no placement` }
@@ -103,13 +115,21 @@ export class TargetDesk {
     const known = this.#pass?.refused.get(key)
     if (known !== undefined) return known
     const within = this.#ask(pool, question)
-    const bound = policy.recoveryLoadMaxRatio
-    const isMore = isDown(node) && bound > policy.targetLoadMaxRatio
     // A node that is full is a better place than none.
     const choice =
-      within.ok || !isMore ? within : this.#ask(pool, { ...question, targetLoadMaxRatio: bound })
+      within.ok || boundMax <= policy.targetLoadMaxRatio
+        ? within
+        : this.#ask(pool, { ...question, targetLoadMaxRatio: boundMax })
     if (!choice.ok) this.#pass?.refused.set(key, choice)
     return choice
+  }
+
+  #boundMax(node: NodeState, policy: Policy): number {
+    const { recoveryLoadMaxRatio, targetLoadMaxRatio } = policy
+    const { incident } = node
+    const makesRoom =
+      incident !== null && (this.#state.reliefs.get(incident.id)?.room ?? null) !== null
+    return makesRoom || isDown(node) ? recoveryLoadMaxRatio : targetLoadMaxRatio
   }
 
   #ask(pool: PoolState, question: PlaceQuestion): TargetChoice {
@@ -193,11 +213,11 @@ export class TargetDesk {
   *#candidates(pool: PoolState): Iterable<Candidate> {
     for (const node of pool.nodes.values()) {
       const { id, zone } = node
-      yield { node: id, zone, capacity: roomOf(node), fit: this.#isFit(node) }
+      yield { node: id, zone, capacity: roomOf(node), fit: this.isFit(node) }
     }
   }
 
-  #isFit(node: NodeState): boolean {
+  isFit(node: NodeState): boolean {
     const inMaintenance = this.#state.isInMaintenance(node, this.#outbox.nowMs)
     const clean = node.incident === null && node.cordonedBy === null && node.vetoed === null
     const quiet = !node.alarm.raised && node.alarm.overCount === 0 && node.failedAtMs === null

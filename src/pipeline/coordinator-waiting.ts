@@ -142,6 +142,22 @@ export class WaitingDesk {
     })
   }
 
+  /** The first `max` that have no room, of nodes as asked. */
+  first(
+    pool: PoolState,
+    max: number,
+    isAsked: (node: NodeState) => boolean,
+  ): readonly WaitingWorkload[] {
+    const found: WaitingWorkload[] = []
+    for (const waiting of this.#pools.get(pool.id)?.queue.inOrder() ?? []) {
+      if (found.length === max) break
+      const incident = this.#incidentOf(pool, waiting)
+      if (incident === null || pool.flightOf.has(waiting.workload)) continue
+      if (incident.refused.has('capacity') && isAsked(incident.node)) found.push(waiting)
+    }
+    return found
+  }
+
   #enter(pool: PoolState, own: PoolQueue, waiting: WaitingWorkload): void {
     const { workload, priority, node, why } = waiting
     const isNew = own.queue.get(workload) === undefined

@@ -51,7 +51,7 @@ import { MaintenanceDesk } from './coordinator-maintenance.ts'
 import { ModelDesk } from './coordinator-models.ts'
 import { NodeDesk } from './coordinator-nodes.ts'
 import { Outbox } from './coordinator-outbox.ts'
-import { OverloadDesk } from './coordinator-overload.ts'
+import { ReliefDesk } from './coordinator-relief.ts'
 import { PathDesk } from './coordinator-paths.ts'
 import { PlanDesk } from './coordinator-plans.ts'
 import { ReturnDesk } from './coordinator-returns.ts'
@@ -107,7 +107,7 @@ export class CoordinatorFold implements Fold {
   readonly #votes: VoteDesk
   readonly #placements: PlacementDesk
   readonly #holdOuts: HoldOutDesk
-  readonly #overloads: OverloadDesk
+  readonly #reliefs: ReliefDesk
   readonly #regions: RegionDesk
   readonly #facts: NodeFactDesk
   readonly #assessments: AssessmentDesk
@@ -197,7 +197,7 @@ export class CoordinatorFold implements Fold {
       this.#incidents,
       this.#splits,
     )
-    this.#overloads = new OverloadDesk(this.#state, this.#outbox, this.#incidents, policyFor)
+    this.#reliefs = new ReliefDesk(this.#state, this.#outbox, this.#incidents, targets, policyFor)
     this.#regions = new RegionDesk(this.#state, this.#outbox, policyFor)
     this.#controls = new ControlDesk(this.#state, this.#outbox, this.#commands, proposals)
     this.#placements = new PlacementDesk(
@@ -263,7 +263,7 @@ export class CoordinatorFold implements Fold {
       unknownResultCount: this.#commands.unknownResultCount,
       mergedCohortCount: this.#cohorts.mergedCount,
       skippedCount: this.#skippedCount,
-      ...this.#overloads.stats(),
+      ...this.#reliefs.stats(),
       ...this.#regions.stats(),
       ...this.#votes.stats(),
       ...this.#placements.stats(),
@@ -381,7 +381,7 @@ export class CoordinatorFold implements Fold {
     this.#config.follow()
     this.#maintenance.turn()
     this.#holdOuts.follow()
-    this.#overloads.follow()
+    this.#reliefs.follow()
     this.#regions.follow()
     this.#emergencies.follow()
     this.#incidents.returnWhole()

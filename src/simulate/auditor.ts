@@ -50,6 +50,8 @@ const TURNS_MAX = 16
 
 export class Auditor {
   readonly incidents = new Map<IncidentId, IncidentStory>()
+  /** Of nodes that made room for failed work: they tell of no fault. */
+  readonly roomIncidents = new Set<IncidentId>()
   readonly counts = new Map<string, number>()
   /** Incidents with a plan that has begun and not ended. */
   readonly openPlans = new Set<IncidentId>()
@@ -148,16 +150,18 @@ export class Auditor {
       return
     }
     if (entry.kind !== 'incident-opened') return
+    if (entry.evidence.some(({ what }) => what === 'roomFor')) {
+      this.roomIncidents.add(incidentId)
+      dropOldest(this.roomIncidents)
+      return
+    }
     const why = entry.reasons[0] ?? ''
     const nodes = new Set(node === null ? nodesIn(entry) : [node])
     const kinds = entry.faultKind === undefined ? [] : [{ atMs, kind: entry.faultKind }]
     const [turn, turnsAtMs] = [turnOf(entry), [atMs]]
     const story = { nodes, kinds, openedAtMs: atMs, turnsAtMs, why, closedAtMs: null, turn }
     this.incidents.set(incidentId, story)
-    if (this.incidents.size > INCIDENTS_MAX) {
-      const oldest = this.incidents.keys().next().value
-      if (oldest !== undefined) this.incidents.delete(oldest)
-    }
+    dropOldest(this.incidents)
   }
 
   #takePlan({ evidence }: JournalEntry, incidentId: IncidentId): void {
@@ -188,6 +192,14 @@ export class Auditor {
 
 /** Entries that one record of the pool-log gives rise to. */
 const SERIALS_MAX = 1e6
+
+/** Beyond `INCIDENTS_MAX`. */
+function dropOldest(
+  incidents: Pick<Map<IncidentId, unknown> | Set<IncidentId>, 'size' | 'keys' | 'delete'>,
+): void {
+  const oldest = incidents.keys().next().value
+  if (incidents.size > INCIDENTS_MAX && oldest !== undefined) incidents.delete(oldest)
+}
 
 function turnOf({ entryId }: JournalEntry): number {
   const [, offset, serial] = entryId.split('.').map(Number)

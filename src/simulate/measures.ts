@@ -176,10 +176,12 @@ function oracleDownMs({ machines, injected, beganAtMs, endedAtMs }: Measured): n
 }
 
 function migrations(
-  { works, beganAtMs, endedAtMs }: Measured,
+  { works, auditor, beganAtMs, endedAtMs }: Measured,
   faultsOf: ReadonlyMap<NodeId, readonly Injected[]>,
 ) {
+  // What makes room answers a failure that has come.
   const done = works.filter(({ command, done: isDone, beganAtMs: atMs }) => {
+    if (auditor.roomIncidents.has(command.incidentId)) return false
     return command.action === 'migrate' && isDone && atMs >= beganAtMs && atMs <= endedAtMs
   })
   const isFalse = ({ command, beganAtMs: atMs }: Work) =>

@@ -23,6 +23,7 @@ export const SIMULATED_POLICY: Policy = {
     byzantine: { halfLife: TRUST_HALF_LIFE_MS },
   },
   returnWatchMs: 120_000,
+  makesRoom: true,
 }
 
 export interface SimulateOptions extends Omit<WorldOptions, 'policy'> {

@@ -16,6 +16,7 @@ import { budgetNodesMax, isSharedCause, type Lane, laneOf } from '../decide/admi
 import type { Said } from './books.ts'
 import { FailingBooks } from './failing-books.ts'
 import { QuorumBooks } from './quorum-books.ts'
+import { ReturnBooks } from './return-books.ts'
 
 interface Known {
   readonly id: NodeId
@@ -60,13 +61,12 @@ export class Promises {
   readonly #late = new Set<number>()
   readonly #failing = new FailingBooks()
   readonly #quorum = new QuorumBooks()
+  readonly #returns = new ReturnBooks()
   /** Incident and shield → when it was first sent: nothing of its plan was free to go before. */
   readonly #shieldedAtMs = new Map<string, number>()
   /** Incident and step → commands that were sent and not taken back in time. */
   readonly #attempts = new Map<string, number>()
   readonly #withdrawn = new Set<CommandId>()
-  /** Node → when it was last let back in part. */
-  readonly #inPartAtMs = new Map<NodeId, number>()
   /** Node → its newest preemptive command that was begun. */
   readonly #acted = new Map<NodeId, { readonly incident: string; readonly atMs: number }>()
   #mode: Policy['mode']
@@ -212,6 +212,7 @@ export class Promises {
   #takeJournal(entry: JournalEntry): void {
     const { kind, commandId, pool, reasons } = entry
     this.#quorum.takeJournal(entry, this.#options.policy.votes, this.#nowMs)
+    this.#returns.takeJournal(entry)
     if (kind !== 'result' || commandId === null) return
     if (reasons.some((reason) => reason.includes(' expired: '))) {
       this.#pool(pool).open.delete(commandId)
@@ -229,7 +230,8 @@ export class Promises {
     }
     if (expiresAtMs <= this.#nowMs) this.#object(command, 'was stale when it was sent')
     if (action === 'cancel') return this.#takeCancel(command, pool)
-    this.#judgeReturn(command)
+    const unwatched = this.#returns.judge(command, this.#options.policy, this.#nowMs)
+    if (unwatched !== null) this.#object(command, unwatched)
     if (lane !== 'release') {
       this.#judgeOperators(command, pool)
       this.#judgeNode(command)
@@ -241,18 +243,6 @@ export class Promises {
       this.#countAttempt(command, 1)
     }
     pool.open.set(commandId, { command, lane, sentAtMs: this.#nowMs })
-  }
-
-  /** A node returns in part, is watched, and then returns whole; what it had to stop for ends that. */
-  #judgeReturn(command: Command): void {
-    const { action, node, capacityRatio, stepId } = command
-    const { returnRatio, returnWatchMs } = this.#options.policy
-    if (action === 'cordon' || action === 'fence') this.#inPartAtMs.delete(node)
-    if (action !== 'uncordon' || stepId !== 'uncordon' || returnRatio === 1) return
-    if (capacityRatio === returnRatio) this.#inPartAtMs.set(node, this.#nowMs)
-    else if (this.#nowMs - (this.#inPartAtMs.get(node) ?? this.#nowMs) < returnWatchMs) {
-      this.#object(command, 'lets its node back whole that was not watched in part')
-    }
   }
 
   #takeCancel({ incidentId, workload }: Command, { open }: PoolBooks): void {

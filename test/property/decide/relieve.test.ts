@@ -6,13 +6,14 @@ import type { WorkloadId } from '../../../src/core/ids.ts'
 import { cheapestRelief, type Movable } from '../../../src/decide/relieve.ts'
 
 const amount = fc.integer({ min: 0, max: 9 })
+const amounts = { cpu: amount, memoryBytes: amount, gpuCount: fc.integer({ min: 0, max: 3 }) }
 const movables = fc
-  .array(fc.record({ cpu: amount, memoryBytes: amount, cost: fc.integer({ min: 1, max: 9 }) }), {
+  .array(fc.record({ ...amounts, cost: fc.integer({ min: 1, max: 9 }) }), {
     maxLength: 9,
   })
   .map((all) => all.map((each, i): Movable => ({ ...each, workload: `w${i}` as WorkloadId })))
 
-test.prop([movables, fc.record({ cpu: fc.integer({ min: -2, max: 20 }), memoryBytes: amount })], {
+test.prop([movables, fc.record({ ...amounts, cpu: fc.integer({ min: -2, max: 20 }) })], {
   numRuns: 500,
 })(
   'the cheapest set that takes enough off is found, or none where there is none',
@@ -35,12 +36,14 @@ test.prop([movables, fc.record({ cpu: fc.integer({ min: -2, max: 20 }), memoryBy
 
 function isEnough(
   taken: readonly Movable[],
-  excess: { cpu: number; memoryBytes: number },
+  excess: { cpu: number; memoryBytes: number; gpuCount: number },
 ): boolean {
   const sum = (pick: (each: Movable) => number) =>
     taken.reduce((total, each) => total + pick(each), 0)
   return (
-    sum(({ cpu }) => cpu) >= excess.cpu && sum((each) => each.memoryBytes) >= excess.memoryBytes
+    sum(({ cpu }) => cpu) >= excess.cpu &&
+    sum((each) => each.memoryBytes) >= excess.memoryBytes &&
+    sum((each) => each.gpuCount) >= excess.gpuCount
   )
 }
 

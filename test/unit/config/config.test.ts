@@ -260,7 +260,7 @@ test.each([
   },
   {
     text: '[policy]\nshards = 8',
-    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, recovery_load_max, overload, regional_failover, replicate, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
+    message: `${f}: unknown key \`policy.shards\`; known here: version, mode, acting_point, hysteresis, persistence, cooldown, attempts_max, budget, shared_cause, shared_cause_nodes_min, emergency_ratio, emergency_leave_ratio, emergency_leave_after, emergency_nodes_min, command_ttl, target_load_max, recovery_load_max, overload, regional_failover, make_room, replicate, dry_run, return_ratio, return_watch, chooser, explore_min, explore_ratio, split_brain, votes, detectors`,
   },
   {
     text: '[pools.web]\nshards = 2000000',
