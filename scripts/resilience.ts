@@ -252,12 +252,17 @@ function machine(): string {
 }
 
 function recoveryRows(measures: Measures) {
-  const { outageCount, recoveredCount, timedCount } = measures
+  const { outageCount, recoveredCount, roomlessCount, timedCount } = measures
   const { recoveryMs, detectionMs, executorMs } = measures
   const mean = (ms: number) => (timedCount === 0 ? null : ms / timedCount / 1_000)
   const ownMs = recoveryMs - executorMs
   return [
     atLeast('recovery success', ratio(recoveredCount, outageCount), 0.98, `${outageCount} outages`),
+    figure(
+      'of those that had room',
+      ratio(recoveredCount, outageCount - roomlessCount),
+      `${roomlessCount} of ${outageCount - recoveredCount} others fitted nowhere, wherever other work had been`,
+    ),
     atMost('mean time to recovery, s', mean(recoveryMs), 30, 'fault to verified'),
     atMost('own overhead, s', mean(ownMs), 2, 'all but executors, detection included'),
     figure(

@@ -89,6 +89,29 @@ export class Cluster {
     return `target ${target.spec.id} has no room or not the GPUs for ${workload}`
   }
 
+  /** Whether what is left on the nodes of its pool that are up would hold it, put together on one large enough. */
+  hasRoom(workload: WorkloadId): boolean {
+    const { needs, pool } = this.placements.get(workload)!
+    let [cpu, memoryBytes, gpuCount, isLarge] = [0, 0, 0, false]
+    for (const node of this.nodes) {
+      const { capacity } = node.spec
+      if (!node.up || node.spec.pool !== pool) continue
+      const used = this.used(node, true)
+      cpu += capacity.cpu - used.cpu
+      memoryBytes += capacity.memoryBytes - used.memoryBytes
+      isLarge ||= fits(capacity, NO_NEEDS, needs)
+      if (capacity.gpu !== null && capacity.gpu.model === needs.gpu?.model) {
+        gpuCount += capacity.gpu.count - (used.gpu?.count ?? 0)
+      }
+    }
+    return (
+      isLarge &&
+      cpu >= needs.cpu &&
+      memoryBytes >= needs.memoryBytes &&
+      gpuCount >= (needs.gpu?.count ?? 0)
+    )
+  }
+
   /** Why the copy on this node cannot take over, or null when it can. */
   standbyObstacle(workload: WorkloadId, target: ClusterNode): string | null {
     if (!target.up) return `standby ${target.spec.id} is down`

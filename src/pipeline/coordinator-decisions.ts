@@ -249,18 +249,15 @@ export class DecisionDesk {
     return true
   }
 
-  #tryStep(pool: PoolState, incident: Incident, step: Step): Admission {
+  #tryStep(pool: PoolState, incident: Incident, given: Step): Admission {
     const { node } = incident
     const policy = this.#policyFor(pool)
+    const step = this.#rested(incident, incident.steps.get(given.stepId) ?? given, policy)
     const action = this.#targets.wayOf(step)
-    if (action === 'uncordon' && step.attempts >= policy.attemptsMax) {
-      const refusal = this.#rest(incident, step, policy)
-      if (refusal !== null) return refusal
-    }
-    const admission = admit(
-      this.#ask(pool, node, action, step.workload, incident, step),
-      this.#rails,
-    )
+    const admission =
+      laneOf(action) === 'release' && step.attempts >= policy.attemptsMax
+        ? resting(step, policy)
+        : admit(this.#ask(pool, node, action, step.workload, incident, step), this.#rails)
     if (!admission.ok) {
       this.#noteDue(pool, incident, policy)
       return admission
@@ -273,18 +270,25 @@ export class DecisionDesk {
     return admission
   }
 
-  /** Undoing is never given up, or a node would be out for good: after a cooldown it is tried anew. */
-  #rest(incident: Incident, step: Step, { attemptsMax, cooldownMs }: Policy): Admission | null {
+  /**
+   * Neither undoing nor recovery is given up, or a node or work would be out for good: after a cooldown all
+   * that has used up its attempts may be tried anew.
+   */
+  #rested(incident: Incident, step: Step, { attemptsMax, cooldownMs }: Policy): Step {
     const { nowMs } = this.#outbox
+    const isUsedUp = ({ action, attempts }: Step) =>
+      laneOf(action) !== 'preemptive' && attempts >= attemptsMax
+    if (!isUsedUp(step)) return step
     incident.resumeAtMs ??= nowMs + cooldownMs
-    if (nowMs >= incident.resumeAtMs) {
-      incident.resumeAtMs = null
-      incident.steps.set(step.stepId, { ...step, attempts: 0 })
-      return null
+    if (nowMs < incident.resumeAtMs) {
+      incident.dueMs = Math.min(incident.dueMs, incident.resumeAtMs)
+      return step
     }
-    incident.dueMs = Math.min(incident.dueMs, incident.resumeAtMs)
-    const reason = `${step.attempts} of ${attemptsMax} attempts are used up; more follow after a rest`
-    return { ok: false, rail: 'attempts', reason }
+    incident.resumeAtMs = null
+    for (const one of incident.steps.values()) {
+      if (isUsedUp(one)) incident.steps.set(one.stepId, { ...one, attempts: 0 })
+    }
+    return incident.steps.get(step.stepId) ?? step
   }
 
   #ask(
@@ -357,6 +361,11 @@ export class DecisionDesk {
         incident.dueMs = Math.min(incident.dueMs, atMs)
     }
   }
+}
+
+function resting({ attempts }: Step, { attemptsMax }: Policy): Admission {
+  const reason = `${attempts} of ${attemptsMax} attempts are used up; more follow after a rest`
+  return { ok: false, rail: 'attempts', reason }
 }
 
 function isBegun({ plan }: Incident): boolean {

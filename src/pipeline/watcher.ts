@@ -126,7 +126,7 @@ export class WatcherFold implements Fold {
         await this.#foldEvent(logBody<NodeEvent>(record), record, telling)
         break
       case 'watermark':
-        this.#foldWatermark(logBody<Watermark>(record), record.appendedAtMs)
+        this.#foldWatermark(logBody<Watermark>(record), record.appendedAtMs, telling.outputs)
         break
       case 'tick':
         await this.#foldTick(logBody<Tick>(record), telling.outputs)
@@ -238,8 +238,25 @@ export class WatcherFold implements Fold {
     outputs.push(logOutput(topic, partition, 'node-fact', event.node, event))
   }
 
-  #foldWatermark({ source, atMs, delayMs }: Watermark, appendedAtMs: number): void {
+  /** Who is silent shows as soon as more of the time is known to be observed. */
+  #foldWatermark(
+    { source, atMs, delayMs }: Watermark,
+    appendedAtMs: number,
+    outputs: Output[],
+  ): void {
+    const before = this.#observed.atMs
     this.#observed.take(source, atMs ?? appendedAtMs - delayMs)
+    if (this.#observed.atMs === before) return
+    this.#checkLate(outputs)
+    this.#sweep(this.#telling(outputs))
+  }
+
+  #sweep(telling: Telling): void {
+    for (const { table, report } of this.#classes.values()) {
+      const { silent, live } = table.sweep(telling.observedAtMs)
+      report.sendLiveness(telling, [...silent, ...live])
+      report.sendSuspects(telling)
+    }
   }
 
   async #foldTick({ source, atMs, step }: Tick, outputs: Output[]): Promise<void> {
@@ -252,13 +269,12 @@ export class WatcherFold implements Fold {
     }
     const telling = this.#telling(outputs)
     for (const state of this.#classes.values()) {
-      const { table, report, judge } = state
       this.#due.add(state)
       if (clock === 'driven') await this.#makeAllDue(state, telling)
       else await this.#makeSomeDue(state, telling, dueRowsPerTick(state))
-      const { silent, live } = table.sweep(telling.observedAtMs)
-      report.sendLiveness(telling, [...silent, ...live])
-      report.sendSuspects(telling)
+    }
+    if (clock === 'driven') this.#sweep(telling)
+    for (const { report, judge } of this.#classes.values()) {
       report.sendBatch(telling)
       judge.tell(telling)
     }

@@ -35,6 +35,8 @@ export interface Outage {
   readonly node: NodeId
   readonly atMs: number
   untilMs: number | null
+  /** While it lasted its pool had room for the workload at some time, were it all in one place. */
+  hadRoom: boolean
 }
 
 export interface MachineWatch {
@@ -93,9 +95,19 @@ export class Machines {
       node: machine.node.spec.id,
       atMs: this.#watch.nowMs(),
       untilMs: null,
+      hadRoom: false,
     }
     this.outages.push(outage)
     this.#openOutages.set(workload, outage)
+  }
+
+  /** Looks whether there is room for what does not run, of the outages of the last `withinMs`. */
+  noteRoom(withinMs: number): void {
+    const sinceMs = this.#watch.nowMs() - withinMs
+    for (const outage of this.#openOutages.values()) {
+      if (outage.hadRoom || outage.atMs < sinceMs) continue
+      outage.hadRoom = this.cluster.hasRoom(outage.workload)
+    }
   }
 
   /** Without power nothing runs. False when it was down already. */

@@ -13,7 +13,7 @@ import { type Toll, toll } from './toll.ts'
 import type { Injected } from './troubles.ts'
 
 /** A workload that runs elsewhere within this was recovered. */
-const RECOVERED_MS_MAX = 300_000
+export const RECOVERED_MS_MAX = 300_000
 /** A node that fails within this after its work was moved away was rightly emptied. */
 const HORIZON_MS = 1_800_000
 /** A standby goes on within this. */
@@ -23,6 +23,8 @@ const RECOVERING: ReadonlySet<string> = new Set(['recover', 'promote'])
 export interface Measures extends Detections, Toll {
   readonly outageCount: number
   readonly recoveredCount: number
+  /** Of the others: no pool had room for them meanwhile, wherever its work had been. */
+  readonly roomlessCount: number
   /** Of the recoveries that a command brought about: sums, ms. */
   readonly timedCount: number
   readonly recoveryMs: number
@@ -71,6 +73,7 @@ function recoveries({ machines, auditor, works, dependsOn, endedAtMs }: Measured
   const sums = {
     outageCount: 0,
     recoveredCount: 0,
+    roomlessCount: 0,
     timedCount: 0,
     recoveryMs: 0,
     detectionMs: 0,
@@ -88,6 +91,7 @@ function recoveries({ machines, auditor, works, dependsOn, endedAtMs }: Measured
     // A node that came back by itself in time left nothing to recover.
     if (work === undefined && lastedMs <= RECOVERED_MS_MAX) continue
     sums.outageCount++
+    if (lastedMs > RECOVERED_MS_MAX && !outage.hadRoom) sums.roomlessCount++
     if (work === undefined) continue
     if (lastedMs <= RECOVERED_MS_MAX) sums.recoveredCount++
     const incident = auditor.incidents.get(work.command.incidentId)

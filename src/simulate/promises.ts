@@ -34,6 +34,11 @@ interface Open {
   readonly sentAtMs: number
 }
 
+interface Attempts {
+  readonly count: number
+  readonly lastAtMs: number
+}
+
 interface PoolBooks {
   mode: Policy['mode']
   stopped: boolean
@@ -64,8 +69,8 @@ export class Promises {
   readonly #returns = new ReturnBooks()
   /** Incident and shield → when it was first sent: nothing of its plan was free to go before. */
   readonly #shieldedAtMs = new Map<string, number>()
-  /** Incident and step → commands that were sent and not taken back in time. */
-  readonly #attempts = new Map<string, number>()
+  /** Incident and step → commands that were sent and not taken back in time, since the last rest. */
+  readonly #attempts = new Map<string, Attempts>()
   readonly #withdrawn = new Set<CommandId>()
   /** Node → its newest preemptive command that was begun. */
   readonly #acted = new Map<NodeId, { readonly incident: string; readonly atMs: number }>()
@@ -346,14 +351,18 @@ export class Promises {
   }
 
   #countAttempt(command: Command, by: 1 | -1): void {
+    const { attemptsMax, cooldownMs } = this.#options.policy
     const key = `${command.incidentId}/${command.stepId}`
-    const count = (this.#attempts.get(key) ?? 0) + by
-    this.#attempts.set(key, count)
+    const before = this.#attempts.get(key) ?? { count: 0, lastAtMs: this.#nowMs }
+    // Recovery goes on after a rest.
+    const isRested =
+      this.#nowMs - before.lastAtMs >= cooldownMs && laneOf(command.action) === 'recovery'
+    const count = by === 1 && before.count >= attemptsMax && isRested ? 1 : before.count + by
+    this.#attempts.set(key, { count, lastAtMs: by === 1 ? this.#nowMs : before.lastAtMs })
     if (this.#attempts.size > STEPS_MAX) {
       const oldest = this.#attempts.keys().next().value
       if (oldest !== undefined) this.#attempts.delete(oldest)
     }
-    const { attemptsMax } = this.#options.policy
     if (count > attemptsMax) this.#object(command, `is attempt ${count} of ${attemptsMax}`)
   }
 

@@ -16,6 +16,7 @@ import { withStandbys } from '../fleet/standbys.ts'
 import { Auditor } from './auditor.ts'
 import { withDependencies } from './dependencies.ts'
 import type { Faults } from './fault-file.ts'
+import { RECOVERED_MS_MAX } from './measures.ts'
 import { Machines } from './machines.ts'
 import { Processes } from './processes.ts'
 import { Publisher } from './publisher.ts'
@@ -276,6 +277,7 @@ export class World {
     // Counting what is held costs more than a look at a quiet world.
     if (this.#lookCount++ % LOOKS_PER_SIZE_CHECK === 0) this.#checkSizes()
     this.#countHarmed(ms)
+    this.machines.noteRoom(RECOVERED_MS_MAX)
   }
 
   /** Nodes that are well and get no work because of us. */

@@ -27,11 +27,12 @@ test('faults of every kind are seen and called by their kind', { timeout: 240_00
     all.push(outcome.measures)
   }
   const { faults, incidentCount, trueIncidentCount } = all.reduce(sumOf)
-  const total = (pick: 'injected' | 'detected' | 'classified') =>
+  const total = (pick: 'injected' | 'detected' | 'detectable' | 'classified') =>
     Object.values(faults).reduce((sum, counts) => sum + counts[pick], 0)
   expect(total('injected'), because).toBeGreaterThan(0)
-  const missed = total('injected') - total('detected')
-  expect(missed, because).toBeLessThanOrEqual(0.15 * total('injected'))
+  // A split may be over before anybody could have seen it, on all of its nodes at once.
+  const missed = total('detectable') - total('detected')
+  expect(missed, because).toBeLessThanOrEqual(0.15 * total('detectable'))
   const misnamed = total('detected') - total('classified')
   expect(misnamed, because).toBeLessThanOrEqual(0.2 * total('detected'))
   const wrong = incidentCount - trueIncidentCount

@@ -150,6 +150,24 @@ test('a failed try is repeated as a new command of the same incident, and then a
   expect(bodies<{ kind: string }>(world.outputs, 't.alerts').at(-1)!.kind).toBe('attempts')
 })
 
+test('recovery whose attempts are used up is tried anew after a cooldown, all of it: nothing is down for good', () => {
+  const world = fleet({ policy: { attemptsMax: 2, cooldownMs: 60_000 } })
+  world.fail('n0')
+  world.carryOut(world.commands('fence')[0])
+  const tried = () => world.commands('recover').map(({ workload }) => workload)
+  const names = new Set(tried())
+  expect(names.size).toBeGreaterThan(1)
+  for (let i = 0; i < 2 * names.size; i++) world.result(world.commands('recover')[i], 'failed')
+  expect(tried()).toHaveLength(2 * names.size)
+  expect(world.rails().at(-1)).toBe('attempts')
+  world.after(60_000 - 1)
+  expect(tried()).toHaveLength(2 * names.size)
+  world.after(1)
+  expect(new Set(tried().slice(2 * names.size))).toEqual(names)
+  for (const command of world.commands('recover').slice(2 * names.size)) world.carryOut(command)
+  expect(world.journal('incident-closed').at(-1)?.node).toBe('n0')
+})
+
 test('a command that nobody answers expires, with a grace for a late answer, and is sent anew', () => {
   const world = fleet()
   world.silent('n0')

@@ -12,6 +12,7 @@ const NOTHING: Measures = {
   trueKindCount: 0,
   outageCount: 0,
   recoveredCount: 0,
+  roomlessCount: 0,
   timedCount: 0,
   recoveryMs: 0,
   detectionMs: 0,
