@@ -16,7 +16,7 @@ import { budgetNodesMax, isSharedCause, type Lane, laneOf } from '../decide/admi
 import type { Said } from './books.ts'
 import { FailingBooks } from './failing-books.ts'
 import { QuorumBooks } from './quorum-books.ts'
-import { ReturnBooks } from './return-books.ts'
+import { RoomBooks } from './room-books.ts'
 
 interface Known {
   readonly id: NodeId
@@ -66,7 +66,7 @@ export class Promises {
   readonly #late = new Set<number>()
   readonly #failing = new FailingBooks()
   readonly #quorum = new QuorumBooks()
-  readonly #returns = new ReturnBooks()
+  readonly #room = new RoomBooks()
   /** Incident and shield → when it was first sent: nothing of its plan was free to go before. */
   readonly #shieldedAtMs = new Map<string, number>()
   /** Incident and step → commands that were sent and not taken back in time, since the last rest. */
@@ -199,7 +199,7 @@ export class Promises {
     const { command, sentAtMs } = open
     const { action, incidentId: incident, node } = command
     const begun = state !== 'accepted' && state !== 'rejected' && state !== 'failed'
-    if (begun && laneOf(action) === 'preemptive') {
+    if (begun && laneOf(action) === 'preemptive' && !this.#room.makesRoom(incident)) {
       const beforeMs = this.#acted.get(node)?.atMs ?? 0
       this.#acted.set(node, { incident, atMs: Math.max(beforeMs, sentAtMs) })
     }
@@ -217,7 +217,7 @@ export class Promises {
   #takeJournal(entry: JournalEntry): void {
     const { kind, commandId, pool, reasons } = entry
     this.#quorum.takeJournal(entry, this.#options.policy.votes, this.#nowMs)
-    this.#returns.takeJournal(entry)
+    this.#room.takeJournal(entry)
     if (kind !== 'result' || commandId === null) return
     if (reasons.some((reason) => reason.includes(' expired: '))) {
       this.#pool(pool).open.delete(commandId)
@@ -235,7 +235,7 @@ export class Promises {
     }
     if (expiresAtMs <= this.#nowMs) this.#object(command, 'was stale when it was sent')
     if (action === 'cancel') return this.#takeCancel(command, pool)
-    const unwatched = this.#returns.judge(command, this.#options.policy, this.#nowMs)
+    const unwatched = this.#room.judge(command, this.#options.policy, this.#nowMs)
     if (unwatched !== null) this.#object(command, unwatched)
     if (lane !== 'release') {
       this.#judgeOperators(command, pool)
