@@ -32,6 +32,8 @@ export interface PlaceQuestion {
   /** A zone with other trouble than the node's own; targets elsewhere are preferred. */
   readonly troubledZone: string | null
   readonly targetLoadMaxRatio: number
+  /** Nodes that it came to nothing on; absent: none. */
+  readonly avoided?: readonly NodeId[]
   /** Where others of its group run; absent: it has none. */
   readonly group?: GroupPlaces | null
   /** What it is best near to; absent: nothing is known of that. */
@@ -78,7 +80,8 @@ export function chooseTarget(
   for (const candidate of candidates) {
     if (candidate.node === question.from) continue
     nodeCount++
-    if (!candidate.fit || candidate.capacity === null) unfitCount++
+    const isAvoided = question.avoided?.includes(candidate.node) ?? false
+    if (!candidate.fit || candidate.capacity === null || isAvoided) unfitCount++
     else choosing.offer(candidate, candidate.capacity, loadOf(candidate.node))
   }
   return choosing.choice(nodeCount, unfitCount)

@@ -68,6 +68,9 @@ export class TargetIndex {
     if (this.#given !== null) this.#move(this.#given)
     const choosing = new Choosing(question)
     const from = this.#entries.get(question.from)
+    const avoided = (question.avoided ?? []).flatMap((node) => {
+      return node === question.from ? [] : (this.#entries.get(node) ?? [])
+    })
     const ranked = [...this.#sections.values()].map((section) => ({
       section,
       rank: zoneRank(question, section.gpu !== null, section.zone),
@@ -76,11 +79,16 @@ export class TargetIndex {
     for (const { section, rank } of ranked) {
       if (choosing.rank < rank) break
       if (isGpuOf(question.needs.gpu, section.gpu)) {
-        this.#offer(question, section, rank, choosing, from)
-      } else choosing.gpuCount += section.count - (from?.section === section ? 1 : 0)
+        this.#offer(question, section, rank, choosing, [from, ...avoided])
+      } else {
+        const isOut = (entry: Entry | null | undefined) => entry?.section === section
+        const outCount = avoided.filter(isOut).length + Number(isOut(from))
+        choosing.gpuCount += section.count - outCount
+      }
     }
     const nodeCount = this.#entries.size - (from === undefined ? 0 : 1)
-    const choice = choosing.choice(nodeCount, this.#unfitCount - (from === null ? 1 : 0))
+    const unfitCount = this.#unfitCount + avoided.length - (from === null ? 1 : 0)
+    const choice = choosing.choice(nodeCount, unfitCount)
     this.#given = choice.ok ? (this.#entries.get(choice.target) ?? null) : null
     return choice
   }
@@ -90,7 +98,7 @@ export class TargetIndex {
     { buckets }: Section,
     rank: number,
     choosing: Choosing,
-    from: Entry | null | undefined,
+    out: readonly (Entry | null | undefined)[],
   ): void {
     const isAlike = group === null && nearness === null
     for (const { capacity, steps, entries } of buckets.values()) {
@@ -99,7 +107,7 @@ export class TargetIndex {
       let left = isAlike ? TIES_MAX : entries.length
       for (let i = 0; i < entries.length && left > 0; i++) {
         const entry = entries[(first + i) % entries.length]
-        if (entry === from) continue
+        if (out.includes(entry)) continue
         const { candidate, position } = entry
         const load = this.#loadOf(candidate.node)
         if (choosing.offer(candidate, capacity, load, position)) left--

@@ -7,6 +7,7 @@ import { laneOf } from '../decide/admission.ts'
 import { isCare } from '../recover/plan.ts'
 import {
   idempotencyKeyOf,
+  movedBy,
   nextStepState,
   preconditionOf,
   type Step,
@@ -266,8 +267,8 @@ export class CommandDesk {
     // A late word on an earlier try says nothing of the newer one, unless the work is done.
     if (step === undefined) return
     if (step.commandId !== command.commandId && event !== 'verified') return
-    const state = nextStepState(step.state, event)
-    if (state !== undefined) incident.steps.set(step.stepId, { ...step, state })
+    const moved = movedBy(step, event, command.target)
+    if (moved !== undefined) incident.steps.set(step.stepId, moved)
   }
 
   #end(pool: PoolState, { command, lane }: Flight): void {

@@ -271,24 +271,26 @@ export class DecisionDesk {
   }
 
   /**
-   * Neither undoing nor recovery is given up, or a node or work would be out for good: after a cooldown all
-   * that has used up its attempts may be tried anew.
+   * Neither undoing nor recovery is given up, or a node or work would be out for good: what has used up its
+   * attempts may be tried anew after a cooldown.
    */
   #rested(incident: Incident, step: Step, { attemptsMax, cooldownMs }: Policy): Step {
-    const { nowMs } = this.#outbox
-    const isUsedUp = ({ action, attempts }: Step) =>
-      laneOf(action) !== 'preemptive' && attempts >= attemptsMax
-    if (!isUsedUp(step)) return step
-    incident.resumeAtMs ??= nowMs + cooldownMs
-    if (nowMs < incident.resumeAtMs) {
-      incident.dueMs = Math.min(incident.dueMs, incident.resumeAtMs)
+    const { resumesAtMs, steps } = incident
+    if (laneOf(step.action) === 'preemptive' || step.attempts < attemptsMax) {
+      resumesAtMs.delete(step.stepId)
       return step
     }
-    incident.resumeAtMs = null
-    for (const one of incident.steps.values()) {
-      if (isUsedUp(one)) incident.steps.set(one.stepId, { ...one, attempts: 0 })
+    const { nowMs } = this.#outbox
+    const resumeAtMs = resumesAtMs.get(step.stepId) ?? nowMs + cooldownMs
+    if (nowMs < resumeAtMs) {
+      resumesAtMs.set(step.stepId, resumeAtMs)
+      incident.dueMs = Math.min(incident.dueMs, resumeAtMs)
+      return step
     }
-    return incident.steps.get(step.stepId) ?? step
+    resumesAtMs.delete(step.stepId)
+    const rested = { ...step, attempts: 0 }
+    steps.set(step.stepId, rested)
+    return rested
   }
 
   #ask(

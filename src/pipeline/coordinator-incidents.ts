@@ -112,7 +112,7 @@ export class IncidentDesk {
         overridden: false,
         refused: new Set(),
         dueMs: Number.POSITIVE_INFINITY,
-        resumeAtMs: null,
+        resumesAtMs: new Map(),
       }
       node.incident = incident
       pool.incidents.add(incident)
@@ -248,7 +248,7 @@ export class IncidentDesk {
       overridden: false,
       refused: new Set(),
       dueMs: Number.POSITIVE_INFINITY,
-      resumeAtMs: null,
+      resumesAtMs: new Map(),
     }
     pool.incidents.add(incident)
     pool.stirred.add(incident)

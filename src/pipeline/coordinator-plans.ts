@@ -22,6 +22,7 @@ import {
   isDone,
   isOpen,
   isUnderWay,
+  MOVES,
   planStep,
   type Step,
   STEP_RULES,
@@ -362,7 +363,6 @@ export class PlanDesk {
   }
 }
 
-const MOVES = ['migrate', 'recover'] as const
 const NOTHING: Ordered = { order: [], waitsFor: new Map(), dropped: [] }
 
 function strategyOf({ cause, choice }: Incident): PlanStrategy {

@@ -86,8 +86,8 @@ export interface Incident {
   refused: ReadonlySet<Rail>
   /** When a refusal may end by itself. */
   dueMs: number
-  /** When what has used up its attempts is tried anew. */
-  resumeAtMs: number | null
+  /** Step that has used up its attempts → when it is tried anew. */
+  readonly resumesAtMs: Map<string, number>
 }
 
 /** A command that was sent and is not over. */

@@ -18,7 +18,7 @@ import {
   type TargetChoice,
 } from '../decide/place.ts'
 import { TargetIndex } from '../decide/target-index.ts'
-import type { Step } from '../recover/step.ts'
+import { MOVES, type Step, stepIdOf } from '../recover/step.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, PoolState } from './coordinator-state.ts'
 import { staysWithRegion } from './coordinator-regions.ts'
@@ -114,14 +114,20 @@ export class TargetDesk {
     const key = JSON.stringify([node.id, placement.needs])
     const known = this.#pass?.refused.get(key)
     if (known !== undefined) return known
-    const within = this.#ask(pool, question)
-    // A node that is full is a better place than none.
+    const avoided = failedOn(node, workload)
+    const elsewhere = this.#within(pool, { ...question, avoided }, boundMax)
+    // One that it came to nothing on is a better place than none.
     const choice =
-      within.ok || boundMax <= policy.targetLoadMaxRatio
-        ? within
-        : this.#ask(pool, { ...question, targetLoadMaxRatio: boundMax })
+      elsewhere.ok || avoided.length === 0 ? elsewhere : this.#within(pool, question, boundMax)
     if (!choice.ok) this.#pass?.refused.set(key, choice)
     return choice
+  }
+
+  /** A node that is full is a better place than none. */
+  #within(pool: PoolState, question: PlaceQuestion, boundMax: number): TargetChoice {
+    const within = this.#ask(pool, question)
+    if (within.ok || boundMax <= question.targetLoadMaxRatio) return within
+    return this.#ask(pool, { ...question, targetLoadMaxRatio: boundMax })
   }
 
   #boundMax(node: NodeState, policy: Policy): number {
@@ -226,6 +232,12 @@ export class TargetDesk {
     const sound = clean && quiet && !inMaintenance && reached
     return sound && this.#state.livenessOf(node) === 'live'
   }
+}
+
+/** Targets that moves of the workload off its node came to nothing on. */
+function failedOn({ incident }: NodeState, workload: WorkloadId): readonly NodeId[] {
+  const steps = MOVES.flatMap((action) => incident?.steps.get(stepIdOf(action, workload)) ?? [])
+  return [...new Set(steps.flatMap((step) => step.failedOn))]
 }
 
 /** What it ran runs nowhere, or soon will. */

@@ -91,11 +91,19 @@ export interface Step {
   readonly attempts: number
   /** The newest command of the step. */
   readonly commandId: CommandId | null
+  /** Targets that it came to nothing on, the newest last. */
+  readonly failedOn: readonly NodeId[]
   /** How often it was undone: what it does then is to be done anew. */
   readonly round: number
   /** Since when nothing before it holds it up; null while something does. */
   readonly freeAtMs: number | null
 }
+
+/** What takes a workload to a target that is chosen for it. */
+export const MOVES = ['migrate', 'recover'] as const
+
+/** Targets that a step keeps away from. */
+const FAILED_ON_MAX = 16
 
 interface StepRule {
   /** The word after which it is done: a node's own steps count without a second look. */
@@ -137,6 +145,7 @@ export function planStep(
     state: 'planned',
     attempts: 0,
     commandId: null,
+    failedOn: [],
     round: 0,
     freeAtMs: null,
   }
@@ -149,6 +158,15 @@ export function stepIdOf(action: CommandAction, workload: WorkloadId | null): st
 /** The same for each try of a step: an executor that has begun it does not begin it twice. */
 export function idempotencyKeyOf(planId: PlanId, { stepId, round }: Step): string {
   return `${planId}/${stepId}/${round}`
+}
+
+/** The step after what came of its command to `target`; undefined where nothing follows. */
+export function movedBy(step: Step, event: StepEvent, target: NodeId | null): Step | undefined {
+  const state = nextStepState(step.state, event)
+  if (state === undefined) return undefined
+  if (state !== 'failed' || target === null) return { ...step, state }
+  const others = step.failedOn.filter((node) => node !== target)
+  return { ...step, state, failedOn: [...others, target].slice(-FAILED_ON_MAX) }
 }
 
 /** What is done with it is to be done anew, as another piece of work. */

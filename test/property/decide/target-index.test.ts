@@ -35,6 +35,7 @@ const questions = fc.array(
     memoryBytes: fc.integer({ min: 0, max: 16 }),
     gpu: maybeGpu,
     from: fc.nat(13),
+    avoided: fc.uniqueArray(fc.nat(13), { maxLength: 4 }),
     troubledZone: fc.constantFrom(...ZONES),
     targetLoadMaxRatio: fc.constantFrom(0.5, 0.9, 1),
     grouped: fc.boolean(),
@@ -64,7 +65,7 @@ test.prop([candidates, questions], { numRuns: 500 })(
     const index = new TargetIndex(known, loadOf)
     for (const [
       i,
-      { cpu, memoryBytes, gpu: wanted, from, grouped, near, ...rest },
+      { cpu, memoryBytes, gpu: wanted, from, avoided, grouped, near, ...rest },
     ] of asked.entries()) {
       const workload = `w${i}` as WorkloadId
       const needs = { cpu, memoryBytes, gpu: wanted }
@@ -73,6 +74,7 @@ test.prop([candidates, questions], { numRuns: 500 })(
         workload,
         needs,
         from: `n${from}` as NodeId,
+        avoided: avoided.map((node) => `n${node}` as NodeId),
         group: grouped ? group : null,
         nearness: near ? nearness : null,
       }

@@ -1,6 +1,6 @@
 // Goal: each thing that can happen to a pool leads to the right commands, in the right order.
 import { expect, test } from 'vitest'
-import { bodies, CoordinatorWorld, POOL, START_MS } from '../../support/coordinator-world.ts'
+import { asText, bodies, CoordinatorWorld, POOL, START_MS } from '../../support/coordinator-world.ts'
 import { type ClockRecord, KIND } from '../../../src/core/log.ts'
 import type { Intervention } from '../../../src/core/node.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
@@ -148,6 +148,20 @@ test('a failed try is repeated as a new command of the same incident, and then a
   expect(new Set(commands.map(({ incidentId }) => incidentId)).size).toBe(1)
   expect(world.rails()).toContain('attempts')
   expect(bodies<{ kind: string }>(world.outputs, 't.alerts').at(-1)!.kind).toBe('attempts')
+})
+
+test('a target that work came to nothing on is not tried again while another has room, and then is', () => {
+  const world = new CoordinatorWorld()
+  world.joinMany(3)
+  world.place('w', 'n0')
+  world.fail('n0')
+  world.carryOut(world.commands('fence')[0])
+  const targets = () => world.commands('recover').map(({ target }) => target)
+  world.result(world.commands('recover')[0], 'rejected', 'no room')
+  expect(new Set(targets())).toEqual(new Set(['n1', 'n2']))
+  world.result(world.commands('recover')[1], 'failed', 'no room')
+  expect(targets()).toHaveLength(3)
+  expect(asText(world.refold())).toEqual(asText(world.outputs))
 })
 
 test('recovery whose attempts are used up is tried anew after a cooldown, all of it: nothing is down for good', () => {
