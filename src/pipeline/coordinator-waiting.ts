@@ -148,8 +148,10 @@ export class WaitingDesk {
     max: number,
     isAsked: (node: NodeState) => boolean,
   ): readonly WaitingWorkload[] {
+    const queue = this.#pools.get(pool.id)?.queue
+    if (queue === undefined || queue.size === 0) return []
     const found: WaitingWorkload[] = []
-    for (const waiting of this.#pools.get(pool.id)?.queue.inOrder() ?? []) {
+    for (const waiting of queue.inOrder()) {
       if (found.length === max) break
       const incident = this.#incidentOf(pool, waiting)
       if (incident === null || pool.flightOf.has(waiting.workload)) continue

@@ -1,7 +1,7 @@
 /**
  * The ingest role: public records in any format become records of the two internal logs.
  *
- * It holds no state. Under the arrival clock it says every second how far it has come, so that a
+ * It holds no state. Under the arrival clock it says twice a second how far it has come, so that a
  * watcher can tell a silent node from a late ingest. Under a driven clock it forwards each step of
  * the driver once everything published before that step has been read.
  */
@@ -15,7 +15,7 @@ import { type LeaseFigures, LeaseGauge } from './lease-gauge.ts'
 import { giveUp, groupName, IN_FLIGHT_WAIT_MS, type RoleEvents, toEveryPartition } from './role.ts'
 
 const IDLE_WAIT_MS = 1_000
-const WATERMARK_INTERVAL_MS = 1_000
+const WATERMARK_INTERVAL_MS = 500
 /** A caught-up partition claims no less delay than this: reading and asking take time. */
 const WATERMARK_DELAY_MIN_MS = 300
 const COMMIT_TRIES_MAX = 5
