@@ -1,6 +1,12 @@
 // Goal: each thing that can happen to a pool leads to the right commands, in the right order.
 import { expect, test } from 'vitest'
-import { asText, bodies, CoordinatorWorld, POOL, START_MS } from '../../support/coordinator-world.ts'
+import {
+  asText,
+  bodies,
+  CoordinatorWorld,
+  POOL,
+  START_MS,
+} from '../../support/coordinator-world.ts'
 import { type ClockRecord, KIND } from '../../../src/core/log.ts'
 import type { Intervention } from '../../../src/core/node.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
