@@ -16,6 +16,7 @@ const registry: Registry = {
   train: async () => (await import('./commands/train.ts')).command,
   config: async () => (await import('./commands/config.ts')).command,
   models: async () => (await import('./commands/models.ts')).command,
+  probe: async () => (await import('./commands/probe.ts')).command,
   record: async () => (await import('./commands/record.ts')).command,
   retrain: async () => (await import('./commands/retrain.ts')).command,
   bench: async () => (await import('./commands/bench.ts')).command,

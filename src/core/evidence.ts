@@ -42,6 +42,15 @@ export interface ServiceCheck extends Observation {
   readonly latencyMs: number | null
 }
 
+/** What the answer says of the service. */
+export function isFailing({
+  ok,
+  probe,
+  status,
+}: Pick<ServiceCheck, 'ok' | 'probe' | 'status'>): boolean {
+  return !ok || (probe === 'http' && (status ?? 0) >= 500)
+}
+
 /** Merkle root of a replica, with the hashes of its chunks where they are known (hex, SHA-256). */
 export interface DigestReport extends Observation {
   readonly kind: 'digest'

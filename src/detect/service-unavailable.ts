@@ -3,7 +3,7 @@
  * observer that sees most services fail is blind itself and counts for nothing. A container is judged
  * by its exit code (128 + signal, as shells and container runtimes have it).
  */
-import type { ServiceCheck } from '../core/evidence.ts'
+import { isFailing, type ServiceCheck } from '../core/evidence.ts'
 import type { Evidence, FaultKind, Finding, Severity } from '../core/fault.ts'
 import type { NodeId, PoolId } from '../core/ids.ts'
 import { detector, type DetectorFold, found, NOTHING_FOUND, well } from './detector.ts'
@@ -97,7 +97,7 @@ class ServiceFold implements DetectorFold {
       this.#leftOutCount++
       return NOTHING_FOUND
     }
-    const fails = !check.ok || (check.probe === 'http' && (check.status ?? 0) >= 500)
+    const fails = isFailing(check)
     const failures = fails ? (view?.failures ?? 0) + 1 : 0
     service.views.set(check.node, { failures, heardAtMs: nowMs, status: check.status })
     this.#noteObserver(check.node, key, failures >= this.#limits.failuresMin)
