@@ -18,6 +18,7 @@ import { cheapestRelief, isCovered, minus, type Movable, movableOf } from '../de
 import type { Told } from '../detect/detector-set.ts'
 import { resourceExhaustion } from '../detect/resource-exhaustion.ts'
 import { flightsOf } from './coordinator-commands.ts'
+import { emergencyOf } from './coordinator-emergency.ts'
 import type { IncidentDesk } from './coordinator-incidents.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { CoordinatorState, Incident, PoolState } from './coordinator-state.ts'
@@ -125,7 +126,8 @@ export class ReliefDesk {
       const room = findRoom(this.#state, this.#targets, pool, waiting, policy, isLeftAlone)
       if (room === null) continue
       if (room.leaving.length === 0) this.#incidents.hastenReturn(room.node, waiting)
-      else this.#makeRoom(room, waiting)
+      // In an emergency nothing moves that is not down.
+      else if (emergencyOf(this.#state, pool, policy, nowMs) === null) this.#makeRoom(room, waiting)
       return
     }
   }

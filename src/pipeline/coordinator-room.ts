@@ -52,7 +52,9 @@ export function findRoom(
     const { capacity, id } = node
     if (capacity === null || id === waiting.node || !targets.isFit(node)) continue
     if (node.returning === null) places.add(id, capacity)
-    if (isLeftAlone(id)) continue
+    // What lets it take work again goes first.
+    if (isLeftAlone(id) || (node.returning === null && pool.incidents.ofNode(node).length > 0))
+      continue
     const goal = goalFor(waiting.needs, capacity, policy.recoveryLoadMaxRatio)
     if (goal === null) continue
     const excess = minus(state.ledger.load(id), goal)

@@ -1,5 +1,6 @@
 // Goal: failed work without room gets some: a watch ends early, or other work moves, and never more than it must.
 import { expect, test } from 'vitest'
+import { DEFAULT_EMERGENCY } from '../../../src/core/emergency.ts'
 import type { Policy } from '../../../src/core/policy.ts'
 import type { Gpu } from '../../../src/core/node.ts'
 import type { Placement, Priority } from '../../../src/core/workload.ts'
@@ -124,6 +125,19 @@ test('GPUs are made free as processors are', () => {
   tight.place('b3', 'b', { ...needs(1, gpu(3)), priority: 'HIGH' })
   lose(tight, 'n0')
   expect(moved(tight)).toEqual(['a1: a > b'])
+})
+
+test('in an emergency nothing moves that runs, and what is down goes on waiting', () => {
+  const emergency = { enterRatio: 0.3, leaveRatio: 0.2, leaveAfterMs: 60_000, nodesMin: 1 }
+  const moves = [DEFAULT_EMERGENCY, emergency].map((rules) => {
+    const tight = world(SPLIT, { emergency: rules })
+    tight.silent('n0')
+    tight.carryOut(tight.commands('fence')[0])
+    tight.after(10_000)
+    expect(tight.waiting()?.waiting).toHaveLength(1)
+    return moved(tight).length
+  })
+  expect(moves).toEqual([1, 0])
 })
 
 test('one node of a pool makes room at a time, and whoever needs it next has it made then', () => {
