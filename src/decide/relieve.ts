@@ -5,9 +5,25 @@
  * fractions of workloads could not make it cheaper than the best so far. After `EXPANSIONS_MAX` branches the best
  * so far is taken, which is never worse than the greedy one.
  */
-import type { WorkloadId } from '../core/ids.ts'
+import type { NodeId, WorkloadId } from '../core/ids.ts'
 import type { Placement, Priority } from '../core/workload.ts'
 import type { Load } from './ledger.ts'
+
+/** What a node gives work away for. */
+export interface Relief {
+  /** What may stay on it. */
+  readonly goal: Load
+  /** The failed work that is to find room; null where the node itself carries too much. */
+  readonly room: RoomFor | null
+}
+
+interface RoomFor {
+  readonly workload: WorkloadId
+  readonly from: NodeId
+  /** What is to leave for it, and nothing else. */
+  readonly leaving: readonly WorkloadId[]
+  readonly untilMs: number
+}
 
 export interface Movable extends Load {
   readonly workload: WorkloadId

@@ -14,7 +14,14 @@ import type { Policy } from '../core/policy.ts'
 import type { WaitingWorkload } from '../core/waiting.ts'
 import { percent } from '../decide/explain.ts'
 import type { Load } from '../decide/ledger.ts'
-import { cheapestRelief, isCovered, minus, type Movable, movableOf } from '../decide/relieve.ts'
+import {
+  cheapestRelief,
+  isCovered,
+  minus,
+  type Movable,
+  movableOf,
+  type Relief,
+} from '../decide/relieve.ts'
 import type { Told } from '../detect/detector-set.ts'
 import { resourceExhaustion } from '../detect/resource-exhaustion.ts'
 import { flightsOf } from './coordinator-commands.ts'
@@ -34,22 +41,6 @@ const NEEDY_MAX = 4
 const LOOK_AGAIN_MS = 5_000
 /** A node that has not made the room by then is left alone. */
 const MAKE_ROOM_MS = 120_000
-
-/** What a node gives work away for. */
-export interface Relief {
-  /** What may stay on it. */
-  readonly goal: Load
-  /** The failed work that is to find room; null where the node itself carries too much. */
-  readonly room: RoomFor | null
-}
-
-interface RoomFor {
-  readonly workload: WorkloadId
-  readonly from: NodeId
-  /** What is to leave for it, and nothing else. */
-  readonly leaving: readonly WorkloadId[]
-  readonly untilMs: number
-}
 
 export class ReliefDesk {
   readonly #state: CoordinatorState
