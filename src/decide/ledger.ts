@@ -73,6 +73,11 @@ export class PlacementLedger {
     this.#load(placement)
   }
 
+  /** It has room elsewhere: it is moving, or has moved and its placement is not known yet. */
+  isReserved(workload: WorkloadId): boolean {
+    return (this.#workloads.get(workload)?.reservedOn ?? null) !== null
+  }
+
   reserve(workload: WorkloadId, node: NodeId): void {
     const entry = this.#workloads.get(workload)
     if (entry === undefined) return

@@ -69,7 +69,8 @@ export function findRoom(
   for (const { node, goal, excess } of options.slice(0, NODES_TRIED_MAX)) {
     const movables = [...state.ledger.workloadsOn(node.id)].flatMap((id) => {
       const placement = state.ledger.get(id)!
-      if (pool.flightOf.has(id) || !mayMoveFor(placement, waiting)) return []
+      const isMoving = pool.flightOf.has(id) || state.ledger.isReserved(id)
+      if (isMoving || !mayMoveFor(placement, waiting)) return []
       return places.hasOne(node.id, placement.needs) ? [movableOf(placement)] : []
     })
     const leaving = cheapestRelief(movables, excess)

@@ -35,6 +35,9 @@ test('a reservation takes room at the target and does not move the workload', ()
   expect(ledger.load(B).cpu).toBe(2)
   expect([...ledger.workloadsOn(B)]).toEqual([])
   expect(ledger.get(W)!.node).toBe(A)
+  expect(ledger.isReserved(W)).toBe(true)
+  ledger.place(placement(B))
+  expect(ledger.isReserved(W)).toBe(false)
 })
 
 test('the placement at the target takes the reserved room, and counts once', () => {
