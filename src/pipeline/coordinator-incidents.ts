@@ -6,11 +6,11 @@ import { failureReason, featureReasons, lasting } from '../decide/explain.ts'
 import { predictionReason, silenceReason } from '../decide/explain.ts'
 import { never } from '../core/errors.ts'
 import { heartbeat } from '../detect/heartbeat.ts'
+import type { WorkloadId } from '../core/ids.ts'
 import { isCare, type PlanCause } from '../recover/plan.ts'
 import type { ChoiceDesk } from './coordinator-choices.ts'
 import { type CommandDesk, flightsOf } from './coordinator-commands.ts'
 import type { HoldOutDesk } from './coordinator-hold-out.ts'
-import type { WaitingWorkload } from '../core/waiting.ts'
 import type { Outbox } from './coordinator-outbox.ts'
 import type { PlanDesk } from './coordinator-plans.ts'
 import type { ReturnDesk } from './coordinator-returns.ts'
@@ -210,7 +210,7 @@ export class IncidentDesk {
   }
 
   /** A node that is watched after its return in part returns whole now, for what waits. */
-  hastenReturn(node: NodeState, { workload }: WaitingWorkload): void {
+  hastenReturn(node: NodeState, workload: WorkloadId): void {
     this.#returns.hasten(node, workload)
   }
 

@@ -52,7 +52,7 @@ export class ReliefDesk {
   readonly #lookAtMs = new Map<PoolId, number>()
   /** Node → until when it is left alone after it was relieved. */
   readonly #resting = new Map<NodeId, number>()
-  /** Open incidents of overloaded nodes. */
+  /** Open incidents of nodes that give work away. */
   readonly #open = new Set<Incident>()
   #overloadCount = 0
   #roomCount = 0
@@ -72,7 +72,9 @@ export class ReliefDesk {
   }
 
   stats(): Readonly<Record<string, number>> {
-    const openRoomCount = [...this.#open].filter((incident) => this.#makesRoom(incident)).length
+    const openRoomCount = [...this.#open].filter((incident) =>
+      this.#state.makesRoom(incident),
+    ).length
     return {
       openOverloadCount: this.#open.size - openRoomCount,
       overloadCount: this.#overloadCount,
@@ -110,13 +112,15 @@ export class ReliefDesk {
     const needy = this.#targets.waitingFirst(pool, NEEDY_MAX)
     if (needy.length === 0) return
     this.#lookAtMs.set(pool.id, nowMs + LOOK_AGAIN_MS)
-    const open = [...this.#open].some((each) => each.node.pool === pool.id && this.#makesRoom(each))
+    const open = [...this.#open].some(
+      (each) => each.node.pool === pool.id && this.#state.makesRoom(each),
+    )
     if (open) return
     for (const waiting of needy) {
       const isLeftAlone = (id: NodeId) => this.#resting.has(id)
       const room = findRoom(this.#state, this.#targets, pool, waiting, policy, isLeftAlone)
       if (room === null) continue
-      if (room.leaving.length === 0) this.#incidents.hastenReturn(room.node, waiting)
+      if (room.leaving.length === 0) this.#incidents.hastenReturn(room.node, waiting.workload)
       // In an emergency nothing moves that is not down.
       else if (emergencyOf(this.#state, pool, policy, nowMs) === null) this.#makeRoom(room, waiting)
       return
@@ -150,10 +154,6 @@ export class ReliefDesk {
     const { room = null } = this.#state.reliefs.get(incident.id) ?? {}
     if (room === null || this.#outbox.nowMs < room.untilMs) return false
     return flightsOf(this.#state.pool(incident.node.pool), incident).length === 0
-  }
-
-  #makesRoom({ id }: Incident): boolean {
-    return (this.#state.reliefs.get(id)?.room ?? null) !== null
   }
 
   #look(node: NodeState): void {

@@ -285,6 +285,11 @@ export class CoordinatorState {
     return faults.slice(0, REPLICAS_PER_COMMAND_MAX).map(({ replica }) => replica)
   }
 
+  /** Its node gives work away for failed work, and not because it carries too much. */
+  makesRoom({ id }: Incident): boolean {
+    return (this.reliefs.get(id)?.room ?? null) !== null
+  }
+
   livenessOf(node: NodeState): Liveness {
     if (this.lateSources.has(node.partition)) return 'unknown'
     return node.vouched && node.liveness === 'silent' ? 'unknown' : node.liveness

@@ -133,8 +133,7 @@ export class TargetDesk {
   #boundMax(node: NodeState, policy: Policy): number {
     const { recoveryLoadMaxRatio, targetLoadMaxRatio } = policy
     const { incident } = node
-    const makesRoom =
-      incident !== null && (this.#state.reliefs.get(incident.id)?.room ?? null) !== null
+    const makesRoom = incident !== null && this.#state.makesRoom(incident)
     return makesRoom || isDown(node) ? recoveryLoadMaxRatio : targetLoadMaxRatio
   }
 
